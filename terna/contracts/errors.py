@@ -1,0 +1,115 @@
+"""Every error that Terna raises on purpose.
+
+TernaError                      one line for a person, that says what to do next
+├── SettingsError               a setting or an option that cannot be used
+├── PortTaken                   another process listens there
+├── DataError                   a table or target that cannot be trained on
+├── PhaseMissing                a training phase whose predecessor has not run
+├── TrackingUnreachable         the tracking server does not answer
+├── TrackingRefused             the tracking server answers, and says no
+├── ServingUnreachable          the serving server does not answer
+├── ModelRefused                a model version that may not serve
+│   ├── SignatureInvalid        ... its files are not what training signed
+│   ├── LoadFailed              ... it cannot be loaded
+│   └── ReferenceMismatch       ... it answers other than training recorded
+└── RequestError                what a client of serving is told, with its HTTP status
+    ├── BadRequest              400
+    ├── NotFound                404
+    ├── MethodNotAllowed        405
+    ├── PayloadTooLarge         413
+    ├── UnsupportedMediaType    415
+    ├── PredictionFailed        500
+    └── NoModel                 503
+"""
+
+from typing import ClassVar
+
+
+class TernaError(Exception):
+    """One line for a person, that says what to do next."""
+
+
+class SettingsError(TernaError):
+    """A setting or an option that cannot be used."""
+
+
+class PortTaken(TernaError):
+    """Another process listens there."""
+
+
+class DataError(TernaError):
+    """A table or target that cannot be trained on."""
+
+
+class PhaseMissing(TernaError):
+    """A training phase whose predecessor has not run."""
+
+
+class TrackingUnreachable(TernaError):
+    """The tracking server does not answer."""
+
+
+class TrackingRefused(TernaError):
+    """The tracking server answers, and says no."""
+
+
+class ServingUnreachable(TernaError):
+    """The serving server does not answer."""
+
+
+class ModelRefused(TernaError):
+    """A model version that may not serve."""
+
+
+class SignatureInvalid(ModelRefused):
+    """The model's files are not what training signed."""
+
+
+class LoadFailed(ModelRefused):
+    """The model cannot be loaded."""
+
+
+class ReferenceMismatch(ModelRefused):
+    """The model answers other than training recorded."""
+
+
+class RequestError(TernaError):
+    """What a client of serving is told, with its HTTP status and MLflow's error code."""
+
+    status: ClassVar[int]
+    error_code: ClassVar[str]
+
+
+class BadRequest(RequestError):
+    status = 400
+    error_code = "BAD_REQUEST"
+
+
+class NotFound(RequestError):
+    status = 404
+    error_code = "ENDPOINT_NOT_FOUND"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    error_code = "BAD_REQUEST"
+
+
+class PayloadTooLarge(RequestError):
+    status = 413
+    error_code = "BAD_REQUEST"
+
+
+class UnsupportedMediaType(RequestError):
+    status = 415
+    error_code = "BAD_REQUEST"
+
+
+class PredictionFailed(RequestError):
+    status = 500
+    error_code = "INTERNAL_ERROR"
+
+
+class NoModel(RequestError):
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"

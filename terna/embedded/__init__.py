@@ -1,0 +1,1 @@
+"""The same servers as local processes: SQLite, local files, real TLS, no Docker."""

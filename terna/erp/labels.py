@@ -1,0 +1,83 @@
+"""Labels for the ERP's customers, asked over verified TLS."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from terna.contracts.errors import BadRequest, ServingUnreachable
+from terna.settings import Erp
+
+Customer = Sequence[Any] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One label a customer, and the version that gave them."""
+
+    labels: list[Any]
+    model: str
+    version: int
+
+
+class Labels:
+    """A client of the serving endpoint; keeps its connection. Use it in a `with` block."""
+
+    def __init__(self, erp: Erp) -> None:
+        self._endpoint = erp.endpoint
+        self._client = httpx.Client(
+            verify=ssl.create_default_context(cafile=str(erp.ca)), timeout=erp.timeout
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def ask(self, customers: Sequence[Customer]) -> Labelled:
+        """A label for each customer.
+
+        Args:
+            customers: raw feature values in the signature's order, or by name.
+
+        Raises:
+            BadRequest: the endpoint does not take these values; the message says why.
+            ServingUnreachable: no answer, or none with labels.
+        """
+        response = self._send("POST", self._endpoint, {"inputs": list(customers)})
+        if response.status_code == BadRequest.status:
+            raise BadRequest(response.json()["message"])
+        if response.status_code != httpx.codes.OK:
+            raise ServingUnreachable(f"{self._endpoint} answers {response.status_code}.")
+        return Labelled(
+            labels=response.json()["predictions"],
+            model=response.headers["x-model-name"],
+            version=int(response.headers["x-model-version"]),
+        )
+
+    def version(self) -> int | None:
+        """The version that answers now; None while there is none.
+
+        Raises:
+            ServingUnreachable: nothing answers.
+        """
+        response = self._send("GET", str(httpx.URL(self._endpoint).copy_with(path="/ping")))
+        number = response.headers.get("x-model-version")
+        return int(number) if number else None
+
+    def _send(self, method: str, url: str, request: object = None) -> httpx.Response:
+        try:
+            return self._client.request(method, url, json=request)
+        except httpx.HTTPError as error:
+            raise ServingUnreachable(
+                f"{self._endpoint} does not answer ({type(error).__name__}). Is serving running?"
+            ) from error

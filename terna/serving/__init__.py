@@ -1,0 +1,1 @@
+"""Server 2: one model behind HTTP, following the registry."""

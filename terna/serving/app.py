@@ -1,0 +1,53 @@
+"""Serving, put together: settings → one worker's application, and the server that runs it."""
+
+from pathlib import Path
+
+from granian import Granian
+from granian.constants import Interfaces
+
+from terna.contracts.errors import SettingsError
+from terna.registry import MLflowRegistry, Registry, connect
+from terna.serving.copies import LocalCopies
+from terna.serving.handlers import Handlers
+from terna.serving.routes import App
+from terna.serving.slot import Slot
+from terna.serving.watcher import Watcher
+from terna.settings import Serving, Settings
+
+
+def build(settings: Settings | None = None, registry: Registry | None = None) -> App:
+    """One worker's application. It connects to nothing before its server starts it."""
+    settings = settings or Settings.load()
+    serving = settings.serving
+    registry = registry or MLflowRegistry(connect(settings.tracking))
+    slot = Slot()
+    copies = LocalCopies(serving.folder, serving.verify_key)
+    watcher = Watcher(serving.model, registry, copies, slot, serving.poll)
+    return App(Handlers(slot, serving.threads), watcher, serving.max_body)
+
+
+def serve(serving: Serving) -> None:
+    """Run the server until it is told to stop; TLS 1.3 only.
+
+    Raises:
+        SettingsError: a key or certificate is missing.
+    """
+    for path in (serving.certificate, serving.key, serving.verify_key):
+        _check_file(path)
+    Granian(
+        "terna.serving.app:build",
+        factory=True,
+        interface=Interfaces.RSGI,
+        address=serving.host,
+        port=serving.port,
+        workers=serving.workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        ssl_cert=serving.certificate,
+        ssl_key=serving.key,
+    ).serve()
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise SettingsError(f"{path} is missing: `terna certificates` makes it.")

@@ -1,0 +1,145 @@
+"""One version, loaded: from a verified directory to labels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PyFuncModel, load_model
+from mlflow.types import ColSpec, DataType, Schema
+
+from terna.contracts import reference
+from terna.contracts.errors import BadRequest, LoadFailed, PredictionFailed, ReferenceMismatch
+from terna.contracts.scoring import Rows
+from terna.registry import Version
+
+Cells = Sequence[Any]
+
+
+class LoadedModel:
+    """A version that answers."""
+
+    def __init__(self, version: Version, model: PyFuncModel, schema: Schema) -> None:
+        self.version = version
+        self._model = model
+        self._columns = _columns(schema)
+
+    @classmethod
+    def load(cls, version: Version, folder: Path) -> Self:
+        """Load a directory whose signature has been verified.
+
+        Raises:
+            LoadFailed: no model, one of another name or run, or without a column signature.
+        """
+        try:
+            model = load_model(str(folder))
+        except Exception as error:
+            raise LoadFailed(f"{version} cannot be loaded: {type(error).__name__}") from error
+        _check_identity(version, model.metadata.metadata or {})
+        schema = model.metadata.get_input_schema()
+        if schema is None or schema.is_tensor_spec():
+            raise LoadFailed(f"{version} has no signature that names its columns.")
+        return cls(version, model, schema)
+
+    def predict(self, rows: Rows) -> list[Any]:
+        """One label a row.
+
+        Raises:
+            BadRequest: a column is missing, or a value is not of its column's type.
+            PredictionFailed: the model itself fails.
+        """
+        frame = self._frame(rows)
+        try:
+            return list(np.asarray(self._model.predict(frame)).tolist())
+        except Exception as error:
+            raise PredictionFailed("The model failed on these rows.") from error
+
+    def check_reference(self, folder: Path) -> None:
+        """Answer the reference rows as training recorded them, which also warms the model up.
+
+        Raises:
+            ReferenceMismatch: the answers differ, or there are no such rows.
+        """
+        try:
+            rows, expected = reference.read(folder)
+        except (OSError, ValueError, KeyError, BadRequest) as error:
+            raise ReferenceMismatch(f"{self.version} has no reference rows.") from error
+        try:
+            answered = self.predict(rows)
+        except (BadRequest, PredictionFailed) as error:
+            raise ReferenceMismatch(f"{self.version} fails on its reference rows.") from error
+        different = sum(a != b for a, b in zip(answered, expected, strict=False))
+        if len(answered) != len(expected) or different:
+            raise ReferenceMismatch(
+                f"{self.version} answers {different} of {len(expected)} reference rows other than"
+                " training recorded."
+            )
+
+    def _frame(self, rows: Rows) -> pd.DataFrame:
+        """The rows as the signature has them: shape (n, columns), in its order and types."""
+        columns = self._by_position(rows) if rows.columns is None else self._by_name(rows)
+        return pd.DataFrame(
+            {name: _typed(name, kind, columns[name]) for name, kind in self._columns.items()}
+        )
+
+    def _by_position(self, rows: Rows) -> Mapping[str, Cells]:
+        wanted = len(self._columns)
+        for number, row in enumerate(rows.values):
+            if len(row) != wanted:
+                raise BadRequest(
+                    f"Row {number} has {len(row)} values, and the model takes {wanted}:"
+                    f" {', '.join(self._columns)}."
+                )
+        return {name: [row[i] for row in rows.values] for i, name in enumerate(self._columns)}
+
+    def _by_name(self, rows: Rows) -> Mapping[str, Cells]:
+        position = {name: i for i, name in enumerate(rows.columns or ())}
+        missing = [name for name in self._columns if name not in position]
+        if missing:
+            raise BadRequest(f"Missing columns: {', '.join(missing)}.")
+        return {name: [row[position[name]] for row in rows.values] for name in self._columns}
+
+
+def _columns(schema: Schema) -> dict[str, DataType]:
+    """The type of each column, in the signature's order."""
+    return {
+        str(column.name): column.type
+        for column in schema.inputs
+        if isinstance(column, ColSpec) and isinstance(column.type, DataType)
+    }
+
+
+def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
+    """The signature covers the files, not their place in the registry: compare what they say."""
+    if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
+        raise LoadFailed(f"{version} holds the files of another model or run.")
+
+
+def _typed(name: str, kind: DataType, cells: Cells) -> pd.Series:
+    belongs, word, dtype = _KINDS.get(kind, (None, "", None))
+    if belongs is None:
+        return pd.Series(cells)
+    for number, cell in enumerate(cells):
+        if cell is not None and not belongs(cell):
+            raise BadRequest(f"Row {number}: '{name}' must be a {word}.")
+    try:
+        return pd.Series(cells, dtype=dtype)
+    except OverflowError:
+        raise BadRequest(f"'{name}' holds a number that is too large.") from None
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+
+
+def _is_text(cell: Any) -> bool:
+    return isinstance(cell, str)
+
+
+_Kind = tuple[Callable[[Any], bool], str, str]
+_KINDS: Mapping[DataType, _Kind] = {
+    DataType.double: (_is_number, "number", "float64"),
+    DataType.float: (_is_number, "number", "float32"),
+    DataType.string: (_is_text, "text", "str"),
+}

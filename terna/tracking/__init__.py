@@ -1,0 +1,1 @@
+"""Server 2: the MLflow tracking server, started from settings."""

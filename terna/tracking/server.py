@@ -1,0 +1,51 @@
+"""The MLflow tracking server: settings → its command line."""
+
+import os
+import sys
+from pathlib import Path
+
+from terna.contracts.errors import SettingsError
+from terna.settings import Tracking
+
+
+def command(tracking: Tracking) -> list[str]:
+    """The command that runs the server."""
+    tls = f"--ssl-certfile {tracking.certificate} --ssl-keyfile {tracking.key}"
+    return [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--host", tracking.host),
+        *("--port", str(tracking.port)),
+        *("--workers", "1"),
+        *("--backend-store-uri", tracking.backend_store),
+        *("--artifacts-destination", tracking.artifacts),
+        *("--allowed-hosts", tracking.allowed_hosts),
+        *("--uvicorn-opts", f"{tls} --log-level warning"),
+    ]
+
+
+def serve(tracking: Tracking) -> None:
+    """Become the server; does not return.
+
+    Raises:
+        SettingsError: a key or certificate is missing.
+    """
+    for path in (tracking.certificate, tracking.key):
+        if not path.is_file():
+            raise SettingsError(f"{path} is missing: `terna certificates` makes it.")
+    _make_folder(tracking)
+    # MLflow would report usage to its makers, and start workers for jobs that Terna has none of.
+    os.environ |= {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_LOGGING_LEVEL": "INFO",
+    }
+    arguments = command(tracking)
+    os.execv(arguments[0], arguments)  # noqa: S606
+
+
+def _make_folder(tracking: Tracking) -> None:
+    """SQLite makes its file, but not the folder that the file is in."""
+    if tracking.backend_store.startswith("sqlite:///"):
+        Path(tracking.backend_store.removeprefix("sqlite:///")).parent.mkdir(
+            parents=True, exist_ok=True
+        )

