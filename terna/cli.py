@@ -71,7 +71,9 @@ def main() -> None:
     try:
         app()
     except TernaError as error:
-        Console(stderr=True).print(f"[red]error:[/] {_escaped(error)}", highlight=False)
+        Console(stderr=True).print(
+            f"[red]error:[/] {_escaped(error)}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -79,28 +81,36 @@ def main() -> None:
 
 @app.command(rich_help_panel=LOCAL)
 def demo(
+    name: Name = DEFAULT_NAME,
+    data: Data = "",
+    query: Query = "",
+    target: Target = "",
+    feature: Feature = None,
+    positive: Positive = "",
+    holdout: Holdout = "0.25",
+    trials: Trials = None,
     keep: Annotated[bool, typer.Option(help="Leave everything up until Ctrl-C.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the facts to this file.")
     ] = None,
-    trials: Trials = None,
 ) -> None:
     """Train, promote and serve on this machine, and ask for labels over HTTPS."""
-    from terna.embedded import demo as story
+    from terna.embedded import demo, summary
     from terna.embedded.replica import Replica, local_settings, moved_ports
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _interrupt)
     defaults = Settings.load()
-    settings = local_settings(Path.cwd(), defaults)
+    settings = local_settings(Path.cwd(), defaults, model=name)
+    request = _request(data, query, target, feature, positive, holdout)
     reporter = Terminal(out)
     for line in moved_ports(defaults, settings):
         reporter.say(line)
     with Replica(Path.cwd(), settings, reporter) as replica:
-        told = story.run(replica, reporter, trials or settings.training.trials)
-        story.tell(told, settings, out)
+        story = demo.run(replica, reporter, request, trials or settings.training.trials)
         if json_file:
-            json_file.write_text(json.dumps(story.facts(told, settings), indent=1) + "\n")
+            json_file.write_text(json.dumps(summary.facts(story, settings), indent=1) + "\n")
+        summary.tell(story, settings, out)
         if keep:
             _keep_up()
 

@@ -25,7 +25,7 @@ def read(model: Path) -> tuple[Rows, Sequence[Any]]:
     """The rows of a model directory, and the label of each.
 
     Raises:
-        OSError, ValueError, BadRequest: the file is missing or no such document.
+        OSError, ValueError, KeyError, BadRequest: the file is missing or no such document.
     """
     content = Path(model, FILE).read_bytes()
     return parse(content), json.loads(content)["predictions"]

@@ -30,7 +30,7 @@ def parse(body: bytes) -> Rows:
     """Read a request body in one of the protocol's four JSON forms.
 
     Raises:
-        BadRequest: not JSON, none or several of the forms, or rows of unequal length.
+        BadRequest: not JSON, none or several of the forms, or rows that do not fit their columns.
     """
     document = _decode(body)
     if not isinstance(document, dict):
@@ -62,7 +62,7 @@ def render_error(error_code: str, message: str) -> bytes:
 def _decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_leniently(body)
 
 
@@ -108,7 +108,7 @@ def _column_lists(value: Mapping[str, Any], form: str) -> Rows:
     columns = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
     if len({len(cells) for cells in columns}) > 1:
         raise BadRequest(f"The columns in '{form}' must be lists of one length.")
-    return Rows(list(zip(*columns, strict=True)), tuple(value))
+    return Rows([list(row) for row in zip(*columns, strict=True)], tuple(value))
 
 
 def _positional(rows: Sequence[Any], form: str) -> Rows:

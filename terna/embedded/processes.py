@@ -49,13 +49,15 @@ class Process:
 
     def stop(self) -> None:
         """End the whole group: asked first, then forced."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        try:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+        finally:  # also after an impatient second Ctrl-C
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 def check_free(host: str, port: int) -> None:
@@ -70,7 +72,8 @@ def free_port(wanted: int, avoid: Sequence[int] = ()) -> int:
         return wanted
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        port = int(probe.getsockname()[1])
+    return port if port not in avoid else free_port(wanted, avoid)
 
 
 def _is_free(host: str, port: int) -> bool:

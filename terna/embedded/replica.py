@@ -1,5 +1,6 @@
 """The servers as local processes, put together: keys, certificates, tracking, serving."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ LOCAL = ("localhost", "127.0.0.1")
 CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
 
 
-def local_settings(root: Path, defaults: Settings) -> Settings:
+def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
     """The settings of a replica below `root`, on free ports.
 
     The ports of `defaults` are taken where nobody else listens.
@@ -45,6 +46,7 @@ def local_settings(root: Path, defaults: Settings) -> Settings:
         serving=defaults.serving.model_copy(
             update={
                 "port": serving_port,
+                "model": model or defaults.serving.model,
                 "folder": state / "serving",
                 "verify_key": certs / "serving/signing.pub",
                 "certificate": certs / "serving/tls.crt",
@@ -130,8 +132,10 @@ class Replica:
         self._processes.pop(name).stop()
 
     def close(self) -> None:
-        for name in reversed(list(self._processes)):
-            self.stop(name)
+        """Stop what runs, the last one started first; all of it, whatever happens."""
+        with self._reporter.step("stopping the servers"), ExitStack() as stack:
+            for name in list(self._processes):
+                stack.callback(self.stop, name)
 
     def _tracking_answers(self) -> bool:
         try:

@@ -1,15 +1,19 @@
 """Labels for the ERP's customers, asked over verified TLS."""
 
+import json
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from terna.contracts.errors import BadRequest, ServingUnreachable
+from terna.contracts.errors import BadRequest, ServingUnreachable, SettingsError
 from terna.settings import Erp
+
+JSON = {"content-type": "application/json"}
 
 Customer = Sequence[Any] | Mapping[str, Any]
 
@@ -24,13 +28,15 @@ class Labelled:
 
 
 class Labels:
-    """A client of the serving endpoint; keeps its connection. Use it in a `with` block."""
+    """A client of the serving endpoint; keeps its connection. Use it in a `with` block.
+
+    Raises:
+        SettingsError: there is no CA to verify the endpoint with.
+    """
 
     def __init__(self, erp: Erp) -> None:
         self._endpoint = erp.endpoint
-        self._client = httpx.Client(
-            verify=ssl.create_default_context(cafile=str(erp.ca)), timeout=erp.timeout
-        )
+        self._client = httpx.Client(verify=_trusting(erp.ca), timeout=erp.timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -54,15 +60,12 @@ class Labels:
             ServingUnreachable: no answer, or none with labels.
         """
         response = self._send("POST", self._endpoint, {"inputs": list(customers)})
-        if response.status_code == BadRequest.status:
-            raise BadRequest(response.json()["message"])
-        if response.status_code != httpx.codes.OK:
-            raise ServingUnreachable(f"{self._endpoint} answers {response.status_code}.")
-        return Labelled(
-            labels=response.json()["predictions"],
-            model=response.headers["x-model-name"],
-            version=int(response.headers["x-model-version"]),
-        )
+        try:
+            return _read(response)
+        except (ValueError, KeyError, TypeError):  # another server, or a proxy's page
+            raise ServingUnreachable(
+                f"{self._endpoint} answers {response.status_code} without labels. Is it serving?"
+            ) from None
 
     def version(self) -> int | None:
         """The version that answers now; None while there is none.
@@ -75,9 +78,32 @@ class Labels:
         return int(number) if number else None
 
     def _send(self, method: str, url: str, request: object = None) -> httpx.Response:
+        # Not httpx's own `json=`, which refuses the NaN of a missing value.
+        content = None if request is None else json.dumps(request)
         try:
-            return self._client.request(method, url, json=request)
+            return self._client.request(method, url, content=content, headers=JSON)
         except httpx.HTTPError as error:
             raise ServingUnreachable(
                 f"{self._endpoint} does not answer ({type(error).__name__}). Is serving running?"
             ) from error
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except OSError as error:
+        raise SettingsError(
+            f"{ca} is no CA certificate that can be read: TERNA_ERP_CA names it."
+        ) from error
+
+
+def _read(response: httpx.Response) -> Labelled:
+    if response.status_code == BadRequest.status:
+        raise BadRequest(response.json()["message"])
+    if response.status_code != httpx.codes.OK:
+        raise ValueError(response.status_code)
+    return Labelled(
+        labels=response.json()["predictions"],
+        model=response.headers["x-model-name"],
+        version=int(response.headers["x-model-version"]),
+    )

@@ -34,6 +34,7 @@ def serve(serving: Serving) -> None:
     """
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
+    LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
     Granian(
         "terna.serving.app:build",
         factory=True,

@@ -3,38 +3,43 @@
 import json
 import os
 import shutil
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
 from terna import signing
+from terna.certificates import locked
+from terna.contracts.errors import SignatureInvalid
 from terna.registry import Registry, Version
 
 CURRENT = "current.json"
+PART = ".part-"
 KEPT = 2
 """The version in production and the one before it."""
 
 
 class LocalCopies:
-    """A folder of model directories, each put there whole."""
+    """A folder of model directories, each put there whole.
+
+    Every worker of a machine shares it, so what moves or removes a copy holds the folder's lock.
+    """
 
     def __init__(self, folder: Path, public_key: Path) -> None:
         self._folder = folder
         self._public_key = public_key
 
     def fetch(self, version: Version, registry: Registry) -> Path:
-        """The version's verified directory, downloaded if it is not here.
+        """The version's verified directory, downloaded if there is no good one here.
 
         Raises:
             SignatureInvalid: and nothing of the version stays here.
             TrackingUnreachable, TrackingRefused: it cannot be downloaded.
         """
-        place = self._place(version)
-        if not place.exists():
-            self._download(version, registry, place)
-        return self.verified(version)
+        with suppress(SignatureInvalid):
+            return self.verified(version)
+        return self._download(version, registry)
 
     def verified(self, version: Version) -> Path:
         """The directory of a version that is here; a copy that does not verify is thrown away.
@@ -42,43 +47,65 @@ class LocalCopies:
         Raises:
             SignatureInvalid: its files are not what training signed.
         """
-        place = self._place(version)
-        try:
-            signing.verify(place, self._public_key)
-        except Exception:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-        return place
+        with self._alone(version.name):
+            return self._verified(self._place(version))
 
     def current(self, name: str) -> Version | None:
         """The version that was served last; None on a new machine."""
         with suppress(OSError, ValueError, TypeError):
-            return Version(**json.loads((self._folder / name / CURRENT).read_bytes()))
+            version = Version(**json.loads((self._folder / name / CURRENT).read_bytes()))
+            return version if version.name == name else None
         return None
 
     def keep(self, version: Version) -> None:
-        """Start from this version next time, and make room."""
-        note = self._folder / version.name / CURRENT
-        part = note.with_suffix(".part")
-        part.write_text(json.dumps(asdict(version)))
-        part.replace(note)
-        os.utime(self._place(version))
-        self._forget_old(version.name)
+        """Start from this version next time."""
+        place = self._place(version)
+        note = place.with_name(CURRENT)
+        with self._alone(version.name):
+            if not place.exists():  # another worker is versions ahead
+                return
+            part = note.with_suffix(".part")
+            part.write_text(json.dumps(asdict(version)))
+            part.replace(note)
 
-    def _download(self, version: Version, registry: Registry, place: Path) -> None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(mkdtemp(prefix=".part-", dir=place.parent))
-        try:
-            registry.download(version, part)
-            with suppress(FileExistsError, OSError):  # another worker was faster
-                part.rename(place)
-        finally:
+    def forget_unfinished(self) -> None:
+        """Remove what killed downloads left. Only before any worker starts."""
+        for part in self._folder.glob(f"*/{PART}*"):
             shutil.rmtree(part, ignore_errors=True)
 
-    def _forget_old(self, name: str) -> None:
-        folders = [f for f in (self._folder / name).iterdir() if f.is_dir() and f.name[0] != "."]
-        for old in sorted(folders, key=lambda f: f.stat().st_mtime)[:-KEPT]:
+    def _download(self, version: Version, registry: Registry) -> Path:
+        place = self._place(version)
+        part = Path(mkdtemp(prefix=PART, dir=place.parent))
+        try:
+            registry.download(version, part)
+            with self._alone(version.name):
+                if not place.exists():  # else another worker was faster
+                    part.rename(place)
+                self._verified(place)
+                self._make_room(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return place
+
+    def _verified(self, place: Path) -> Path:
+        try:
+            signing.verify(place, self._public_key)
+        except SignatureInvalid:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        return place
+
+    def _make_room(self, newest: Path) -> None:
+        """Keep the copy that is served, and of the others the newest."""
+        os.utime(newest)
+        served = self.current(newest.parent.name)
+        kept = self._place(served) if served else newest
+        folders = [f for f in newest.parent.iterdir() if f.is_dir() and f.name[0] != "."]
+        for old in sorted(folders, key=lambda f: (f == kept, f.stat().st_mtime))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        return locked(self._folder / name)
 
     def _place(self, version: Version) -> Path:
         """A registry that was made anew counts from 1 again: the number alone is not enough."""

@@ -1,6 +1,7 @@
 """One version, loaded: from a verified directory to labels."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from terna.contracts.scoring import Rows
 from terna.registry import Version
 
 Cells = Sequence[Any]
+LARGEST = 2**63
 
 
 class LoadedModel:
@@ -49,6 +51,8 @@ class LoadedModel:
             BadRequest: a column is missing, or a value is not of its column's type.
             PredictionFailed: the model itself fails.
         """
+        if not rows.values:
+            return []
         frame = self._frame(rows)
         try:
             return list(np.asarray(self._model.predict(frame)).tolist())
@@ -70,7 +74,7 @@ class LoadedModel:
         except (BadRequest, PredictionFailed) as error:
             raise ReferenceMismatch(f"{self.version} fails on its reference rows.") from error
         different = sum(a != b for a, b in zip(answered, expected, strict=False))
-        if len(answered) != len(expected) or different:
+        if not answered or len(answered) != len(expected) or different:
             raise ReferenceMismatch(
                 f"{self.version} answers {different} of {len(expected)} reference rows other than"
                 " training recorded."
@@ -117,29 +121,47 @@ def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
 
 
 def _typed(name: str, kind: DataType, cells: Cells) -> pd.Series:
-    belongs, word, dtype = _KINDS.get(kind, (None, "", None))
-    if belongs is None:
+    if kind not in _KINDS:
         return pd.Series(cells)
+    belongs, words, dtype = _KINDS[kind]
     for number, cell in enumerate(cells):
-        if cell is not None and not belongs(cell):
-            raise BadRequest(f"Row {number}: '{name}' must be a {word}.")
-    try:
-        return pd.Series(cells, dtype=dtype)
-    except OverflowError:
-        raise BadRequest(f"'{name}' holds a number that is too large.") from None
+        if not belongs(cell):
+            raise BadRequest(f"Row {number}: '{name}' must be {words}.")
+    return pd.Series(cells, dtype=dtype)
 
 
 def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+    return cell is None or (isinstance(cell, float) and not isinf(cell)) or _is_whole(cell)
+
+
+def _is_whole(cell: Any) -> bool:
+    """128, and 128.0 as some clients write it; nothing that 64 bits cannot hold."""
+    if isinstance(cell, float):
+        return cell.is_integer() and abs(cell) < LARGEST
+    return isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < LARGEST
+
+
+def _is_truth(cell: Any) -> bool:
+    return isinstance(cell, bool)
 
 
 def _is_text(cell: Any) -> bool:
-    return isinstance(cell, str)
+    """Also NaN: what Python clients send where a text is missing."""
+    missing = cell is None or (isinstance(cell, float) and isnan(cell))
+    return missing or (isinstance(cell, str) and _is_unicode(cell))
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may hold half a character, "\\ud800", which a text column cannot."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 _Kind = tuple[Callable[[Any], bool], str, str]
 _KINDS: Mapping[DataType, _Kind] = {
-    DataType.double: (_is_number, "number", "float64"),
-    DataType.float: (_is_number, "number", "float32"),
-    DataType.string: (_is_text, "text", "str"),
+    DataType.boolean: (_is_truth, "true or false", "bool"),
+    DataType.integer: (_is_whole, "a whole number", "int32"),
+    DataType.long: (_is_whole, "a whole number", "int64"),
+    DataType.float: (_is_number, "a number or null", "float32"),
+    DataType.double: (_is_number, "a number or null", "float64"),
+    DataType.string: (_is_text, "text or null", "str"),
 }

@@ -32,6 +32,8 @@ class Watcher:
         self._slot = slot
         self._poll = poll
         self._refused: Version | None = None
+        self._reason = ""
+        self._reported: tuple[Version, str] | None = None
         self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="watcher", daemon=True)
@@ -55,6 +57,8 @@ class Watcher:
             logger.info("serving %s from the local copy", version)
         except TernaError as error:
             logger.error("the local copy is not served: %s", error)
+        except Exception as error:  # the server would not start any more
+            logger.error("the local copy is not served: unexpected %s", type(error).__name__)
 
     def look(self) -> None:
         """Ask the registry once, and serve what is in production there.
@@ -63,25 +67,35 @@ class Watcher:
             TrackingUnreachable, TrackingRefused: nothing changes here.
         """
         wanted = self._registry.production(self._name)
-        if wanted is None or wanted in (self._slot.version, self._refused):
+        if wanted is None:
             return
+        if wanted not in (self._slot.version, self._refused):
+            self._bring(wanted)
+        self._report(wanted)
+
+    def _bring(self, version: Version) -> None:
         try:
-            folder = self._copies.fetch(wanted, self._registry)
-            model = _checked(wanted, folder)
+            folder = self._copies.fetch(version, self._registry)
+            model = _checked(version, folder)
         except ModelRefused as error:
-            self._refuse(wanted, error)
+            self._refused, self._reason = version, str(error)
+            logger.error("refused: %s", error)
             return
         self._slot.swap(model)
         self._refused = None
-        self._copies.keep(wanted)
-        logger.info("serving %s", wanted)
-        self._registry.reconcile(wanted)
-        self._registry.tag(wanted, TAG, "serving")
+        logger.info("serving %s", version)
+        self._copies.keep(version)
 
-    def _refuse(self, version: Version, error: ModelRefused) -> None:
-        self._refused = version
-        logger.error("refused: %s", error)
-        self._registry.tag(version, TAG, f"refused: {error}"[:500])
+    def _report(self, version: Version) -> None:
+        """Tell the registry what became of a version: once, or until it has heard."""
+        refused = version == self._refused
+        state = f"refused: {self._reason}"[:500] if refused else "serving"
+        if self._reported == (version, state):
+            return
+        if not refused:
+            self._registry.reconcile(version)
+        self._registry.tag(version, TAG, state)
+        self._reported = (version, state)
 
     def _follow(self) -> None:
         while not self._stop.is_set():

@@ -1,6 +1,7 @@
 """The MLflow tracking server: settings → its command line."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from terna.settings import Tracking
 
 def command(tracking: Tracking) -> list[str]:
     """The command that runs the server."""
-    tls = f"--ssl-certfile {tracking.certificate} --ssl-keyfile {tracking.key}"
+    tls = ("--ssl-certfile", str(tracking.certificate), "--ssl-keyfile", str(tracking.key))
+    # A client that keeps its connection open would hold up the server's end.
+    ending = ("--timeout-graceful-shutdown", "3")
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", tracking.host),
@@ -19,7 +22,7 @@ def command(tracking: Tracking) -> list[str]:
         *("--backend-store-uri", tracking.backend_store),
         *("--artifacts-destination", tracking.artifacts),
         *("--allowed-hosts", tracking.allowed_hosts),
-        *("--uvicorn-opts", f"{tls} --log-level warning"),
+        *("--uvicorn-opts", shlex.join([*tls, *ending, "--log-level", "warning"])),
     ]
 
 

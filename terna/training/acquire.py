@@ -97,19 +97,16 @@ def run(session: Session, request: Request) -> Job:
     classes, positive = check_target(table[request.target], request)
     held_out = holdout_mask(table[request.target], request.holdout, session.settings.seed)
     train, holdout = table[~held_out], table[held_out]
-    check_split(train[request.target], holdout, classes)
+    check_split(train[request.target], holdout[request.target], classes)
 
     source = _describe(session.name, request, table)
     run_id = session.runs.start(session.name)
-    session.runs.log_source(run_id, source)
-    session.runs.log(
-        run_id,
-        params={"target": request.target, "rows": len(train), "holdout_rows": len(holdout)},
-    )
-    session.workspace.write_table("train.parquet", train)
-    session.workspace.write_table("holdout.parquet", holdout)
     job = Job(run_id, source.location, request.target, classes, positive, request.holdout)
-    job.write(session.workspace)
+    try:
+        _keep(session, job, source, train, holdout)
+    except BaseException:
+        session.close_as_failed(run_id)
+        raise
     session.reporter.say(
         f"acquired   {len(table)} customers, {table.shape[1] - 1} features from {source.location}:"
         f" {len(train)} to train, {len(holdout)} held out"
@@ -126,12 +123,15 @@ def select(table: pd.DataFrame, request: Request) -> pd.DataFrame:
             raise DataError(f"There is no column '{column}'. The columns are: {known}.")
     if not features:
         raise DataError(f"There is no column beside the target '{request.target}' to learn from.")
-    return table[[*features, request.target]]
+    return table[[*features, request.target]].reset_index(drop=True)
 
 
 def tidy(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Features of two kinds, float64 and str; rows without a target are left out."""
-    table = table[table[target].notna()].reset_index(drop=True)
+    """Features as int64, float64, bool or str; rows without a target are left out.
+
+    The others keep their row numbers as index.
+    """
+    table = table[table[target].notna()]
     features = {str(c): _tidy_feature(table[c]) for c in table.columns if c != target}
     return pd.DataFrame(features | {target: _tidy_target(table[target])})
 
@@ -148,24 +148,27 @@ def check_target(target: pd.Series, request: Request) -> tuple[tuple[Any, ...], 
             f"The target '{request.target}' has {len(counts)} distinct values: choose a column"
             f" with 2 to {MOST_CLASSES} classes."
         )
-    classes = tuple(sorted(counts.index.tolist()))
+    labels = counts.index.tolist()
+    classes = tuple(sorted(labels))
     if len(classes) > 2:
         return classes, None
-    return classes, _positive_class(request, classes) if request.positive else counts.index[-1]
+    return classes, _positive_class(request, classes) if request.positive else labels[-1]
 
 
 def holdout_mask(target: pd.Series, holdout: str, seed: int) -> NDArray[np.bool_]:
-    """Which of the rows are held out: shape (rows,)."""
-    rows = len(target)
+    """Which of the rows are held out: shape (rows,). The target's index numbers rows from 0."""
     if span := re.fullmatch(r"(\d+)-(\d+)", holdout):
         first, last = int(span[1]), int(span[2])
-        if not 1 <= first <= last <= rows:
-            raise DataError(f"The hold-out rows {holdout} are not within the table's 1-{rows}.")
-        return (np.arange(rows) >= first - 1) & (np.arange(rows) < last)
+        number = target.index.to_numpy() + 1
+        if not 1 <= first <= last <= number.max():
+            raise DataError(
+                f"The hold-out rows {holdout} are not within the table's 1-{number.max()}."
+            )
+        return (first <= number) & (number <= last)
     return _random_mask(target, _share(holdout), seed)
 
 
-def check_split(train: pd.Series, holdout: pd.DataFrame, classes: Sequence[Any]) -> None:
+def check_split(train: pd.Series, holdout: pd.Series, classes: Sequence[Any]) -> None:
     """Every class needs enough rows to learn from, and one to be judged by."""
     counts = train.value_counts()
     for label in classes:
@@ -174,21 +177,30 @@ def check_split(train: pd.Series, holdout: pd.DataFrame, classes: Sequence[Any])
                 f"The class '{label}' has {counts.get(label, 0)} rows to train on and needs"
                 f" {FEWEST_ROWS}: add customers, or leave the class out."
             )
-    if holdout.empty:
-        raise DataError("The hold-out is empty: give a larger share of the rows.")
+        if not (holdout == label).any():
+            raise DataError(
+                f"The class '{label}' has no row in the hold-out to be judged by: hold out a"
+                " larger share, or other rows."
+            )
 
 
 def _tidy_feature(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object).infer_objects()
+    if pd.api.types.is_bool_dtype(column) and not column.hasnans:
+        return column.astype("bool")
+    if pd.api.types.is_integer_dtype(column) and not column.hasnans:
+        return column.astype("int64")
     if pd.api.types.is_numeric_dtype(column):
         return _finite(column.astype("float64"))
-    if pd.api.types.is_datetime64_any_dtype(column):
+    kind = pd.api.types.infer_dtype(column)
+    if kind in ("date", "datetime", "datetime64"):
         raise DataError(
-            f"The column '{column.name}' holds dates, which no model here learns from: leave it out"
-            " with --features, or turn it into a number such as days since."
+            f"The column '{column.name}' holds dates, which no model here learns from: name the"
+            " others with --feature, or turn it into a number such as days since."
         )
-    known = column.dropna()
-    if len(known) and known.map(lambda value: isinstance(value, bool)).all():
-        return column.astype("float64")
+    if kind in ("boolean", "decimal"):
+        return _finite(column.astype("float64"))
     return column.where(column.isna(), column.astype(str)).astype("str")
 
 
@@ -239,6 +251,19 @@ def _random_mask(target: pd.Series, share: float, seed: int) -> NDArray[np.bool_
     mask = np.zeros(len(target), dtype=bool)
     mask[held_out] = True
     return mask
+
+
+def _keep(
+    session: Session, job: Job, source: Source, train: pd.DataFrame, holdout: pd.DataFrame
+) -> None:
+    session.runs.log_source(job.run_id, source)
+    session.runs.log(
+        job.run_id,
+        params={"target": job.target, "rows": len(train), "holdout_rows": len(holdout)},
+    )
+    session.workspace.write_table("train.parquet", train)
+    session.workspace.write_table("holdout.parquet", holdout)
+    job.write(session.workspace)
 
 
 def _describe(name: str, request: Request, table: pd.DataFrame) -> Source:

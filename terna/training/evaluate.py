@@ -36,10 +36,11 @@ Array = NDArray[Any]
 Metrics = Mapping[str, float]
 
 TRUSTED = (
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-"""What skops may load beside the types it knows: our families' trees, none of them code."""
+"""What skops may load beside the types it knows: our families' trees, none of it code."""
 
 
 def run(session: Session) -> Metrics:

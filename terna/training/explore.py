@@ -94,7 +94,7 @@ def run(session: Session) -> None:
     job = Job.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
     with session.reporter.step(f"exploring {session.name}"):
-        page = render(session.name, job.source, table, job.target).encode()
+        page = render(session.name, f"{job.source}, training rows", table, job.target).encode()
         session.workspace.write_bytes("explore.html", page)
         session.runs.log_file(job.run_id, "explore/explore.html", page)
     session.reporter.say(f"explored   {session.workspace.folder / 'explore.html'}")

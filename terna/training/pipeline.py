@@ -1,7 +1,7 @@
 """The six phases in their order: what `terna train` runs."""
 
 from terna.training import acquire, evaluate, explore, prepare, publish, tune
-from terna.training.acquire import Job, Request
+from terna.training.acquire import Request
 from terna.training.publish import Published
 from terna.training.session import Session
 
@@ -21,12 +21,5 @@ def train(session: Session, request: Request, trials: int) -> Published:
         evaluate.run(session)
         return publish.run(session)
     except BaseException:
-        _close_as_failed(session, job)
+        session.close_as_failed(job.run_id)
         raise
-
-
-def _close_as_failed(session: Session, job: Job) -> None:
-    try:
-        session.runs.finish(job.run_id, failed=True)
-    except Exception:
-        session.reporter.say(f"The MLflow run {job.run_id} could not be closed as failed.")

@@ -77,9 +77,8 @@ def choose(table: pd.DataFrame) -> Features:
 
 
 def inputs(table: pd.DataFrame, features: Features) -> pd.DataFrame:
-    """The rows as MLflow hands them to the model: float64 and str, NaN where missing."""
-    kinds = dict.fromkeys(features.numbers, "float64") | dict.fromkeys(features.texts, "str")
-    return table[list(features.order)].astype(kinds)
+    """The rows as MLflow hands them to the model: numbers and str, NaN where missing."""
+    return table[list(features.order)]
 
 
 def pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -> Pipeline:

@@ -29,6 +29,8 @@ from terna.training.acquire import Job
 from terna.training.prepare import Features, inputs
 from terna.training.session import Session
 
+KINDS = {"b": DataType.boolean, "f": DataType.double, "i": DataType.long}
+"""MLflow's type for each kind of NumPy's; everything else is text."""
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 """What loads the model again; pinned to what trained it."""
 
@@ -126,11 +128,12 @@ def build(
 
 
 def signature(rows: pd.DataFrame, labels: NDArray[Any]) -> ModelSignature:
-    """Numbers as double, text as string, and each may be missing; a label a row."""
-    kinds = {True: DataType.double, False: DataType.string}
+    """The raw columns, all of them required, and a label a row.
+
+    A double or a string may still be null; a long, which was always known in training, may not.
+    """
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec(kinds[pd.api.types.is_float_dtype(rows[name])], name, required=False)
-        for name in rows.columns
+        ColSpec(KINDS.get(rows[name].dtype.kind, DataType.string), name) for name in rows.columns
     ]
     label = DataType.string if isinstance(labels[0], str) else DataType.long
     return ModelSignature(Schema(columns), Schema([ColSpec(label)]))

@@ -33,3 +33,10 @@ class Session:
             settings=settings.training,
             reporter=reporter,
         )
+
+    def close_as_failed(self, run_id: str) -> None:
+        """Close the MLflow run of a training that failed; where even that fails, say so."""
+        try:
+            self.runs.finish(run_id, failed=True)
+        except Exception:
+            self.reporter.say(f"The MLflow run {run_id} could not be closed as failed.")

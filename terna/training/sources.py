@@ -15,7 +15,7 @@ def read(data: str, query: str = "") -> pd.DataFrame:
     """The whole table, as its source has it.
 
     Raises:
-        DataError: no such source, not readable, or without rows.
+        DataError: no such source, not readable, without rows, or two columns of one name.
     """
     reader = _reader(data)
     try:
@@ -26,12 +26,17 @@ def read(data: str, query: str = "") -> pd.DataFrame:
         raise DataError(f"{location(data)} cannot be read: {_reason(error)}") from error
     if table.empty:
         raise DataError(f"{location(data)} holds no rows: give a table of customers.")
-    return table
+    named = table.set_axis([str(column) for column in table.columns], axis=1)
+    for column in named.columns[named.columns.duplicated()]:
+        raise DataError(f"{location(data)} has two columns '{column}': rename or drop one.")
+    return named
 
 
 def location(data: str) -> str:
-    """The source as it may be shown: without the password of a database URL."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", data)
+    """The source as it may be shown: a database URL without its password and its options."""
+    shown, _, options = data.partition("?") if "://" in data else (data, "", "")
+    password = ".*" if "@" in options else ".*@"
+    return re.sub(rf"(://[^:/]*):{password}", r"\1:***@", shown, flags=re.DOTALL)
 
 
 def _reader(data: str) -> Callable[[str, str], pd.DataFrame]:
@@ -60,7 +65,10 @@ def _read_sql(data: str, query: str) -> pd.DataFrame:
 
     if not query:
         raise DataError("A database needs a query: add --query 'SELECT … FROM …'.")
-    engine = sqlalchemy.create_engine(data)
+    url = sqlalchemy.make_url(data)
+    if url.password and "@" in f"{url.host}{url.database}":
+        raise DataError(f"{location(data)}: write an @ in the password as %40.")
+    engine = sqlalchemy.create_engine(url)
     try:
         with engine.connect() as connection:
             return pd.read_sql_query(sqlalchemy.text(query), connection)

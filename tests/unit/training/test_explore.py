@@ -190,6 +190,11 @@ def test_an_identifier_does_not_look_related_to_the_target() -> None:
     assert page(table).line("mail").endswith(" 0.000")
 
 
+def test_a_text_of_many_rare_values_does_not_look_related_by_chance() -> None:
+    table = customers().assign(street=[f"street {row * row % 397}" for row in range(ROWS)])
+    assert float(page(table).line("street").rsplit(" ", 1)[1]) < 0.1
+
+
 def test_no_customer_is_shown() -> None:
     table = customers().assign(
         name=[f"Ada Lovelace {row // 2}" if row % 7 else f"Alan {row}" for row in range(ROWS)],

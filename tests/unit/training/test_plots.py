@@ -163,7 +163,8 @@ def test_fifty_classes_are_folded_into_those_that_colours_can_tell_apart() -> No
 
 def test_distributions_match_rows_by_position_even_when_the_index_repeats() -> None:
     table = pd.DataFrame({"plan": churn()}).set_axis([0] * ROWS)
-    axes = only(plots.distributions(table, churn()))
+    target = churn().set_axis(range(ROWS, 0, -1))
+    axes = only(plots.distributions(table, target))
     assert [bar.get_width() for bar in bars(axes)] == pytest.approx([0.75, 1, 0, 0.25, 0, 1])
 
 
@@ -271,17 +272,29 @@ def test_calibration_of_honest_probabilities_lies_on_the_diagonal() -> None:
     assert np.asarray(curve.get_ydata()) == pytest.approx(np.asarray(curve.get_xdata()), abs=0.05)
 
 
+def test_calibration_has_as_many_points_among_small_probabilities_as_there_are_rows() -> None:
+    probability = SOME.random(20_000) ** 4
+    actual = (SOME.random(20_000) < probability).astype(int)
+    curve = axes_of(plots.calibration(actual, probability)).lines[1]
+    assert np.median(np.asarray(curve.get_xdata())) < 0.1
+
+
 def test_calibration_shows_beneath_how_many_rows_got_which_probability() -> None:
     figure = plots.calibration(np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.8, 0.1]))
     assert sum(bar.get_height() for bar in bars(figure.axes[1])) == 4
 
 
-def test_a_dollar_sign_in_a_name_is_no_formula() -> None:
-    table = pd.DataFrame({r"price $\frac{": [r"$\bad{", r"$\bad{", "_x", "_x"]})
-    target = pd.Series([r"$\no{", "_yes", r"$\no{", "_yes"])
-    assert plots.png(plots.distributions(table, target)[0])
+@pytest.mark.parametrize("name", [r"$\frac{$", "$_x$", r"a \$ b"])
+def test_a_dollar_sign_in_a_name_is_no_formula(name: str) -> None:
+    target, matrix = pd.Series([name, name, "_yes", "_yes"]), np.eye(2, dtype=int)
+    text = pd.DataFrame({name: [name, name, "_x", None]})
+    numbers = pd.DataFrame({name: [1, 2, 3, 5], f"{name}?": [1, 3, 2, 4]})
+    assert plots.png(plots.distributions(text, target)[0])
     assert plots.png(plots.class_balance(target))
-    assert plots.png(plots.confusion_matrix([r"$\no{", "_yes"], np.eye(2, dtype=int)))
+    assert plots.png(plots.confusion_matrix([name, "_yes"], matrix))
+    for figure in (plots.missing(text), plots.correlations(numbers)):
+        assert figure is not None
+        assert plots.png(figure)
 
 
 def test_a_class_whose_name_starts_with_an_underscore_is_in_the_legend() -> None:

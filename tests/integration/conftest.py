@@ -1,0 +1,25 @@
+"""A real MLflow tracking server, over TLS."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from terna.embedded.replica import Replica, local_settings, make_missing_keys
+from terna.progress import Silent
+from terna.settings import Settings
+from tests.ports import settings_on_free_ports
+
+
+@pytest.fixture(scope="package")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a platform whose tracking server answers."""
+    root = tmp_path_factory.mktemp("terna")
+    settings = local_settings(root, settings_on_free_ports())
+    make_missing_keys(settings, root)
+    replica = Replica(root, settings, Silent())
+    try:
+        replica.start("tracking")
+        replica.wait("tracking")
+        yield settings
+    finally:
+        replica.close()

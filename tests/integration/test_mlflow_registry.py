@@ -1,0 +1,108 @@
+"""Our registry adapter against a real MLflow server."""
+
+from pathlib import Path
+
+import pytest
+
+from terna.contracts.errors import TrackingRefused, TrackingUnreachable
+from terna.registry import MLflowRegistry, Version, connect
+from terna.runs import MLflowRuns
+from terna.settings import Settings
+
+
+@pytest.fixture
+def registry(tracked: Settings) -> MLflowRegistry:
+    return MLflowRegistry(connect(tracked.tracking))
+
+
+def register(settings: Settings, name: str, folder: Path) -> Version:
+    """Any file in a folder, as a version."""
+    folder.mkdir(exist_ok=True)
+    Path(folder, "MLmodel").write_text("flavors: {}\n")
+    Path(folder, "nested").mkdir(exist_ok=True)
+    Path(folder, "nested", "weights").write_bytes(bytes(range(256)))
+    client = connect(settings.tracking)
+    runs = MLflowRuns(client, "integration")
+    run_id = runs.start(name)
+    return MLflowRegistry(client).register(name, folder, runs.start_model(run_id, name), run_id)
+
+
+def test_a_name_that_nobody_registered_has_nothing_in_production(
+    registry: MLflowRegistry,
+) -> None:
+    registry.check()
+    assert registry.production("nobody") is None
+
+
+def test_a_registered_version_is_not_in_production_before_it_is_promoted(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    version = register(tracked, "waiting", tmp_path / "model")
+    assert version.number == 1
+    assert registry.production("waiting") is None
+    registry.promote(version)
+    assert registry.production("waiting") == version
+
+
+def test_what_is_downloaded_is_what_was_uploaded_byte_for_byte(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    version = register(tracked, "copied", tmp_path / "model")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    registry.download(version, copy)
+    assert {p.relative_to(copy): p.read_bytes() for p in copy.rglob("*") if p.is_file()} == {
+        p.relative_to(tmp_path / "model"): p.read_bytes()
+        for p in (tmp_path / "model").rglob("*")
+        if p.is_file()
+    }
+
+
+def test_a_half_promotion_is_followed_and_completed(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    first, second = (register(tracked, "halves", tmp_path / "model") for _ in range(2))
+    registry.promote(first)
+    assert not registry.reconcile(first)
+
+    client = connect(tracked.tracking)
+    client.set_registered_model_alias("halves", "production", str(second.number))
+    assert registry.production("halves") == second
+    assert registry.reconcile(second)
+    assert client.get_model_version("halves", "2").current_stage == "Production"
+    assert client.get_model_version("halves", "1").current_stage == "Archived"
+
+
+def test_a_version_that_is_not_there_is_refused_in_one_line(registry: MLflowRegistry) -> None:
+    with pytest.raises(TrackingRefused, match="not found") as refused:
+        registry.version("nobody", 7)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_tracking_server_that_is_away_is_named(tracked: Settings) -> None:
+    away = tracked.tracking.model_copy(update={"uri": "https://localhost:1"})
+    with pytest.raises(TrackingUnreachable, match="https://localhost:1 does not answer"):
+        MLflowRegistry(connect(away)).check()
+
+
+def test_a_server_with_a_certificate_of_another_ca_is_not_believed(
+    tracked: Settings, tmp_path: Path
+) -> None:
+    from terna.certificates import make_missing
+
+    make_missing(tmp_path / "certs", tmp_path / "secrets", ())
+    other = tracked.tracking.model_copy(update={"ca": tmp_path / "certs/ca.crt"})
+    try:
+        with pytest.raises(TrackingUnreachable):
+            MLflowRegistry(connect(other)).check()
+    finally:
+        connect(tracked.tracking)  # the CA is a setting of the whole process
+
+
+def test_a_failed_upload_leaves_no_version(tracked: Settings, tmp_path: Path) -> None:
+    client = connect(tracked.tracking)
+    runs = MLflowRuns(client, "integration")
+    run_id = runs.start("broken")
+    with pytest.raises(TrackingRefused):
+        MLflowRegistry(client).register("broken", tmp_path, "m-unknown", run_id)
+    assert not client.search_registered_models("name = 'broken'")

@@ -1,0 +1,173 @@
+"""A client's body becomes rows, or an answer that says what is wrong and repeats nothing of it."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from terna.contracts.errors import BadRequest
+from terna.contracts.scoring import FORMS, Rows, parse, render, render_error
+
+SECRET = "Ada Lovelace, +44 20 7946 0991"
+KEYS = [*FORMS, "columns", "data", "index", SECRET]
+
+cells = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)
+) | st.text(max_size=5)
+names = st.lists(st.text(max_size=5), min_size=1, max_size=4, unique=True)
+documents = st.recursive(
+    st.sampled_from([None, True, 7, 0.5, SECRET]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Rows:
+    columns = tuple(draw(names))
+    row = st.lists(cells, min_size=len(columns), max_size=len(columns))
+    return Rows(draw(st.lists(row, min_size=1, max_size=4)), columns)
+
+
+def body(**document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def answer(sent: bytes) -> Rows | BadRequest:
+    try:
+        return parse(sent)
+    except BadRequest as refused:
+        return refused
+
+
+@given(tables())
+def test_every_form_of_the_same_rows_means_the_same(rows: Rows) -> None:
+    columns, values = list(rows.columns or ()), rows.values
+    records = [dict(zip(columns, row, strict=True)) for row in values]
+    by_column = {name: [row[i] for row in values] for i, name in enumerate(columns)}
+    for form in (
+        body(dataframe_split={"columns": columns, "data": values}),
+        body(dataframe_split={"columns": columns, "index": [0], "data": values}),
+        body(dataframe_records=records),
+        body(inputs=records),
+        body(instances=records),
+        body(inputs=by_column),
+        body(instances=by_column),
+    ):
+        assert parse(form) == rows
+    for form in (
+        body(dataframe_split={"data": values}),
+        body(inputs=values),
+        body(instances=values),
+    ):
+        assert parse(form) == Rows(values, columns=None)
+
+
+@given(st.binary())
+@example(b"")
+@example(b"\xff\xfe")
+@example(b'{"inputs": [["\\ud800"]]}')
+def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
+    assert isinstance(answer(sent), Rows | BadRequest)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"[" * 100_000, id="lists in lists"),
+        pytest.param(b'{"inputs":' * 100_000, id="objects in objects"),
+        pytest.param(b'{"inputs": [[' + b"1" * 5000 + b"]]}", id="a number of 5000 digits"),
+    ],
+)
+def test_a_body_that_no_client_needs_is_a_bad_request(sent: bytes) -> None:
+    assert str(answer(sent)) == "The body is not valid JSON."
+
+
+@given(documents)
+def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> None:
+    match answer(json.dumps(document).encode()):
+        case BadRequest() as refused:
+            assert len(str(refused).splitlines()) == 1
+        case Rows(values, tuple() as columns):
+            assert {len(row) for row in values} <= {len(columns)}
+
+
+@given(documents, st.sampled_from(FORMS))
+def test_a_refusal_never_repeats_what_the_client_sent(document: Any, form: str) -> None:
+    for sent in (json.dumps(document), json.dumps({form: document}), f'{{"{form}": {SECRET}}}'):
+        told = answer(sent.encode())
+        if isinstance(told, BadRequest):
+            assert SECRET not in f"{told} {told.__cause__}"
+
+
+def test_the_published_way_of_asking_works() -> None:
+    row = [128, 25, 265.1, 197.4, 244.7, 10.0, 1, "no", 110, 99, 91, 3]
+    assert parse(body(inputs=[row])) == Rows([row], columns=None)
+
+
+def test_single_values_are_rows_of_one() -> None:
+    assert parse(body(inputs=[1, "b", None])) == Rows([[1], ["b"], [None]])
+
+
+def test_no_customers_are_no_rows() -> None:
+    assert parse(body(inputs=[])).values == []
+    assert parse(body(dataframe_split={"columns": ["a"], "data": []})) == Rows([], ("a",))
+
+
+def test_what_a_record_does_not_name_is_missing() -> None:
+    records = [{"plan": "voice"}, {"calls": 2}]
+    assert parse(body(dataframe_records=records)) == Rows(
+        [["voice", None], [None, 2]], ("plan", "calls")
+    )
+
+
+def test_a_python_clients_nan_is_accepted() -> None:
+    ((cell,),) = parse(b'{"inputs": [[NaN]]}').values
+    assert math.isnan(cell)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"{", "not valid JSON"),
+        (b"[1]", "must be a JSON object"),
+        (b"{}", "exactly one of the keys"),
+        (body(rows=[[1]]), "it has none"),
+        (body(inputs=[[1]], instances=[[1]]), r"several \('inputs', 'instances'\)"),
+        (body(inputs=7), "'inputs' must be a list of rows"),
+        (body(instances=[[1], 2]), "Row 1 of 'instances' must be a list of values"),
+        (body(instances=[{"a": 1}, [2]]), "Row 0 of 'instances' must be a list of values"),
+        (body(inputs={"a": [1, 2], "b": [3]}), "lists of one length"),
+        (body(dataframe_records={"a": 1}), "list of objects"),
+        (body(dataframe_records=[[1]]), "list of objects"),
+        (body(dataframe_split=[[1]]), "object with 'columns' and 'data'"),
+        (body(dataframe_split={"columns": ["a"]}), "object with 'columns' and 'data'"),
+        (body(dataframe_split={"columns": "a", "data": [[1]]}), "a list of names"),
+        (body(dataframe_split={"columns": ["a", "a"], "data": [[1, 2]]}), "a column twice"),
+        (
+            body(dataframe_split={"columns": ["a"], "data": [[1], [1, 2]]}),
+            "Row 1 has 2 values for 1 columns",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_change(sent: bytes, expected: str) -> None:
+    with pytest.raises(BadRequest, match=expected):
+        parse(sent)
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], [1, 0], [0.25], []])
+def test_an_answer_is_one_prediction_a_row(labels: list[Any]) -> None:
+    assert json.loads(render(labels)) == {"predictions": labels}
+
+
+def test_a_refusal_reads_as_mlflow_words_it() -> None:
+    message = str(answer(b"{"))
+    assert json.loads(render_error(BadRequest.error_code, message)) == {
+        "error_code": "BAD_REQUEST",
+        "message": message,
+    }

@@ -1,0 +1,192 @@
+"""What serving answers, without HTTP."""
+
+import asyncio
+import gc
+import json
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from mlflow.version import VERSION
+
+from terna.contracts.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
+from terna.contracts.scoring import Rows
+from terna.registry import Version
+from terna.serving.handlers import Answer, Handlers
+from terna.serving.model import LoadedModel
+from terna.serving.slot import Slot
+from tests.unit.serving.conftest import NAME, Workshop
+
+HEADERS = (("x-model-name", NAME), ("x-model-version", "1"))
+JSON = "application/json"
+
+
+class Waiting(LoadedModel):
+    """Predicts when it is told to."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked, self.go_on = Event(), Event()
+
+    def predict(self, rows: Rows) -> list[Any]:
+        self.asked.set()
+        assert self.go_on.wait(10)
+        return super().predict(rows)
+
+
+class Failing(LoadedModel):
+    def predict(self, rows: Rows) -> list[Any]:
+        raise PredictionFailed("The model failed on these rows.") from ValueError(rows.values)
+
+
+@pytest.fixture
+def slot() -> Slot:
+    return Slot()
+
+
+@pytest.fixture
+def handlers(slot: Slot) -> Iterator[Handlers]:
+    handlers = Handlers(slot, threads=2)
+    yield handlers
+    handlers.close()
+
+
+def body(workshop: Workshop, count: int = 3) -> bytes:
+    return json.dumps({"inputs": workshop.rows()[:count]}).encode()
+
+
+def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Answer:
+    return asyncio.run(handlers.invocations(content_type, content))
+
+
+@pytest.mark.parametrize(
+    "content_type", [JSON, "application/json; charset=utf-8", "Application/JSON"]
+)
+def test_a_label_a_row_and_the_version_that_gave_them(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
+) -> None:
+    model = workshop.load(tmp_path / "model")
+    slot.swap(model)
+
+    answer = invoke(handlers, body(workshop, 20), content_type)
+
+    assert json.loads(answer.body) == {"predictions": model.predict(Rows(workshop.rows()[:20]))}
+    assert (answer.status, answer.content_type, answer.headers) == (200, JSON, HEADERS)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/csv", "application/jsonl", "json"])
+def test_another_content_type_is_refused(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model"))
+
+    with pytest.raises(UnsupportedMediaType, match="Send the rows as application/json"):
+        invoke(handlers, body(workshop), content_type)
+
+
+def test_what_the_model_refuses_reaches_the_client(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model"))
+
+    with pytest.raises(BadRequest, match="Row 0 has 1 values"):
+        invoke(handlers, b'{"inputs": [[1]]}')
+    with pytest.raises(BadRequest, match="not valid JSON"):
+        invoke(handlers, b"{")
+
+
+def test_without_a_model_there_is_no_answer_but_mlflows_version(
+    handlers: Handlers, workshop: Workshop
+) -> None:
+    with pytest.raises(NoModel):
+        invoke(handlers, body(workshop))
+    with pytest.raises(NoModel):
+        asyncio.run(handlers.ping())
+
+    answer = asyncio.run(handlers.version())
+
+    assert (answer.status, answer.body.decode(), answer.headers) == (200, VERSION, ())
+
+
+def test_ping_and_version_name_the_model_that_answers(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model"))
+
+    ping, version = asyncio.run(handlers.ping()), asyncio.run(handlers.version())
+
+    assert (ping.status, ping.headers, version.headers) == (200, HEADERS, HEADERS)
+
+
+def test_a_refusal_is_mlflows_error_with_its_status(handlers: Handlers) -> None:
+    answer = handlers.refusal(BadRequest("Missing columns: minutes."))
+
+    assert answer.status == 400
+    assert json.loads(answer.body) == {
+        "error_code": "BAD_REQUEST",
+        "message": "Missing columns: minutes.",
+    }
+
+
+def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    old = Waiting.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "old"))
+    new = LoadedModel.load(
+        Version(NAME, 2, "", "run2"), workshop.make(tmp_path / "new", run_id="run2")
+    )
+    slot.swap(old)
+
+    async def swap_in_between(old: Waiting) -> tuple[Answer, Answer]:
+        in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
+        await asyncio.to_thread(old.asked.wait, 10)
+        slot.swap(new)
+        second = await handlers.invocations(JSON, body(workshop))
+        old.go_on.set()
+        return await in_flight, second
+
+    first, second = asyncio.run(swap_in_between(old))
+
+    assert first.headers == HEADERS
+    assert second.headers == (("x-model-name", NAME), ("x-model-version", "2"))
+    assert json.loads(first.body) == json.loads(second.body)
+
+    freed = weakref.ref(old)
+    del old
+    gc.collect()
+    assert freed() is None
+
+
+def test_a_model_that_failed_on_a_request_is_freed_too(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(Failing.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "old")))
+    old = weakref.ref(slot.take())
+    with pytest.raises(PredictionFailed):
+        invoke(handlers, body(workshop))
+
+    slot.swap(workshop.load(tmp_path / "new"))
+    gc.collect()
+
+    assert old() is None
+
+
+def test_a_prediction_does_not_keep_others_waiting(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    model = Waiting.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "model"))
+    slot.swap(model)
+
+    async def ping_in_between() -> Answer:
+        in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
+        await asyncio.to_thread(model.asked.wait, 10)
+        answer = await handlers.ping()
+        assert not in_flight.done()
+        model.go_on.set()
+        await in_flight
+        return answer
+
+    assert asyncio.run(ping_in_between()).status == 200

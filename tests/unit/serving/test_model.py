@@ -1,0 +1,272 @@
+"""One loaded version: which rows it takes, and that it labels them as MLflow itself does."""
+
+import gc
+import json
+import math
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import pytest
+
+from terna.contracts.errors import BadRequest, LoadFailed, ReferenceMismatch
+from terna.contracts.scoring import Rows, parse
+from terna.registry import Version
+from terna.serving.model import LoadedModel
+from tests.unit.serving.conftest import COLUMNS, NAME, Workshop
+
+GOOD: list[Any] = [120.5, "basic", 3, True]
+Edit = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def model(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return workshop.load(tmp_path_factory.mktemp("loaded") / "model")
+
+
+def changed(column: str, value: Any) -> list[Any]:
+    return [value if c == column else v for c, v in zip(COLUMNS, GOOD, strict=True)]
+
+
+def refusal(model: LoadedModel, rows: Rows) -> str:
+    with pytest.raises(BadRequest) as refused:
+        model.predict(rows)
+    return str(refused.value)
+
+
+def test_labels_equal_those_of_mlflow_itself(
+    model: LoadedModel, workshop: Workshop, tmp_path: Path
+) -> None:
+    folder = workshop.make(tmp_path / "model")
+    expected = mlflow.pyfunc.load_model(str(folder)).predict(workshop.customers).tolist()
+
+    labels = model.predict(Rows(workshop.rows()))
+
+    assert labels == expected
+    assert set(labels) == {"yes", "no"}
+
+
+def test_the_four_json_forms_give_the_same_labels(model: LoadedModel, workshop: Workshop) -> None:
+    rows = workshop.rows()[:40]
+    records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    lists = {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
+    forms: list[dict[str, Any]] = [
+        {"inputs": rows},
+        {"inputs": records},
+        {"inputs": lists},
+        {"instances": rows},
+        {"instances": records},
+        {"dataframe_split": {"columns": COLUMNS, "data": rows}},
+        {"dataframe_split": {"data": rows}},
+        {"dataframe_records": records},
+    ]
+
+    answers = [model.predict(parse(json.dumps(form).encode())) for form in forms]
+
+    assert answers == [model.predict(Rows(rows))] * len(forms)
+    assert len(answers[0]) == 40
+
+
+def test_named_columns_may_come_in_any_order_and_with_others_between(
+    model: LoadedModel, workshop: Workshop
+) -> None:
+    rows = workshop.rows()
+    shuffled = [["someone", *reversed(row)] for row in rows]
+
+    labels = model.predict(Rows(shuffled, ("customer", *reversed(COLUMNS))))
+
+    assert labels == model.predict(Rows(rows))
+
+
+def test_a_missing_column_is_named(model: LoadedModel) -> None:
+    assert refusal(model, Rows([GOOD[1:3]], COLUMNS[1:3])) == "Missing columns: minutes, vip."
+
+
+def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: LoadedModel) -> None:
+    assert refusal(model, Rows([GOOD, GOOD[:-1]])) == (
+        "Row 1 has 3 values, and the model takes 4: minutes, plan, calls, vip."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "wanted"),
+    [
+        ("minutes", "a lot", "a number or null"),
+        ("minutes", True, "a number or null"),
+        ("minutes", [120.5], "a number or null"),
+        ("minutes", math.inf, "a number or null"),
+        ("minutes", -math.inf, "a number or null"),
+        ("minutes", 10**400, "a number or null"),
+        ("plan", 42, "text or null"),
+        ("plan", False, "text or null"),
+        ("plan", {"name": "basic"}, "text or null"),
+        ("plan", "basic \ud800", "text or null"),
+        ("calls", 3.5, "a whole number"),
+        ("calls", "3", "a whole number"),
+        ("calls", True, "a whole number"),
+        ("calls", None, "a whole number"),
+        ("calls", math.nan, "a whole number"),
+        ("calls", 10**30, "a whole number"),
+        ("vip", 1, "true or false"),
+        ("vip", "true", "true or false"),
+        ("vip", None, "true or false"),
+    ],
+)
+def test_a_value_of_the_wrong_type_names_row_and_column_but_not_the_value(
+    model: LoadedModel, column: str, value: Any, wanted: str
+) -> None:
+    message = refusal(model, Rows([GOOD, changed(column, value)]))
+
+    assert message == f"Row 1: '{column}' must be {wanted}."
+
+
+@pytest.mark.parametrize("missing", [None, math.nan])
+@pytest.mark.parametrize("column", ["minutes", "plan"])
+def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
+    model: LoadedModel, workshop: Workshop, column: str, missing: float | None
+) -> None:
+    position = COLUMNS.index(column)
+    rows = [[*row[:position], missing, *row[position + 1 :]] for row in workshop.rows()]
+    table = workshop.customers.assign(**{column: missing}).astype(workshop.customers.dtypes)
+    folder = str(workshop.folder / "model")
+    expected = mlflow.pyfunc.load_model(folder).predict(table).tolist()
+
+    assert model.predict(Rows(rows)) == expected
+
+
+def test_a_category_never_seen_in_training_is_labelled(model: LoadedModel) -> None:
+    assert model.predict(Rows([changed("plan", "brand new — 客")])) in (["yes"], ["no"])
+
+
+@pytest.mark.parametrize(("column", "value"), [("minutes", 120), ("calls", 3.0)])
+def test_a_number_may_be_written_with_and_without_its_point(
+    model: LoadedModel, column: str, value: float
+) -> None:
+    assert model.predict(Rows([changed(column, value)])) == model.predict(
+        Rows([changed(column, float(value))])
+    )
+
+
+def test_no_rows_get_no_labels(model: LoadedModel) -> None:
+    assert model.predict(Rows([])) == []
+
+
+def _without_the_model_file(folder: Path) -> None:
+    (folder / "model.skops").unlink()
+
+
+def _with_a_flavor_that_is_not_installed(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().replace("loader_module: mlflow.sklearn", "loader_module: x"))
+
+
+def _without_a_signature(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().partition("signature:")[0])
+
+
+def _with_a_tensor_signature(folder: Path) -> None:
+    tensor = '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}]'
+    before = (folder / "MLmodel").read_text().partition("signature:")[0]
+    (folder / "MLmodel").write_text(f"{before}signature:\n  inputs: '{tensor}'\n  outputs: null\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_without_the_model_file, "cannot be loaded"),
+        (_with_a_flavor_that_is_not_installed, "cannot be loaded: ModuleNotFoundError"),
+        (_without_a_signature, "has no signature that names its columns"),
+        (_with_a_tensor_signature, "has no signature that names its columns"),
+    ],
+)
+def test_a_directory_that_is_no_servable_model_is_refused(
+    workshop: Workshop, tmp_path: Path, change: Callable[[Path], object], reason: str
+) -> None:
+    with pytest.raises(LoadFailed, match=f"churn version 1 {reason}"):
+        workshop.load(tmp_path / "model", change)
+
+
+@pytest.mark.parametrize(
+    "version", [Version("fraud", 1, "memory:/m-1", "run1"), Version(NAME, 1, "memory:/m-1", "run2")]
+)
+def test_the_signed_files_of_another_model_or_run_are_refused(
+    workshop: Workshop, tmp_path: Path, version: Version
+) -> None:
+    with pytest.raises(LoadFailed, match="holds the files of another model or run"):
+        LoadedModel.load(version, workshop.make(tmp_path / "model"))
+
+
+def test_the_reference_rows_are_answered_as_training_recorded(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    workshop.load(tmp_path / "model").check_reference(tmp_path / "model")
+
+
+def _swap_a_label(reference: dict[str, Any]) -> None:
+    labels = reference["predictions"]
+    labels[0] = {"yes": "no", "no": "yes"}[labels[0]]
+
+
+def _forget_a_label(reference: dict[str, Any]) -> None:
+    reference["predictions"].pop()
+
+
+def _forget_a_row(reference: dict[str, Any]) -> None:
+    reference["dataframe_split"]["data"].pop()
+
+
+def _forget_all_rows(reference: dict[str, Any]) -> None:
+    reference["dataframe_split"]["data"].clear()
+    reference["predictions"].clear()
+
+
+def _forget_all_labels(reference: dict[str, Any]) -> None:
+    del reference["predictions"]
+
+
+def _rename_a_column(reference: dict[str, Any]) -> None:
+    reference["dataframe_split"]["columns"][0] = "hours"
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (_swap_a_label, "answers 1 of 160 reference rows other than training recorded"),
+        (_forget_a_label, "answers 0 of 159 reference rows"),
+        (_forget_a_row, "answers 0 of 160 reference rows"),
+        (_forget_all_rows, "answers 0 of 0 reference rows"),
+        (_forget_all_labels, "has no reference rows"),
+        (_rename_a_column, "fails on its reference rows"),
+        (None, "has no reference rows"),
+    ],
+)
+def test_a_model_that_answers_other_than_training_recorded_is_refused(
+    workshop: Workshop, tmp_path: Path, edit: Edit | None, reason: str
+) -> None:
+    def change(folder: Path) -> None:
+        file = folder / "reference.json"
+        document = json.loads(file.read_text())
+        file.unlink()
+        if edit:
+            edit(document)
+            file.write_text(json.dumps(document))
+
+    model = workshop.load(tmp_path / "model", change)
+
+    with pytest.raises(ReferenceMismatch, match=f"churn version 1 {reason}"):
+        model.check_reference(tmp_path / "model")
+
+
+def test_nothing_holds_a_model_that_is_let_go(workshop: Workshop, tmp_path: Path) -> None:
+    model = workshop.load(tmp_path / "model")
+    model.check_reference(tmp_path / "model")
+    forest = model._model.get_raw_model()
+    held = weakref.ref(model), weakref.ref(forest)
+
+    del model, forest
+    gc.collect()
+
+    assert [reference() for reference in held] == [None, None]

@@ -1,0 +1,116 @@
+"""Every setting has a variable, a default and an explanation, and a wrong one is named."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from terna.contracts.errors import SettingsError
+from terna.settings import Erp, Serving, Settings, Tracking, Training
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment and a working directory that say nothing."""
+    monkeypatch.chdir(tmp_path)
+    for group in GROUPS:
+        for name in group.model_fields:
+            monkeypatch.delenv(variable(group, name), raising=False)
+
+
+def variable(group: type[BaseSettings], name: str) -> str:
+    return f"TERNA_{group.__name__}_{name}".upper()
+
+
+def existing() -> dict[str, tuple[str, str]]:
+    """Each variable with its default and what it is for, in order."""
+    return {
+        variable(group, name): (str(field.default), field.description or "")
+        for group in GROUPS
+        for name, field in group.model_fields.items()
+    }
+
+
+def listed() -> Iterator[tuple[str, tuple[str, str]]]:
+    """The same, as `.env.example` has it: the comment lines above a setting are about it."""
+    for block in EXAMPLE.read_text().split("\n\n"):
+        if found := re.fullmatch(r"((?:# .+\n)+)#(\w+)=(.*)\n*", block):
+            explained = " ".join(line.removeprefix("# ") for line in found[1].splitlines())
+            yield found[2], (found[3], explained)
+
+
+def test_env_example_lists_exactly_the_settings_with_their_defaults() -> None:
+    assert list(listed()) == list(existing().items())
+
+
+def test_env_example_has_no_line_that_is_no_setting() -> None:
+    written = re.findall(r"^#?\s*(TERNA_\w+)\s*=", EXAMPLE.read_text(), flags=re.MULTILINE)
+    assert written == list(existing())
+
+
+def test_env_example_as_env_changes_nothing(tmp_path: Path) -> None:
+    defaults = Settings.load()
+    Path(tmp_path, ".env").write_text(re.sub(r"(?m)^#(?=TERNA_)", "", EXAMPLE.read_text()))
+    assert Settings.load() == defaults
+
+
+@pytest.mark.parametrize("name", existing())
+def test_every_setting_is_explained(name: str) -> None:
+    _, explained = existing()[name]
+    assert explained.endswith(".")
+
+
+def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Settings(
+        Tracking(uri="https://tracking:5000", timeout=2.5, ca=Path("/a folder/ca.crt")),
+        Training(trials=3, folds=7, seed=42, folder=Path("elsewhere")),
+        Serving(port=9000, poll=0.5, model="another"),
+        Erp(timeout=1, endpoint="https://serving:8124/invocations"),
+    )
+    for name, value in given.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == given
+
+
+def test_the_environment_of_a_process_names_every_setting() -> None:
+    assert list(Settings.load().environment()) == list(existing())
+
+
+def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Path(tmp_path, ".env").write_text("TERNA_SERVING_PORT=1\nTERNA_SERVING_MODEL=mine\nOTHER=x\n")
+    monkeypatch.setenv("TERNA_SERVING_PORT", "2")
+    serving = Settings.load().serving
+    assert (serving.port, serving.model) == (2, "mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TERNA_SERVING_PORT", "https"),
+        ("TERNA_SERVING_PORT", "0"),
+        ("TERNA_SERVING_PORT", ""),
+        ("TERNA_TRACKING_PORT", "65536"),
+        ("TERNA_TRACKING_TIMEOUT", "0"),
+        ("TERNA_TRAINING_FOLDS", "1"),
+        ("TERNA_TRAINING_TRIALS", "0"),
+        ("TERNA_SERVING_POLL", "-1"),
+        ("TERNA_ERP_TIMEOUT", "soon"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_one_line_with_the_variables_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"\A{name}: input should .+\Z"):
+        Settings.load()
+
+
+def test_settings_stay_as_they_were_loaded() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.load().serving.port = 1

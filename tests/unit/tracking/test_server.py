@@ -1,0 +1,104 @@
+"""Settings → the MLflow server's command line."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from terna.contracts.errors import SettingsError
+from terna.settings import Tracking
+from terna.tracking import server
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def made(root: Path) -> Tracking:
+    """Settings whose certificate and key exist."""
+    (root / "tls.crt").touch()
+    (root / "tls.key").touch()
+    return Tracking(
+        certificate=root / "tls.crt",
+        key=root / "tls.key",
+        backend_store=f"sqlite:///{root}/state/tracking/mlflow.db",
+        artifacts=str(root / "artifacts"),
+    )
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """What `serve` would have become."""
+    commands: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(os, "execv", lambda *command: commands.append(command))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return commands
+
+
+def test_every_setting_reaches_the_command_line() -> None:
+    tracking = Tracking(
+        host="0.0.0.0",
+        port=5001,
+        backend_store="postgresql://db/mlflow",
+        artifacts="s3://bucket",
+        allowed_hosts="tracking,tracking:*",
+    )
+
+    command = server.command(tracking)
+
+    assert command[:4] == [sys.executable, "-m", "mlflow", "server"]
+    assert option(command, "--host") == "0.0.0.0"
+    assert option(command, "--port") == "5001"
+    assert option(command, "--backend-store-uri") == "postgresql://db/mlflow"
+    assert option(command, "--artifacts-destination") == "s3://bucket"
+    assert option(command, "--allowed-hosts") == "tracking,tracking:*"
+
+
+def test_tls_works_below_a_folder_with_a_space_in_its_name() -> None:
+    tracking = Tracking(
+        certificate=Path("/home/my projects/tls.crt"), key=Path("/home/my projects/tls.key")
+    )
+
+    options = shlex.split(option(server.command(tracking), "--uvicorn-opts"))  # as MLflow does
+
+    assert option(options, "--ssl-certfile") == "/home/my projects/tls.crt"
+    assert option(options, "--ssl-keyfile") == "/home/my projects/tls.key"
+
+
+def test_the_process_becomes_the_server_and_reports_to_nobody(
+    tmp_path: Path, started: list[tuple[str, list[str]]]
+) -> None:
+    tracking = made(tmp_path)
+
+    server.serve(tracking)
+
+    assert started == [(sys.executable, server.command(tracking))]
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert (tmp_path / "state/tracking").is_dir()
+
+
+@pytest.mark.parametrize("missing", ["tls.crt", "tls.key"])
+def test_a_missing_key_or_certificate_is_named_and_nothing_starts(
+    tmp_path: Path, started: list[tuple[str, list[str]]], missing: str
+) -> None:
+    tracking = made(tmp_path)
+    (tmp_path / missing).unlink()
+
+    with pytest.raises(SettingsError, match=f"{missing} is missing: `terna certificates`"):
+        server.serve(tracking)
+
+    assert started == []
+
+
+def test_another_backend_makes_no_folder(
+    tmp_path: Path, started: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracking = made(tmp_path).model_copy(update={"backend_store": "postgresql://db/mlflow"})
+
+    server.serve(tracking)
+
+    assert len(started) == 1
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["tls.crt", "tls.key"]
