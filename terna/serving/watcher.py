@@ -69,6 +69,8 @@ class Watcher:
         wanted = self._registry.production(self._name)
         if wanted is None:
             return
+        if wanted != self._refused:
+            self._refused = None  # who promotes it once more wants it tried once more
         if wanted not in (self._slot.version, self._refused):
             self._bring(wanted)
         self._report(wanted)
@@ -82,7 +84,6 @@ class Watcher:
             logger.error("refused: %s", error)
             return
         self._slot.swap(model)
-        self._refused = None
         logger.info("serving %s", version)
         self._copies.keep(version)
 

@@ -116,7 +116,7 @@ def test_a_server_is_asked_to_end_before_it_is_made_to(
     assert ended(family)
 
 
-@pytest.mark.parametrize("script", [STUBBORN, ORPHANING])
+@pytest.mark.parametrize("script", [STUBBORN, ORPHANING], ids=["deaf", "gone before its child"])
 def test_a_server_that_does_not_listen_is_ended_with_its_children(
     stage: Stage, script: str
 ) -> None:

@@ -98,7 +98,7 @@ def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Loa
         ("minutes", [120.5], "a number or null"),
         ("minutes", math.inf, "a number or null"),
         ("minutes", -math.inf, "a number or null"),
-        ("minutes", 10**400, "a number or null"),
+        pytest.param("minutes", 10**400, "a number or null", id="minutes-huge"),
         ("plan", 42, "text or null"),
         ("plan", False, "text or null"),
         ("plan", {"name": "basic"}, "text or null"),

@@ -312,6 +312,6 @@ def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Serv
     client.app.__rsgi_del__(None)
 
     assert (answer.status, answer.headers["x-model-version"]) == (200, str(version.number))
-    server.watcher._thread.join(10)
-    handlers._threads.shutdown()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
     assert set(threading.enumerate()) <= before

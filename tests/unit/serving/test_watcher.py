@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import shutil
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -194,6 +195,21 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
 
     assert server.slot.version == good
     assert server.tag(good) == "serving"
+
+
+def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Server2) -> None:
+    good, bad = server.promote(), server.promote_tampered()
+    server.watcher.look()
+    server.registry.promote(good)
+    server.watcher.look()
+    shutil.rmtree(server.registry.files(bad))
+    server.workshop.make(server.registry.files(bad), bad.run_id)
+
+    server.registry.promote(bad)
+    server.watcher.look()
+
+    assert server.slot.version == bad
+    assert server.tag(bad) == "serving"
 
 
 def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
