@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from terna.training.session import Session
 
 INTERRUPTED = 130
+KEPT = "Everything stays up. Ctrl-C ends it."
+ENDED = "That was all: the servers stop. With --keep they stay up until Ctrl-C."
 
 app = typer.Typer(
     help="From a table of customers to a label on the ERP's screen, on three servers.",
@@ -111,8 +113,9 @@ def demo(
         if json_file:
             json_file.write_text(json.dumps(summary.facts(story, settings), indent=1) + "\n")
         summary.tell(story, settings, out)
+        out.print(f"\n{KEPT if keep else ENDED}")
         if keep:
-            _keep_up()
+            signal.pause()
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -253,11 +256,6 @@ def _request(
     if not target:
         raise DataError("Which column is to be predicted? Add --target COLUMN.")
     return Request(data, query, target, tuple(feature or ()), positive, holdout)
-
-
-def _keep_up() -> None:
-    out.print("\nEverything stays up. Ctrl-C ends it.")
-    signal.pause()
 
 
 def _interrupt(*_: object) -> None:

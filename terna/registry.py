@@ -69,7 +69,10 @@ class Registry(Protocol):
         """Make this the version in production: alias and stage together."""
 
     def reconcile(self, version: Version) -> bool:
-        """Complete a promotion that moved only one of alias and stage; True when there was one."""
+        """Complete a promotion to this version that moved only one of alias and stage.
+
+        True when there was one; a promotion to another version is left alone.
+        """
 
     def tag(self, version: Version, key: str, value: str) -> None:
         """Write a tag on the version, for people to read."""
@@ -125,7 +128,7 @@ class MLflowRegistry:
 
     def reconcile(self, version: Version) -> bool:
         model = self._find(version.name)
-        if model is None or _agree(model):
+        if model is None or _agree(model) or production_number(model) != version.number:
             return False
         self.promote(version)
         return True

@@ -81,7 +81,7 @@ class MemoryRegistry(_Server):
     def reconcile(self, version: Version) -> bool:
         self._answer()
         marks = {m.get(version.name) for m in (self.aliases, self.stages, self.promoted)}
-        if version.name not in self.versions or len(marks) == 1:
+        if len(marks) == 1 or self.production(version.name) != version:
             return False
         self.promote(version)
         return True

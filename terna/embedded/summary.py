@@ -18,7 +18,8 @@ SHOWN = 3
 
 
 def facts(story: Story, settings: Settings) -> dict[str, Any]:
-    """The story for machines."""
+    """The story for machines: `holdout` is of the version registered, `predictions` are of
+    the one that answers; they are the same unless it was not promoted."""
     return {
         "holdout": story.metrics,
         "model": {
@@ -76,7 +77,12 @@ def _figures(story: Story) -> Table:
     table = Table(title=title, title_justify="left")
     for heading in ("", "F1", "precision", "recall"):
         table.add_column(heading, justify="right" if heading else "left")
-    table.add_row("this model", *(f"[bold]{story.metrics[k]:.3f}[/]" for k in REFERENCE))
+    published = story.published
+    name = f"version {published.version.number}"
+    table.add_row(name, *(f"[bold]{story.metrics[k]:.3f}[/]" for k in REFERENCE))
+    if not published.promoted and published.production and published.production_f1:
+        before = f"version {published.production.number}, in production"
+        table.add_row(before, f"{published.production_f1:.3f}")
     if story.request == CHURN_REQUEST:
         table.add_row("published reference", *(f"{value:.3f}" for value in REFERENCE.values()))
     return table

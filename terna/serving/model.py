@@ -127,7 +127,10 @@ def _typed(name: str, kind: DataType, cells: Cells) -> pd.Series:
     for number, cell in enumerate(cells):
         if not belongs(cell):
             raise BadRequest(f"Row {number}: '{name}' must be {words}.")
-    return pd.Series(cells, dtype=dtype)
+    try:
+        return pd.Series(cells, dtype=dtype)
+    except ValueError:  # half a surrogate pair, which is no text
+        raise BadRequest(f"'{name}' holds a value that is not {words}.") from None
 
 
 def _is_number(cell: Any) -> bool:

@@ -34,9 +34,11 @@ CHURN_FEATURES = (
     "total_night_calls",
     "total_intl_calls",
 )
+LATER = ("explore.html", "features.json", "tuned.json", "metrics.json", "model.skops")
+"""What later phases left of the table before."""
 MOST_CLASSES = 50
-FEWEST_ROWS = 10
-"""Of each class in the training table: two for each of five cross-validation folds."""
+FEWEST_ROWS = 2
+"""Of each class in each fold of the cross-validation."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Request:
     features: tuple[str, ...] = ()
     """The columns to learn from; all but the target when empty."""
     positive: str = ""
-    """The class that precision and recall are about; the rarer one when empty."""
+    """The class that F1 is about; when empty the rarer one, counted over the whole table."""
     holdout: str = "0.25"
     """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
 
@@ -97,7 +99,7 @@ def run(session: Session, request: Request) -> Job:
     classes, positive = check_target(table[request.target], request)
     held_out = holdout_mask(table[request.target], request.holdout, session.settings.seed)
     train, holdout = table[~held_out], table[held_out]
-    check_split(train[request.target], holdout[request.target], classes)
+    check_split(train[request.target], holdout[request.target], classes, session.settings.folds)
 
     source = _describe(session.name, request, table)
     run_id = session.runs.start(session.name)
@@ -150,6 +152,11 @@ def check_target(target: pd.Series, request: Request) -> tuple[tuple[Any, ...], 
         )
     labels = counts.index.tolist()
     classes = tuple(sorted(labels))
+    if len(classes) > 2 and request.positive:
+        raise DataError(
+            f"The target '{request.target}' has {len(classes)} classes: a positive one is chosen of"
+            " two."
+        )
     if len(classes) > 2:
         return classes, None
     return classes, _positive_class(request, classes) if request.positive else labels[-1]
@@ -168,14 +175,14 @@ def holdout_mask(target: pd.Series, holdout: str, seed: int) -> NDArray[np.bool_
     return _random_mask(target, _share(holdout), seed)
 
 
-def check_split(train: pd.Series, holdout: pd.Series, classes: Sequence[Any]) -> None:
+def check_split(train: pd.Series, holdout: pd.Series, classes: Sequence[Any], folds: int) -> None:
     """Every class needs enough rows to learn from, and one to be judged by."""
-    counts = train.value_counts()
+    counts, needed = train.value_counts(), FEWEST_ROWS * folds
     for label in classes:
-        if counts.get(label, 0) < FEWEST_ROWS:
+        if counts.get(label, 0) < needed:
             raise DataError(
                 f"The class '{label}' has {counts.get(label, 0)} rows to train on and needs"
-                f" {FEWEST_ROWS}: add customers, or leave the class out."
+                f" {needed}: add customers, or leave the class out."
             )
         if not (holdout == label).any():
             raise DataError(
@@ -261,6 +268,7 @@ def _keep(
         job.run_id,
         params={"target": job.target, "rows": len(train), "holdout_rows": len(holdout)},
     )
+    session.workspace.forget(*LATER)
     session.workspace.write_table("train.parquet", train)
     session.workspace.write_table("holdout.parquet", holdout)
     job.write(session.workspace)

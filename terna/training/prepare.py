@@ -53,6 +53,7 @@ def run(session: Session) -> Features:
     job = Job.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
     features = choose(table.drop(columns=job.target))
+    session.workspace.forget("tuned.json", "metrics.json", "model.skops")
     features.write(session.workspace)
     session.runs.log(job.run_id, params={"features": len(features.order)})
     session.reporter.say(

@@ -1,8 +1,10 @@
 """What every phase works with, put together once."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
+from terna.contracts.errors import SettingsError
 from terna.progress import Reporter
 from terna.registry import MLflowRegistry, Registry, connect
 from terna.runs import MLflowRuns, Runs
@@ -23,7 +25,13 @@ class Session:
 
     @classmethod
     def open(cls, name: str, settings: Settings, reporter: Reporter) -> Self:
-        """Everything real: a folder on disk and the tracking server. Asks nothing yet."""
+        """Everything real: a folder on disk and the tracking server. Asks nothing yet.
+
+        Raises:
+            SettingsError: no name for a model, nor for its folder.
+        """
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise SettingsError(f"A model's name is letters, digits, and _.- in it, not {name!r}.")
         client = connect(settings.tracking)
         return cls(
             name=name,

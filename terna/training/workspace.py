@@ -36,6 +36,11 @@ class Workspace:
         with _Replacing(self._prepared(name)) as part:
             part.write_bytes(content)
 
+    def forget(self, *names: str) -> None:
+        """Remove files that no longer belong to what is here; they need not exist."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+
     def existing(self, name: str, phase: str) -> Path:
         """The path of a file that `phase` has written."""
         path = self.folder / name

@@ -73,6 +73,16 @@ def test_a_half_promotion_is_followed_and_completed(
     assert client.get_model_version("halves", "1").current_stage == "Archived"
 
 
+def test_completing_a_promotion_never_undoes_a_newer_one(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    first, second = (register(tracked, "newer", tmp_path / "model") for _ in range(2))
+    registry.promote(first)
+    connect(tracked.tracking).set_registered_model_alias("newer", "production", "2")
+    assert not registry.reconcile(first)
+    assert registry.production("newer") == second
+
+
 def test_a_version_that_is_not_there_is_refused_in_one_line(registry: MLflowRegistry) -> None:
     with pytest.raises(TrackingRefused, match="not found") as refused:
         registry.version("nobody", 7)

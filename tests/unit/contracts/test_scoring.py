@@ -139,25 +139,26 @@ def test_a_python_clients_nan_is_accepted() -> None:
         (b"{}", "exactly one of the keys"),
         (body(rows=[[1]]), "it has none"),
         (body(inputs=[[1]], instances=[[1]]), r"several \('inputs', 'instances'\)"),
-        (body(inputs=7), "'inputs' must be a list of rows"),
-        (body(instances=[[1], 2]), "Row 1 of 'instances' must be a list of values"),
-        (body(instances=[{"a": 1}, [2]]), "Row 0 of 'instances' must be a list of values"),
-        (body(inputs={"a": [1, 2], "b": [3]}), "lists of one length"),
-        (body(dataframe_records={"a": 1}), "list of objects"),
+        (body(inputs=SECRET), "'inputs' must be a list of rows"),
+        (body(instances=[[1], SECRET]), "Row 1 of 'instances' must be a list of values"),
+        (body(instances=[{SECRET: 1}, [2]]), "Row 0 of 'instances' must be a list of values"),
+        (body(inputs={SECRET: [1, 2], "b": [3]}), "lists of one length"),
+        (body(dataframe_records={SECRET: 1}), "list of objects"),
         (body(dataframe_records=[[1]]), "list of objects"),
         (body(dataframe_split=[[1]]), "object with 'columns' and 'data'"),
-        (body(dataframe_split={"columns": ["a"]}), "object with 'columns' and 'data'"),
-        (body(dataframe_split={"columns": "a", "data": [[1]]}), "a list of names"),
-        (body(dataframe_split={"columns": ["a", "a"], "data": [[1, 2]]}), "a column twice"),
+        (body(dataframe_split={"columns": [SECRET]}), "object with 'columns' and 'data'"),
+        (body(dataframe_split={"columns": SECRET, "data": [[1]]}), "a list of names"),
+        (body(dataframe_split={"columns": [SECRET, SECRET], "data": [[1, 2]]}), "a column twice"),
         (
-            body(dataframe_split={"columns": ["a"], "data": [[1], [1, 2]]}),
+            body(dataframe_split={"columns": [SECRET], "data": [[SECRET], [SECRET, SECRET]]}),
             "Row 1 has 2 values for 1 columns",
         ),
     ],
 )
-def test_a_refusal_says_what_to_change(sent: bytes, expected: str) -> None:
-    with pytest.raises(BadRequest, match=expected):
+def test_a_refusal_says_what_to_change_and_repeats_nothing(sent: bytes, expected: str) -> None:
+    with pytest.raises(BadRequest, match=expected) as refused:
         parse(sent)
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 0], [0.25], []])

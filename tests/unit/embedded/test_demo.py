@@ -85,7 +85,7 @@ def test_a_person_reads_figures_beside_the_reference_and_where_to_look(tmp_path:
     text = told(tmp_path, LABELS)
 
     assert [line.split() for line in text.splitlines() if "0.840" in line] == [
-        ["│", "this", "model", "│", "0.840", "│", "0.950", "│", "0.750", "│"]
+        ["│", "version", "4", "│", "0.840", "│", "0.950", "│", "0.750", "│"]
     ]
     assert [line.split() for line in text.splitlines() if "0.788" in line] == [
         ["│", "published", "reference", "│", "0.788", "│", "0.971", "│", "0.660", "│"]

@@ -77,8 +77,8 @@ def test_a_table_of_the_target_alone_is_refused(tmp_path: Path) -> None:
         (np.linspace(0, 1, 160), "160 distinct values: choose a column with 2 to 50 classes"),
         (["no"] * 160, "one class only"),
         ([None] * 160, "one class only"),
-        (["no"] * 151 + ["yes"] * 9, "The class 'yes' has 7 rows to train on and needs 10"),
-        (["no"] * 159 + ["yes"], "The class 'yes' has 1 rows to train on and needs 10"),
+        (["no"] * 156 + ["yes"] * 4, "The class 'yes' has 3 rows to train on and needs 4"),
+        (["no"] * 159 + ["yes"], "The class 'yes' has 1 rows to train on and needs 4"),
     ],
 )
 def test_a_wrong_target_is_told(tmp_path: Path, target: Any, expected: str) -> None:

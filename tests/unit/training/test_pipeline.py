@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from terna.contracts import reference
-from terna.contracts.errors import DataError, TrackingRefused, TrackingUnreachable
+from terna.contracts.errors import DataError, SettingsError, TrackingRefused, TrackingUnreachable
+from terna.progress import Silent
+from terna.settings import Settings
 from terna.training.families import FAMILIES
 from terna.training.pipeline import train
 from terna.training.publish import Published
@@ -127,3 +129,16 @@ def test_tracking_that_goes_away_is_what_the_person_is_told(tmp_path: Path) -> N
         train(with_reporter(lab, reporter), lab.request(customers()), TRIALS)
     assert reporter.said[-1] == "The MLflow run run1 could not be closed as failed."
     assert lab.registry.versions == {}
+
+
+def test_another_table_leaves_nothing_of_the_one_before_to_publish(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.fit(customers())
+    lab.acquire(customers(seed=1))
+    assert lab.written() == ["holdout.parquet", "job.json", "train.parquet"]
+
+
+@pytest.mark.parametrize("name", ["", "../elsewhere", "a/b", ".hidden"])
+def test_a_name_that_is_no_models_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="A model's name is letters"):
+        Session.open(name, Settings.load(), Silent())

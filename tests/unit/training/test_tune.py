@@ -81,6 +81,15 @@ def test_threshold_and_f1_come_from_cross_validation_on_training_rows(lab: Lab) 
 
 
 def test_the_same_table_and_seed_give_the_same_model(lab: Lab, tmp_path: Path) -> None:
+    again = Lab(tmp_path)
+    assert tuned(again, customers()) == Tuned.read(lab.workspace)
+    assert [run.params for run in trials_of(again)] == [run.params for run in trials_of(lab)]
+
+
+def test_the_number_of_cores_changes_nothing(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     assert tuned(Lab(tmp_path), customers()) == Tuned.read(lab.workspace)
 
 
@@ -149,3 +158,11 @@ def test_a_threshold_that_hangs_on_one_customer_is_not_taken() -> None:
     threshold, f1 = best_threshold(actual, probability)
     assert f1 == 1
     assert threshold == pytest.approx((0.4 + 0.5 + 0.6) / 3)
+
+
+def test_a_threshold_between_two_good_ones_that_is_bad_is_not_taken() -> None:
+    """At 0.1 and at 0.9 F1 is good, between them it is not."""
+    actual = np.array([1] * 40 + [0] * 60 + [1] * 100)
+    probability = np.array([0.1] * 40 + [0.5] * 60 + [0.9] * 100)
+    threshold, f1 = best_threshold(actual, probability)
+    assert f1_score(actual, probability >= threshold) >= f1 - 0.01
