@@ -1,7 +1,7 @@
 """One version, loaded: from a verified directory to labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isinf, isnan
+from math import isnan
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from terna.registry import Version
 
 Cells = Sequence[Any]
 LARGEST = 2**63
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 class LoadedModel:
@@ -129,12 +130,14 @@ def _typed(name: str, kind: DataType, cells: Cells) -> pd.Series:
             raise BadRequest(f"Row {number}: '{name}' must be {words}.")
     try:
         return pd.Series(cells, dtype=dtype)
-    except ValueError:  # half a surrogate pair, which is no text
-        raise BadRequest(f"'{name}' holds a value that is not {words}.") from None
+    except (OverflowError, ValueError):
+        raise BadRequest(f"'{name}' holds a number that is too large for it.") from None
 
 
 def _is_number(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and not isinf(cell)) or _is_whole(cell)
+    """Forests round to float32, and fail on what that cannot hold."""
+    fits = isinstance(cell, float) and not abs(cell) > LARGEST_FLOAT
+    return cell is None or fits or _is_whole(cell)
 
 
 def _is_whole(cell: Any) -> bool:
