@@ -227,6 +227,8 @@ def serving() -> None:
 
     settings = Settings.load().serving
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # The watcher says once that tracking is away; urllib3 would say so at every look.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     check_free(settings.host, settings.port)
     serve(settings)
 
