@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from terna.contracts.errors import DataError, TernaError
+from terna.contracts.errors import DataError, SettingsError, TernaError
 from terna.progress import Terminal
 from terna.settings import Settings
 
@@ -105,6 +105,8 @@ def demo(
     defaults = Settings.load()
     settings = local_settings(Path.cwd(), defaults, model=name)
     request = _request(data, query, target, feature, positive, holdout)
+    if json_file and not json_file.absolute().parent.is_dir():
+        raise SettingsError(f"There is no folder {json_file.parent} for --json to write to.")
     reporter = Terminal(out)
     for line in moved_ports(defaults, settings):
         reporter.say(line)
@@ -253,6 +255,9 @@ def _request(
 ) -> "Request":
     from terna.training.acquire import CHURN_REQUEST, Request
 
+    described = any((query, target, feature, positive))
+    if not data and described:
+        raise DataError("Which table is that about? Add --data.")
     if not data:
         return CHURN_REQUEST
     if not target:

@@ -26,8 +26,9 @@ from sklearn.metrics import confusion_matrix as count_confusions
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.preprocessing import label_binarize
 
-from terna.training import plots
 from terna.training.acquire import Job
+from terna.training.plots import holdout as plots
+from terna.training.plots import style
 from terna.training.prepare import Features, inputs
 from terna.training.session import Session
 from terna.training.tune import Tuned
@@ -62,7 +63,7 @@ def run(session: Session) -> Metrics:
         workspace.write_document("metrics.json", metrics)
         session.runs.log(job.run_id, metrics={f"holdout.{k}": v for k, v in metrics.items()})
         for name, figure in draw(job, tuned, actual, predicted, probability).items():
-            session.runs.log_file(job.run_id, f"evaluate/{name}.png", plots.png(figure))
+            session.runs.log_file(job.run_id, f"evaluate/{name}.png", style.png(figure))
         session.runs.log_file(
             job.run_id, "evaluate/metrics.json", json.dumps(metrics, indent=1).encode()
         )

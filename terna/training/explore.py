@@ -20,8 +20,9 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 from terna import __version__
 from terna.contracts.errors import DataError
-from terna.training import plots
 from terna.training.acquire import Job
+from terna.training.plots import style
+from terna.training.plots import table as plots
 from terna.training.session import Session
 
 ROWS_DRAWN = 20_000
@@ -129,8 +130,8 @@ def render(title: str, source: str, table: pd.DataFrame, target: str) -> str:
         distributions=_draw_distributions(sample, classes, drawn, target),
         correlations=_draw_correlations(sample, drawn),
         remarks=list(_remarks(table, target, features, classes, sample)),
-        share=plots.share_text,
-        label=plots.label,
+        share=style.share_text,
+        label=style.label,
         version=__version__,
     )
 
@@ -212,7 +213,7 @@ def _top_categories(known: pd.Series) -> tuple[tuple[str, str], ...]:
     counts = known.value_counts()
     top = counts[counts > 1].head(CATEGORIES_LISTED)
     return tuple(
-        (plots.label(name, 40), plots.share_text(count / len(known))) for name, count in top.items()
+        (style.label(name, 40), style.share_text(count / len(known))) for name, count in top.items()
     )
 
 
@@ -273,8 +274,8 @@ def _picture(figure: Figure | None, alt: str) -> Picture | None:
 
 
 def _embed(figure: Figure, alt: str) -> Picture:
-    data = b64encode(plots.png(figure)).decode("ascii")
-    width = round(figure.get_figwidth() * plots.PIXELS_PER_INCH)
+    data = b64encode(style.png(figure)).decode("ascii")
+    width = round(figure.get_figwidth() * style.PIXELS_PER_INCH)
     return Picture(f"data:image/png;base64,{data}", width, alt)
 
 
@@ -367,7 +368,7 @@ def _if_any(
 
 
 def _subject(feature: Feature, figure: str) -> str:
-    return f"{feature.name} ({plots.share_text(feature.missing)})" if figure else feature.name
+    return f"{feature.name} ({style.share_text(feature.missing)})" if figure else feature.name
 
 
 def _remarks_on_pairs(sample: pd.DataFrame) -> Iterator[Remark]:

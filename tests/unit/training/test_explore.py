@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from terna.contracts.errors import DataError
-from terna.training import explore, plots
+from terna.training import explore
+from terna.training.plots import style
+from terna.training.plots import table as plots
 
 CHANCE = np.random.default_rng(11)
 ROWS = 400
@@ -271,7 +273,10 @@ def test_a_target_that_is_a_measurement_is_questioned() -> None:
     assert "a number to estimate" in page(table).section("worth-knowing")
 
 
-def test_the_forty_most_related_of_many_features_are_drawn_and_the_page_says_so() -> None:
+def test_the_forty_most_related_of_many_features_are_drawn_and_the_page_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(style, "png", lambda _: b"")  # rendering forty takes seconds
     many = pd.DataFrame(CHANCE.normal(size=(ROWS, 60))).add_prefix("feature_")
     table = many.assign(churn=customers()["churn"], strong=customers()["minutes"])
     shown = page(table)

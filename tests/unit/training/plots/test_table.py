@@ -1,40 +1,24 @@
-"""What a person may expect of the plots that training leaves behind."""
+"""What a person may expect of the plots that describe a table."""
 
-import sys
-import warnings
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle, StepPatch
+from matplotlib.patches import StepPatch
 
-from terna.training import plots
+from terna.training.plots import style
+from terna.training.plots import table as plots
+from tests.unit.training.plots.drawn import ROWS, axes_of, bars, churn, written
 
 SOME = np.random.default_rng(7)
-ROWS = 600
-
-
-def churn(rows: int = ROWS) -> pd.Series:
-    return pd.Series(np.where(np.arange(rows) % 4 == 0, "yes", "no"), name="churn")
-
-
-def axes_of(figure: Figure | None) -> Axes:
-    assert figure is not None
-    return figure.axes[0]
 
 
 def only(figures: list[Figure]) -> Axes:
     assert len(figures) == 1
     return figures[0].axes[0]
-
-
-def written(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
 
 
 def row_names(axes: Axes) -> list[str]:
@@ -54,10 +38,6 @@ def outlines(axes: Axes) -> list[StepPatch]:
 def area(outline: StepPatch) -> float:
     heights, edges, _ = outline.get_data()
     return float(np.sum(heights * np.diff(edges)))
-
-
-def bars(axes: Axes) -> Iterator[Rectangle]:
-    return (patch for patch in axes.patches if isinstance(patch, Rectangle))
 
 
 def test_class_balance_puts_the_most_frequent_class_on_top_with_its_count_and_share() -> None:
@@ -157,7 +137,7 @@ def test_a_value_that_occurs_once_is_never_named_in_a_plot() -> None:
 def test_fifty_classes_are_folded_into_those_that_colours_can_tell_apart() -> None:
     target = pd.Series([f"class {row % 50}" for row in range(ROWS)])
     figures = plots.distributions(pd.DataFrame({"age": SOME.normal(size=ROWS)}), target)
-    assert len(legend(figures[0])) == len(plots.COLOURS)
+    assert len(legend(figures[0])) == len(style.COLOURS)
     assert legend(figures[0])[-1] == "44 others"
 
 
@@ -184,7 +164,7 @@ def test_distributions_match_rows_by_position_even_when_the_index_repeats() -> N
 )
 def test_distributions_draws_columns_that_are_out_of_the_ordinary(column: pd.Series) -> None:
     (figure,) = plots.distributions(pd.DataFrame({"odd": column}), churn(6))
-    assert plots.png(figure)
+    assert style.png(figure)
 
 
 def test_correlations_writes_a_figure_in_each_cell_of_a_small_table() -> None:
@@ -232,141 +212,6 @@ def test_nothing_is_drawn_when_nothing_is_missing() -> None:
     assert plots.missing(pd.DataFrame({"a": [1, 2], "b": ["x", ""]})) is None
 
 
-def test_confusion_matrix_writes_counts_and_the_share_of_the_actual_class() -> None:
-    axes = axes_of(plots.confusion_matrix(["no", "yes"], np.array([[90, 10], [5, 15]])))
-    assert written(axes) == ["90\n90.0%", "10\n10.0%", "5\n25.0%", "15\n75.0%"]
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual class", "predicted class")
-
-
-def test_confusion_matrix_takes_fifty_classes_and_one_that_never_occurred() -> None:
-    matrix = np.diag(np.arange(50))
-    assert plots.png(plots.confusion_matrix([f"class {each}" for each in range(50)], matrix))
-
-
-def test_precision_recall_marks_the_point_of_the_chosen_threshold() -> None:
-    actual = np.array([0, 0, 1, 1, 1])
-    probability = np.array([0.1, 0.6, 0.4, 0.6, 0.9])
-    axes = axes_of(plots.precision_recall(actual, probability, threshold=0.6))
-    (point,) = [line for line in axes.lines if line.get_marker() == "o"]
-    assert np.ravel([point.get_xdata(), point.get_ydata()]) == pytest.approx([2 / 3, 2 / 3])
-
-
-def test_precision_recall_states_the_average_precision() -> None:
-    actual, probability = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.2, 0.9])
-    axes = axes_of(plots.precision_recall(actual, probability, threshold=0.5))
-    names = axes.get_legend()
-    assert names is not None
-    assert names.get_texts()[0].get_text() == "average precision 1.000"
-
-
-def test_precision_recall_takes_a_threshold_that_nothing_reaches() -> None:
-    actual, probability = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.2, 0.9])
-    assert plots.png(plots.precision_recall(actual, probability, threshold=1.0))
-
-
-def test_calibration_of_honest_probabilities_lies_on_the_diagonal() -> None:
-    probability = SOME.random(20_000)
-    actual = (SOME.random(20_000) < probability).astype(int)
-    curve = axes_of(plots.calibration(actual, probability)).lines[1]
-    assert len(np.asarray(curve.get_xdata())) == 10
-    assert np.asarray(curve.get_ydata()) == pytest.approx(np.asarray(curve.get_xdata()), abs=0.05)
-
-
-def test_calibration_has_as_many_points_among_small_probabilities_as_there_are_rows() -> None:
-    probability = SOME.random(20_000) ** 4
-    actual = (SOME.random(20_000) < probability).astype(int)
-    curve = axes_of(plots.calibration(actual, probability)).lines[1]
-    assert np.median(np.asarray(curve.get_xdata())) < 0.1
-
-
-def test_calibration_shows_beneath_how_many_rows_got_which_probability() -> None:
-    figure = plots.calibration(np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.8, 0.1]))
-    assert sum(bar.get_height() for bar in bars(figure.axes[1])) == 4
-
-
-@pytest.mark.parametrize("name", [r"$\frac{$", "$_x$", r"a \$ b"])
-def test_a_dollar_sign_in_a_name_is_no_formula(name: str) -> None:
-    target, matrix = pd.Series([name, name, "_yes", "_yes"]), np.eye(2, dtype=int)
-    text = pd.DataFrame({name: [name, name, "_x", None]})
-    numbers = pd.DataFrame({name: [1, 2, 3, 5], f"{name}?": [1, 3, 2, 4]})
-    assert plots.png(plots.distributions(text, target)[0])
-    assert plots.png(plots.class_balance(target))
-    assert plots.png(plots.confusion_matrix([name, "_yes"], matrix))
-    for figure in (plots.missing(text), plots.correlations(numbers)):
-        assert figure is not None
-        assert plots.png(figure)
-
-
 def test_a_class_whose_name_starts_with_an_underscore_is_in_the_legend() -> None:
     figures = plots.distributions(pd.DataFrame({"a": [1, 2]}), pd.Series(["_yes", "no"]))
     assert legend(figures[0]) == ["_yes", "no"]
-
-
-def test_a_script_that_the_font_lacks_does_not_stop_training() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert plots.png(plots.class_balance(pd.Series(["猫", "犬", "犬"])))
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("total_day_minutes", "total_day_minutes"),
-        ("two\nlines\tand \u202ea trick", "two lines and a trick"),
-        ("", "(empty)"),
-        ("customers of the northern region, part 17", "customers of the n…, part 17"),
-        (7, "7"),
-    ],
-)
-def test_a_name_becomes_one_short_printable_line(name: object, shown: str) -> None:
-    assert plots.label(name) == shown
-    assert len(plots.label(name)) <= 28
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0, "0.0%"), (1e-5, "<0.1%"), (0.1234, "12.3%"), (0.99999, ">99.9%"), (1, "100.0%")],
-)
-def test_a_share_is_never_rounded_to_none_or_all(share: float, text: str) -> None:
-    assert plots.share_text(share) == text
-
-
-def test_a_png_has_twice_the_pixels_of_the_screen() -> None:
-    figure = plots.class_balance(churn())
-    image = plots.png(figure)
-    assert image.startswith(b"\x89PNG")
-    assert int.from_bytes(image[16:20]) == int(figure.get_figwidth() * 2 * plots.PIXELS_PER_INCH)
-
-
-def every_plot() -> list[Callable[[], Figure | None]]:
-    actual, probability = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.2, 0.9])
-    table = pd.DataFrame({"a": [1.0, 2, 4, None], "b": [1.0, 3, 2, 5]})
-    return [
-        lambda: plots.class_balance(churn()),
-        lambda: plots.distributions(table, churn(4))[0],
-        lambda: plots.distributions(table.astype("str"), churn(4))[0],
-        lambda: plots.correlations(table),
-        lambda: plots.missing(table),
-        lambda: plots.confusion_matrix(["no", "yes"], np.eye(2, dtype=int)),
-        lambda: plots.precision_recall(actual, probability, 0.5),
-        lambda: plots.calibration(actual, probability),
-    ]
-
-
-@pytest.mark.parametrize("draw", every_plot())
-def test_every_plot_leaves_matplotlib_as_it_was(draw: Callable[[], Figure | None]) -> None:
-    before = matplotlib.rcParams.copy()
-    figure = draw()
-    assert figure is not None
-    assert plots.png(figure)
-    assert matplotlib.rcParams.copy() == before
-    pyplot = sys.modules.get("matplotlib.pyplot")  # some other test may have imported it
-    assert pyplot is None or not pyplot.get_fignums()
-
-
-@pytest.mark.parametrize("draw", every_plot())
-def test_every_plot_is_drawn_the_same_twice(draw: Callable[[], Figure | None]) -> None:
-    first, second = draw(), draw()
-    assert first is not None
-    assert second is not None
-    assert plots.png(first) == plots.png(second)

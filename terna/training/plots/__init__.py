@@ -1,0 +1,1 @@
+"""Every plot that training leaves behind: one small function each, one style for all."""

@@ -1,0 +1,28 @@
+"""A target to draw, and what a person sees in a figure."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+ROWS = 600
+
+
+def axes_of(figure: Figure | None) -> Axes:
+    assert figure is not None
+    return figure.axes[0]
+
+
+def written(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def bars(axes: Axes) -> Iterator[Rectangle]:
+    return (patch for patch in axes.patches if isinstance(patch, Rectangle))
+
+
+def churn(rows: int = ROWS) -> pd.Series:
+    return pd.Series(np.where(np.arange(rows) % 4 == 0, "yes", "no"), name="churn")
