@@ -166,13 +166,16 @@ def connect(tracking: Tracking) -> MlflowClient:
     """A client of the tracking server. It asks nothing yet.
 
     MLflow takes the CA, the time-out and the retries from the environment of the process only.
-    Its defaults (7 retries, 120 s) would stall a server whose tracking server is away.
+    Its defaults (7 retries, 120 s) would stall a server whose tracking server is away, and send
+    clients to the object store, which only the tracking server reaches.
     """
     os.environ |= {
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(tracking.ca.absolute()),
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(tracking.timeout))),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
