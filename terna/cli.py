@@ -130,11 +130,17 @@ def train(
     positive: Positive = "",
     holdout: Holdout = "0.25",
     trials: Trials = None,
+    first: Annotated[
+        bool, typer.Option("--first", help="Only when nothing is in production yet.")
+    ] = False,
 ) -> None:
     """Run all six phases: a signed version, promoted unless it is worse."""
     from terna.training.pipeline import train as run
 
     session = _session(name)
+    if first and (served := session.registry.production(name)):
+        out.print(f"{served} is in production already", highlight=False)
+        return
     request = _request(data, query, target, feature, positive, holdout)
     run(session, request, trials or session.settings.trials)
 
@@ -233,6 +239,30 @@ def serving() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     check_free(settings.host, settings.port)
     serve(settings)
+
+
+@app.command(rich_help_panel=SERVERS)
+def check() -> None:
+    """Ask the registry something that it answers only when it works."""
+    from terna.registry import MLflowRegistry, connect
+
+    MLflowRegistry(connect(Settings.load().tracking)).check()
+
+
+@app.command(rich_help_panel=SERVERS, hidden=True)
+def bucket() -> None:
+    """Make the bucket for artifacts where it is missing."""
+    from terna.tracking.bucket import make_missing
+
+    make_missing(Settings.load().tracking.artifacts)
+
+
+@app.command(rich_help_panel=SERVERS, hidden=True)
+def keys(certs: Path, secrets: Path) -> None:
+    """Make the replica's certificates, keys and passwords where they are missing."""
+    from terna.keys import make_all_missing
+
+    make_all_missing(certs, secrets)
 
 
 @app.command(rich_help_panel=LOCAL)

@@ -13,11 +13,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from terna.contracts.errors import SettingsError
 
+SECRETS = "/secrets"
+"""Where a container finds its own secrets. A file there named like a variable, in small letters, is
+that setting: a password is in no environment."""
+
 
 def _group(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(
         env_prefix=prefix,
         env_file=".env",
+        secrets_dir=SECRETS if Path(SECRETS).is_dir() else None,
         extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,

@@ -19,7 +19,6 @@ def command(tracking: Tracking) -> list[str]:
         *("--host", tracking.host),
         *("--port", str(tracking.port)),
         *("--workers", "1"),
-        *("--backend-store-uri", tracking.backend_store),
         *("--artifacts-destination", tracking.artifacts),
         *("--allowed-hosts", tracking.allowed_hosts),
         *("--uvicorn-opts", shlex.join([*tls, *ending, "--log-level", "warning"])),
@@ -41,6 +40,8 @@ def serve(tracking: Tracking) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": "INFO",
+        # Not an argument: it may hold a password, and arguments are for everybody to see.
+        "MLFLOW_BACKEND_STORE_URI": tracking.backend_store,
     }
     arguments = command(tracking)
     os.execv(arguments[0], arguments)  # noqa: S606

@@ -51,7 +51,7 @@ def test_every_setting_reaches_the_command_line() -> None:
     assert command[:4] == [sys.executable, "-m", "mlflow", "server"]
     assert option(command, "--host") == "0.0.0.0"
     assert option(command, "--port") == "5001"
-    assert option(command, "--backend-store-uri") == "postgresql://db/mlflow"
+    assert not any("postgresql" in argument for argument in command)  # it may hold a password
     assert option(command, "--artifacts-destination") == "s3://bucket"
     assert option(command, "--allowed-hosts") == "tracking,tracking:*"
 

@@ -1,0 +1,2 @@
+# Debian's /etc/profile sets PATH anew for login shells.
+PATH=/opt/terna/bin:$PATH
