@@ -250,11 +250,11 @@ def check() -> None:
 
 
 @app.command(rich_help_panel=SERVERS, hidden=True)
-def bucket() -> None:
-    """Make the bucket for artifacts where it is missing."""
-    from terna.tracking.bucket import make_missing
+def stores() -> None:
+    """Make and upgrade what the tracking server keeps its things in."""
+    from terna.tracking.stores import make_ready
 
-    make_missing(Settings.load().tracking.artifacts)
+    make_ready(Settings.load().tracking)
 
 
 @app.command(rich_help_panel=SERVERS, hidden=True)

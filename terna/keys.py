@@ -21,10 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 from terna import signing
 from terna.certificates import Service, locked, make_missing, write_private, write_public
 
-SERVICES = (
-    Service("tracking", ("tracking", "localhost", "127.0.0.1")),
-    Service("serving", ("serving", "localhost", "127.0.0.1")),
-    Service("erp", ("erp", "localhost", "127.0.0.1")),
+SERVICES = tuple(
+    Service(name, (name, "localhost", "127.0.0.1"))
+    for name in ("tracking", "postgres", "object-store", "serving", "erp")
 )
 
 GROUPS: Mapping[str, int] = {
@@ -37,7 +36,11 @@ GROUPS: Mapping[str, int] = {
 }
 """The group that each container runs as; its Dockerfile makes it."""
 
-ROLES = ("postgres", "tracking", "auth", "optuna")
+DATABASES = ("tracking", "auth", "optuna")
+"""Each a database and the one role that may use it."""
+
+LOGINS = ("admin", "training", "serving", "health")
+"""Who logs in to the tracking server; tracking/logins.py says what each may do."""
 
 
 def make_all_missing(certs: Path, secrets: Path) -> None:
@@ -88,21 +91,37 @@ def _make_login(private: Path, authorized: Path) -> None:
 
 
 def _make_passwords(secrets: Path) -> None:
-    for role in ROLES:
+    for role in ("postgres", *DATABASES):
         _make_password(secrets / f"postgres/{role}.password")
+    for login in LOGINS:
+        _make_password(secrets / f"tracking/logins/{login}")
     _make_password(secrets / "object-store/user")
     _make_password(secrets / "object-store/password")
-    _make_password(secrets / "tracking/flask.key")
-    _make_missing_text(
-        secrets / "tracking/terna_tracking_backend_store",
-        f"postgresql+psycopg2://tracking:{_read(secrets / 'postgres/tracking.password')}"
-        "@postgres/tracking",
-    )
-    _make_missing_text(
-        secrets / "tracking/s3",
-        "[default]\n"
+    _hand_out(secrets)
+
+
+def _hand_out(secrets: Path) -> None:
+    """Each caller's passwords in its own folder, in the form in which its settings read them."""
+    for file, content in {
+        "tracking/terna_tracking_backend_store": _database(secrets, "psycopg2", "tracking"),
+        "tracking/terna_tracking_login_store": _database(secrets, "psycopg2", "auth"),
+        "training/terna_training_studies": _database(secrets, "psycopg", "optuna"),
+        "tracking/terna_tracking_password": _read(secrets / "tracking/logins/health"),
+        "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
+        "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
+        "tracking/s3": "[default]\n"
         f"aws_access_key_id = {_read(secrets / 'object-store/user')}\n"
         f"aws_secret_access_key = {_read(secrets / 'object-store/password')}\n",
+    }.items():
+        _make_missing_text(secrets / file, content)
+
+
+def _database(secrets: Path, driver: str, name: str) -> str:
+    """The URL under which its role finds a database, and verifies the server."""
+    password = _read(secrets / f"postgres/{name}.password")
+    return (
+        f"postgresql+{driver}://{name}:{password}@postgres/{name}"
+        "?sslmode=verify-full&sslrootcert=/certs/ca.crt"
     )
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
@@ -179,24 +180,28 @@ def connect(tracking: Tracking) -> MlflowClient:
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+    _log_in(tracking)
     return MlflowClient(tracking.uri, tracking.uri)
+
+
+def _log_in(tracking: Tracking) -> None:
+    login = {
+        "MLFLOW_TRACKING_USERNAME": tracking.user,
+        "MLFLOW_TRACKING_PASSWORD": tracking.password,
+    }
+    for variable, value in login.items():
+        os.environ.pop(variable, None)
+        if tracking.user:
+            os.environ[variable] = value
 
 
 @contextmanager
 def answers(client: MlflowClient) -> Iterator[None]:
     """Turn MLflow's errors into ours: one line each, and the same for every backend."""
-    uri = client.tracking_uri
     try:
         yield
-    except RestException as error:
-        raise TrackingRefused(
-            f"The tracking server at {uri} refused: {_first_line(error)}"
-        ) from error
     except (MlflowException, OSError) as error:
-        raise TrackingUnreachable(
-            f"The tracking server at {uri} does not answer. Is it running, and is"
-            " TERNA_TRACKING_URI right?"
-        ) from error
+        raise _ours(error, f"The tracking server at {client.tracking_uri}") from error
 
 
 def production_number(model: RegisteredModel) -> int | None:
@@ -224,6 +229,25 @@ def _marks(model: RegisteredModel) -> tuple[int | None, int | None, int | None]:
     )
     before = model.tags.get(PROMOTED)
     return (int(alias) if alias else None, stage, int(before) if before else None)
+
+
+def _ours(error: MlflowException | OSError, server: str) -> TrackingRefused | TrackingUnreachable:
+    if _http_status(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return TrackingRefused(
+            f"{server} does not allow this: are TERNA_TRACKING_USER and its password right, and"
+            " does the user have the permission?"
+        )
+    if isinstance(error, RestException):
+        return TrackingRefused(f"{server} refused: {_first_line(error)}")
+    return TrackingUnreachable(
+        f"{server} does not answer. Is it running, and is TERNA_TRACKING_URI right?"
+    )
+
+
+def _http_status(error: MlflowException | OSError) -> int | None:
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code())
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _first_line(error: Exception) -> str:

@@ -43,14 +43,26 @@ class Tracking(BaseSettings):
     timeout: float = Field(default=10, gt=0)
     """Seconds that a client waits for one answer before it gives up."""
 
+    user: str = ""
+    """Whom a client logs in as; empty where the server asks for no login."""
+
+    password: str = Field(default="", repr=False)
+    """The user's password."""
+
     host: str = "127.0.0.1"
     """The address to listen on."""
 
     port: int = Field(default=5000, ge=1, le=65535)
     """The port to listen on."""
 
-    backend_store: str = "sqlite:///.terna/tracking/mlflow.db"
+    backend_store: str = Field(default="sqlite:///.terna/tracking/mlflow.db", repr=False)
     """Where runs and the registry live: `sqlite:///…` or `postgresql://…`."""
+
+    login_store: str = Field(default="", repr=False)
+    """Where logins live: a database of their own. Empty: the server asks for none."""
+
+    logins: Path = Path("secrets/tracking/logins")
+    """The passwords of the logins that Terna itself needs: a file each, named as the user."""
 
     artifacts: str = ".terna/tracking/artifacts"
     """Where artifacts live: a folder or `s3://…`."""
@@ -84,6 +96,9 @@ class Training(BaseSettings):
 
     seed: int = 0
     """The seed of every random choice: the same table gives the same model."""
+
+    studies: str = Field(default="", repr=False)
+    """A database URL where Optuna keeps its studies: an interrupted search goes on from there."""
 
     signing_key: Path = Path("secrets/training/signing.key")
     """The private key that model versions are signed with."""

@@ -7,6 +7,7 @@ TernaError                      one line for a person, that says what to do next
 ├── PhaseMissing                a training phase whose predecessor has not run
 ├── TrackingUnreachable         the tracking server does not answer
 ├── TrackingRefused             the tracking server answers, and says no
+├── StudiesUnreachable          Optuna's database does not answer
 ├── ServingUnreachable          the serving server does not answer
 ├── ModelRefused                a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
@@ -51,6 +52,10 @@ class TrackingUnreachable(TernaError):
 
 class TrackingRefused(TernaError):
     """The tracking server answers, and says no."""
+
+
+class StudiesUnreachable(TernaError):
+    """Optuna's database does not answer."""
 
 
 class ServingUnreachable(TernaError):

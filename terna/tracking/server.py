@@ -1,12 +1,14 @@
 """The MLflow tracking server: settings → its command line."""
 
 import os
+import secrets
 import shlex
 import sys
 from pathlib import Path
 
 from terna.contracts.errors import SettingsError
 from terna.settings import Tracking
+from terna.tracking.logins import write_config
 
 
 def command(tracking: Tracking) -> list[str]:
@@ -22,6 +24,7 @@ def command(tracking: Tracking) -> list[str]:
         *("--artifacts-destination", tracking.artifacts),
         *("--allowed-hosts", tracking.allowed_hosts),
         *("--uvicorn-opts", shlex.join([*tls, *ending, "--log-level", "warning"])),
+        *(("--app-name", "basic-auth") if tracking.login_store else ()),
     ]
 
 
@@ -43,8 +46,18 @@ def serve(tracking: Tracking) -> None:
         # Not an argument: it may hold a password, and arguments are for everybody to see.
         "MLFLOW_BACKEND_STORE_URI": tracking.backend_store,
     }
+    if tracking.login_store:
+        os.environ |= _logins(tracking.login_store)
     arguments = command(tracking)
     os.execv(arguments[0], arguments)  # noqa: S606
+
+
+def _logins(database: str) -> dict[str, str]:
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(write_config(database)),
+        # It signs no more than the form with which people sign up: a new one each start will do.
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(32),
+    }
 
 
 def _make_folder(tracking: Tracking) -> None:

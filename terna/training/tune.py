@@ -6,8 +6,9 @@ probabilities of the training rows, so neither model nor threshold has seen the 
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Self
@@ -16,11 +17,16 @@ import numpy as np
 import optuna
 import pandas as pd
 from numpy.typing import NDArray
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import f1_score, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold
+from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
+from terna.contracts.errors import StudiesUnreachable
+from terna.settings import Training
 from terna.training.acquire import Job
 from terna.training.families import FAMILIES, Params
 from terna.training.prepare import Features, inputs, pipeline
@@ -28,6 +34,8 @@ from terna.training.session import Session
 from terna.training.workspace import Workspace
 
 Array = NDArray[Any]
+
+COMPLETE, PRUNED = TrialState.COMPLETE, TrialState.PRUNED
 
 NEARLY = 0.01
 """How far below the best F1 a threshold still counts as good."""
@@ -75,21 +83,21 @@ class Folds:
 def run(session: Session, trials: int) -> Tuned:
     """Try `trials` candidates, each a nested MLflow run, and keep the best.
 
+    A search that was interrupted goes on where it ended, if its study is kept in a database.
+
     Raises:
         PhaseMissing: `acquire` or `prepare` has not run.
+        StudiesUnreachable: the studies' database does not answer.
     """
     job, features = Job.read(session.workspace), Features.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
     settings = session.settings
     folds = Folds.of(inputs(table, features), table[job.target], job, settings.folds, settings.seed)
-    study = new_study(settings.seed)
-    with session.reporter.step(f"tuning {session.name}", trials) as advance:
-        study.optimize(
-            _objective(session, job, features, folds),
-            n_trials=trials,
-            callbacks=[lambda *_: advance()],
-        )
-    tuned = _winner(study)
+    objective = _objective(session, job, features, folds)
+    with studies_answer(), session.reporter.step(f"tuning {session.name}", trials) as advance:
+        study = open_study(settings, f"{session.name} {job.run_id}")
+        _search(study, objective, trials, advance)
+        tuned = _winner(study)
     session.workspace.forget("metrics.json", "model.skops")
     tuned.write(session.workspace)
     session.runs.log(
@@ -104,17 +112,35 @@ def run(session: Session, trials: int) -> Tuned:
     return tuned
 
 
-def new_study(seed: int) -> optuna.Study:
-    """Starts with each family as its library would have it; gives up early on hopeless ones."""
+def open_study(settings: Training, name: str) -> optuna.Study:
+    """Starts with each family as its library would have it; gives up early on hopeless ones.
+
+    The study of this name, seed and folds goes on, if there is one.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
+        study_name=f"{name} seed {settings.seed} folds {settings.folds}",
+        storage=settings.studies or None,
+        load_if_exists=True,
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
+        sampler=optuna.samplers.TPESampler(seed=settings.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=len(FAMILIES), n_warmup_steps=1),
     )
     for family in FAMILIES.values():
-        study.enqueue_trial(dict(family.start()))
+        study.enqueue_trial(dict(family.start()), skip_if_exists=True)
     return study
+
+
+@contextmanager
+def studies_answer() -> Iterator[None]:
+    """Turn the errors of the studies' database into ours."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StudiesUnreachable(
+            "The database of TERNA_TRAINING_STUDIES does not answer. Is it running? Then run"
+            " `terna tune` again: it goes on where it ended."
+        ) from error
 
 
 def best_threshold(actual: Array, probability: Array) -> tuple[float, float]:
@@ -134,6 +160,20 @@ def best_threshold(actual: Array, probability: Array) -> tuple[float, float]:
     first = worse[worse < best].max(initial=-1) + 1
     last = worse[worse > best].min(initial=len(f1)) - 1
     return float(thresholds[first : last + 1].mean()), float(f1[best])
+
+
+def _search(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    trials: int,
+    advance: Callable[[], None],
+) -> None:
+    """Go on until the study has tried `trials` candidates to their end."""
+    done = len(study.get_trials(deepcopy=False, states=(COMPLETE, PRUNED)))
+    for _ in range(min(done, trials)):
+        advance()
+    if done < trials:
+        study.optimize(objective, trials - done, callbacks=[lambda *_: advance()])
 
 
 def _objective(

@@ -1,5 +1,6 @@
 """Settings → the MLflow server's command line."""
 
+import configparser
 import os
 import shlex
 import sys
@@ -102,3 +103,19 @@ def test_another_backend_makes_no_folder(
 
     assert len(started) == 1
     assert sorted(f.name for f in tmp_path.iterdir()) == ["tls.crt", "tls.key"]
+
+
+def test_a_store_for_logins_makes_the_server_ask_for_them(
+    tmp_path: Path, started: list[tuple[str, list[str]]]
+) -> None:
+    store = f"postgresql://auth:p%40ss@localhost/{tmp_path.name}"
+    server.serve(made(tmp_path).model_copy(update={"login_store": store}))
+    _, command = started[0]
+    assert option(command, "--app-name") == "basic-auth"
+    assert not any("p%40ss" in argument for argument in command)
+    config = Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+    parser = configparser.ConfigParser()
+    parser.read(config)
+    assert parser["mlflow"]["database_uri"] == store
+    assert parser["mlflow"]["default_permission"] == "NO_PERMISSIONS"
+    assert config.parent.stat().st_mode & 0o077 == 0

@@ -1,6 +1,7 @@
 """The search: honest, repeatable, and told in MLflow trial by trial."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from terna.contracts.errors import PhaseMissing
+from terna.contracts.errors import PhaseMissing, StudiesUnreachable
 from terna.training import tune
 from terna.training.families import FAMILIES
 from terna.training.prepare import Features, inputs
@@ -166,3 +167,32 @@ def test_a_threshold_between_two_good_ones_that_is_bad_is_not_taken() -> None:
     probability = np.array([0.1] * 40 + [0.5] * 60 + [0.9] * 100)
     threshold, f1 = best_threshold(actual, probability)
     assert f1_score(actual, probability >= threshold) >= f1 - 0.01
+
+
+def test_an_interrupted_search_goes_on_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, studies=f"sqlite:///{tmp_path}/studies.db")
+    lab.prepare(customers(), holdout=HOLDOUT)
+    with monkeypatch.context() as ended:
+        ended.setattr(tune, "cross_validate", Mock(side_effect=[(0.1, 0.5), KeyboardInterrupt]))
+        with pytest.raises(KeyboardInterrupt):
+            tune.run(lab.session, TRIALS)
+    tune.run(lab.session, TRIALS)
+    assert [run.name for run in trials_of(lab)] == [f"trial-{n:02d}" for n in range(TRIALS + 1)]
+    assert [run.status for run in trials_of(lab)].count("FAILED") == 1
+    assert lab.notes.steps["tuning churn"] == TRIALS
+
+
+def test_a_search_that_is_done_answers_again_without_a_trial(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, studies=f"sqlite:///{tmp_path}/studies.db")
+    winner = tuned(lab, customers(), trials=2)
+    assert tune.run(lab.session, 2) == winner
+    assert len(trials_of(lab)) == 2
+
+
+def test_studies_that_cannot_be_reached_are_told_in_one_line(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, studies="postgresql+psycopg://nobody@localhost:1/none")
+    lab.prepare(customers())
+    with pytest.raises(StudiesUnreachable, match="TERNA_TRAINING_STUDIES does not answer"):
+        tune.run(lab.session, 1)
