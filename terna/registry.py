@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -24,25 +23,13 @@ from mlflow.protos.databricks_pb2 import (
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from terna.contracts.errors import TrackingRefused, TrackingUnreachable
+from terna.contracts.version import Version
 from terna.settings import Tracking
 
 ALIAS = "production"
 STAGE = "Production"
 PROMOTED = "terna.production"
 """The registered model's tag that holds the version last promoted as a whole, alias and stage."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of a registered model, and where its files are."""
-
-    name: str
-    number: int
-    source: str
-    run_id: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} version {self.number}"
 
 
 class Registry(Protocol):

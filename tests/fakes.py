@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from terna.contracts.errors import TrackingRefused, TrackingUnreachable
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.runs import Source
 
 

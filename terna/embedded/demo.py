@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from terna.contracts.errors import ServingUnreachable
+from terna.contracts.version import Version
 from terna.embedded.replica import Replica
 from terna.erp.labels import Labelled, Labels
 from terna.progress import Reporter
-from terna.registry import Version
 from terna.training import pipeline
 from terna.training.acquire import Job, Request
 from terna.training.prepare import Features

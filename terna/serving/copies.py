@@ -12,7 +12,8 @@ from tempfile import mkdtemp
 from terna import signing
 from terna.certificates import locked
 from terna.contracts.errors import SignatureInvalid
-from terna.registry import Registry, Version
+from terna.contracts.version import Version
+from terna.registry import Registry
 
 CURRENT = "current.json"
 PART = ".part-"

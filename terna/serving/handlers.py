@@ -8,7 +8,7 @@ from mlflow.version import VERSION
 
 from terna.contracts.errors import RequestError, UnsupportedMediaType
 from terna.contracts.scoring import parse, render, render_error
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot
 

@@ -13,7 +13,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from terna.contracts import reference
 from terna.contracts.errors import BadRequest, LoadFailed, PredictionFailed, ReferenceMismatch
 from terna.contracts.scoring import Rows
-from terna.registry import Version
+from terna.contracts.version import Version
 
 Cells = Sequence[Any]
 LARGEST = 2**63

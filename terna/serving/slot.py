@@ -1,7 +1,7 @@
 """The place of the model that answers."""
 
 from terna.contracts.errors import NoModel
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.model import LoadedModel
 
 

@@ -5,7 +5,8 @@ import threading
 from pathlib import Path
 
 from terna.contracts.errors import ModelRefused, TernaError
-from terna.registry import Registry, Version
+from terna.contracts.version import Version
+from terna.registry import Registry
 from terna.serving.copies import LocalCopies
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot

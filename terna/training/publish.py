@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator
 from terna import signing
 from terna.contracts import reference
 from terna.contracts.scoring import Rows
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.training import evaluate
 from terna.training.acquire import Job
 from terna.training.prepare import Features, inputs

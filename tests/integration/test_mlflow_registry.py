@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from terna.contracts.errors import TrackingRefused, TrackingUnreachable
-from terna.registry import MLflowRegistry, Version, connect
+from terna.contracts.version import Version
+from terna.registry import MLflowRegistry, connect
 from terna.runs import MLflowRuns
 from terna.settings import Settings
 

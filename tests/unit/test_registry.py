@@ -12,7 +12,8 @@ from mlflow.entities.model_registry import (
     RegisteredModelTag,
 )
 
-from terna.registry import ALIAS, PROMOTED, STAGE, Version, production_number
+from terna.contracts.version import Version
+from terna.registry import ALIAS, PROMOTED, STAGE, production_number
 from tests.fakes import MemoryRegistry
 
 NAME = "churn"

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from terna.contracts.errors import ServingUnreachable
 from terna.contracts.scoring import Rows, parse
+from terna.contracts.version import Version
 from terna.embedded import demo
 from terna.embedded.demo import Stopwatch, Story
 from terna.embedded.summary import curl, facts, tell
 from terna.erp.labels import Labelled
 from terna.progress import Silent
-from terna.registry import Version
 from terna.settings import Erp, Serving, Settings, Tracking, Training
 from terna.training.acquire import CHURN_REQUEST, Request
 from terna.training.publish import Published

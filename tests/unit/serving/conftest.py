@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import FixedThresholdClassifier
 
 from terna import signing
-from terna.registry import Registry, Version
+from terna.contracts.version import Version
+from terna.registry import Registry
 from terna.serving.copies import LocalCopies
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot

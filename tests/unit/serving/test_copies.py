@@ -10,7 +10,7 @@ import pytest
 
 from terna import signing
 from terna.contracts.errors import SettingsError, SignatureInvalid, TrackingUnreachable
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.copies import CURRENT, LocalCopies
 from tests.fakes import MemoryRegistry
 from tests.unit.serving.conftest import NAME, Server2, Workshop, tamper

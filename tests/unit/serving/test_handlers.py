@@ -14,7 +14,7 @@ from mlflow.version import VERSION
 
 from terna.contracts.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
 from terna.contracts.scoring import Rows
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.handlers import Answer, Handlers
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot

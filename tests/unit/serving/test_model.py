@@ -13,7 +13,7 @@ import pytest
 
 from terna.contracts.errors import BadRequest, LoadFailed, ReferenceMismatch
 from terna.contracts.scoring import Rows, parse
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.model import LoadedModel
 from tests.unit.serving.conftest import COLUMNS, NAME, Workshop
 

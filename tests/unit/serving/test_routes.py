@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from terna.contracts.scoring import Rows
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.handlers import Handlers
 from terna.serving.model import LoadedModel
 from terna.serving.routes import App

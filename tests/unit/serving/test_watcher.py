@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from terna.contracts.errors import TernaError, TrackingRefused, TrackingUnreachable
-from terna.registry import Version
+from terna.contracts.version import Version
 from tests.unit.serving.conftest import NAME, CountingRegistry, Server2, tamper
 
 

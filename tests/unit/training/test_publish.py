@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from terna import signing
 from terna.contracts import reference
 from terna.contracts.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.training import evaluate, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import Published, tell

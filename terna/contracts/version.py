@@ -1,0 +1,16 @@
+"""One version of a registered model, as the servers speak of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model, and where its files are."""
+
+    name: str
+    number: int
+    source: str
+    run_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
