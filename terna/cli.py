@@ -234,11 +234,19 @@ def serving() -> None:
     from terna.serving.app import serve
 
     settings = Settings.load().serving
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # The watcher says once that tracking is away; urllib3 would say so at every look.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    _log_to_stderr()
     check_free(settings.host, settings.port)
     serve(settings)
+
+
+@app.command(rich_help_panel=SERVERS, hidden=True)
+def follow() -> None:
+    """Follow the registry on behalf of the serving server, which starts this."""
+    from terna.serving import follower
+
+    settings = Settings.load()
+    _log_to_stderr()
+    follower.follow(follower.build(settings), settings.serving)
 
 
 @app.command(rich_help_panel=SERVERS)
@@ -272,6 +280,12 @@ def certificates() -> None:
 
     for path in make_missing_keys(Settings.load(), Path.cwd()):
         out.print(f"made {path}", highlight=False)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # The follower says once that tracking is away; urllib3 would say so at every look.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _session(name: str) -> "Session":

@@ -1,29 +1,27 @@
 """Serving, put together: settings → one worker's application, and the server that runs it."""
 
+import multiprocessing
 from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
 
 from terna.contracts.errors import SettingsError
-from terna.registry import MLflowRegistry, Registry, connect
+from terna.serving.companion import Companion
 from terna.serving.copies import LocalCopies
 from terna.serving.handlers import Handlers
+from terna.serving.loader import Loader
 from terna.serving.routes import App
 from terna.serving.slot import Slot
-from terna.serving.watcher import Watcher
 from terna.settings import Serving, Settings
 
 
-def build(settings: Settings | None = None, registry: Registry | None = None) -> App:
-    """One worker's application. It connects to nothing before its server starts it."""
-    settings = settings or Settings.load()
-    serving = settings.serving
-    registry = registry or MLflowRegistry(connect(settings.tracking))
+def build(settings: Settings | None = None) -> App:
+    """One worker's application. It reads nothing before its server starts it."""
+    serving = (settings or Settings.load()).serving
     slot = Slot()
-    copies = LocalCopies(serving.folder, serving.verify_key)
-    watcher = Watcher(serving.model, registry, copies, slot, serving.poll)
-    return App(Handlers(slot, serving.threads), watcher, serving.max_body)
+    loader = Loader(serving.model, LocalCopies(serving.folder, serving.verify_key), slot)
+    return App(Handlers(slot, serving.threads), loader, serving.max_body)
 
 
 def serve(serving: Serving) -> None:
@@ -35,7 +33,9 @@ def serve(serving: Serving) -> None:
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
     LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
-    Granian(
+    # A fork would copy the companion's thread half.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Granian(
         "terna.serving.app:build",
         factory=True,
         interface=Interfaces.RSGI,
@@ -46,7 +46,9 @@ def serve(serving: Serving) -> None:
         respawn_failed_workers=True,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,
-    ).serve()
+    )
+    with Companion("follow"):
+        server.serve()
 
 
 def _check_file(path: Path) -> None:

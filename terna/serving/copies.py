@@ -8,12 +8,16 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 from terna import signing
 from terna.certificates import locked
 from terna.contracts.errors import SignatureInvalid
 from terna.contracts.version import Version
-from terna.registry import Registry
+
+if TYPE_CHECKING:
+    # Only the follower has one: a worker does without MLflow.
+    from terna.registry import Registry
 
 CURRENT = "current.json"
 PART = ".part-"
@@ -31,7 +35,7 @@ class LocalCopies:
         self._folder = folder
         self._public_key = public_key
 
-    def fetch(self, version: Version, registry: Registry) -> Path:
+    def fetch(self, version: Version, registry: "Registry") -> Path:
         """The version's verified directory, downloaded if there is no good one here.
 
         Raises:
@@ -58,6 +62,16 @@ class LocalCopies:
             return version if version.name == name else None
         return None
 
+    def holds(self, version: Version) -> bool:
+        """Whether there is a copy of the version here, good or not."""
+        return self._place(version).is_dir()
+
+    def stamp(self, name: str) -> int:
+        """Another number after each `keep`; 0 on a new machine."""
+        with suppress(OSError):
+            return (self._folder / name / CURRENT).stat().st_mtime_ns
+        return 0
+
     def keep(self, version: Version) -> None:
         """Start from this version next time."""
         place = self._place(version)
@@ -74,7 +88,7 @@ class LocalCopies:
         for part in self._folder.glob(f"*/{PART}*"):
             shutil.rmtree(part, ignore_errors=True)
 
-    def _download(self, version: Version, registry: Registry) -> Path:
+    def _download(self, version: Version, registry: "Registry") -> Path:
         place = self._place(version)
         part = Path(mkdtemp(prefix=PART, dir=place.parent))
         try:

@@ -15,7 +15,7 @@ from terna.contracts.errors import (
     RequestError,
 )
 from terna.serving.handlers import Answer, Handlers
-from terna.serving.watcher import Watcher
+from terna.serving.loader import Loader
 
 logger = logging.getLogger("terna.serving")
 
@@ -58,9 +58,9 @@ class Request:
 class App:
     """The serving server's application."""
 
-    def __init__(self, handlers: Handlers, watcher: Watcher, max_body: int) -> None:
+    def __init__(self, handlers: Handlers, loader: Loader, max_body: int) -> None:
         self._handlers = handlers
-        self._watcher = watcher
+        self._loader = loader
         self._max_body = max_body
         self._routes: dict[str, dict[str, Route]] = {
             "/invocations": {"POST": self._invocations},
@@ -70,10 +70,10 @@ class App:
         }
 
     def __rsgi_init__(self, _loop: object) -> None:
-        self._watcher.start()
+        self._loader.start()
 
     def __rsgi_del__(self, _loop: object) -> None:
-        self._watcher.stop()
+        self._loader.stop()
         self._handlers.close()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:

@@ -31,12 +31,12 @@ def serving(tmp_path: Path) -> Iterator[Replica]:
 def workers(folder: Path) -> list[psutil.Process]:
     """The processes that `terna serving` started to answer with this folder's keys."""
     key = str(folder / "secrets/serving/tls.key")
-    serving = [
+    return [
         process
         for process in psutil.Process().children(recursive=True)
-        if process.cmdline()[-1:] == ["serving"] and process.environ()["TERNA_SERVING_KEY"] == key
+        if "spawn_main" in " ".join(process.cmdline())
+        and process.environ()["TERNA_SERVING_KEY"] == key
     ]
-    return [process for process in serving if process.parent() in serving]
 
 
 def test_serving_answers_without_a_tracking_server_that_it_has_no_model(serving: Replica) -> None:

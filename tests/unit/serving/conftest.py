@@ -16,7 +16,9 @@ from sklearn.model_selection import FixedThresholdClassifier
 from terna import signing
 from terna.contracts.version import Version
 from terna.registry import Registry
+from terna.serving import follower
 from terna.serving.copies import LocalCopies
+from terna.serving.loader import Loader
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot
 from terna.serving.watcher import TAG, Watcher
@@ -114,7 +116,7 @@ class CountingRegistry(MemoryRegistry):
 
 
 class Server2:
-    """A registry in memory, and one worker's slot and watcher; no thread unless started."""
+    """A registry in memory, its watcher, one worker's slot and loader; no thread unless started."""
 
     def __init__(self, root: Path, workshop: Workshop) -> None:
         self._root, self.workshop = root, workshop
@@ -122,12 +124,22 @@ class Server2:
         self.folder = root / "serving"
         self.restart()
 
-    def restart(self, registry: Registry | None = None, poll: float = 0.01) -> None:
-        """A new worker process on the same machine."""
-        self.slot = Slot()
+    def restart(self, registry: Registry | None = None) -> None:
+        """All processes anew on the same machine."""
         self.copies = self.worker()
-        registry = registry or self.registry
-        self.watcher = Watcher(NAME, registry, self.copies, self.slot, poll)
+        self.watcher = Watcher(NAME, registry or self.registry, self.copies, follower.judge)
+        self.restart_worker()
+
+    def restart_worker(self) -> None:
+        self.slot = Slot()
+        self.loader = Loader(NAME, self.worker(), self.slot)
+
+    def look(self) -> None:
+        """What happens every few seconds: the follower looks, then the worker."""
+        try:
+            self.watcher.look()
+        finally:
+            self.loader.look()
 
     def worker(self) -> LocalCopies:
         """The same copies as another worker process sees them."""

@@ -86,7 +86,7 @@ class Client:
 def empty(server: Server2) -> Iterator[Client]:
     """A server without a model."""
     handlers = Handlers(server.slot, threads=2)
-    yield Client(App(handlers, server.watcher, MAX_BODY), server.slot)
+    yield Client(App(handlers, server.loader, MAX_BODY), server.slot)
     handlers.close()
 
 
@@ -300,11 +300,11 @@ def test_one_failure_does_not_spoil_the_next_request(client: Client) -> None:
 
 def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Server2) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     server.registry.reachable = False
     server.restart()
     handlers = Handlers(server.slot, threads=2)
-    client = Client(App(handlers, server.watcher, MAX_BODY), server.slot)
+    client = Client(App(handlers, server.loader, MAX_BODY), server.slot)
     before = set(threading.enumerate())
 
     client.app.__rsgi_init__(None)

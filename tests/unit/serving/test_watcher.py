@@ -4,17 +4,18 @@ import gc
 import json
 import logging
 import shutil
+import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from terna.contracts.errors import TernaError, TrackingRefused, TrackingUnreachable
+from terna.contracts.errors import TrackingUnreachable
 from terna.contracts.version import Version
-from tests.unit.serving.conftest import NAME, CountingRegistry, Server2, tamper
+from terna.serving.loader import Loader
+from terna.serving.slot import Slot
+from tests.unit.serving.conftest import NAME, Server2, tamper
 
 
 def _not_loadable(folder: Path) -> None:
@@ -52,9 +53,9 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
 
 
 def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> None:
-    server.watcher.look()
+    server.look()
     server.register()
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version is None
 
@@ -62,7 +63,7 @@ def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> No
 def test_the_version_in_production_is_served_and_says_so(server: Server2) -> None:
     version = server.promote()
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == version
     assert server.tag(version) == "serving"
@@ -70,11 +71,11 @@ def test_the_version_in_production_is_served_and_says_so(server: Server2) -> Non
 
 def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2) -> None:
     server.promote()
-    server.watcher.look()
+    server.look()
     old = weakref.ref(server.slot.take())
     version = server.promote()
 
-    server.watcher.look()
+    server.look()
     gc.collect()
 
     assert server.slot.version == version
@@ -83,12 +84,12 @@ def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2)
 
 def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
     first = server.promote()
-    server.watcher.look()
+    server.look()
     server.promote()
-    server.watcher.look()
+    server.look()
 
     server.registry.promote(first)
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == first
     assert server.registry.downloads == [1, 2]
@@ -97,11 +98,11 @@ def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
 @pytest.mark.parametrize("mark", ["aliases", "stages"])
 def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2, mark: str) -> None:
     server.promote()
-    server.watcher.look()
+    server.look()
     version = server.register()
     getattr(server.registry, mark)[NAME] = version.number  # the UI moves only one of the two
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == version
     assert (server.registry.aliases[NAME], server.registry.stages[NAME]) == (2, 2)
@@ -119,10 +120,10 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
     with monkeypatch.context() as patched:
         patched.setattr(server.registry, "reconcile", away)
         with pytest.raises(TrackingUnreachable):
-            server.watcher.look()
+            server.look()
     assert server.slot.version == version
 
-    server.watcher.look()
+    server.look()
 
     assert server.registry.stages[NAME] == version.number
     assert server.tag(version) == "serving"
@@ -132,23 +133,23 @@ def test_nothing_is_written_to_the_registry_while_nothing_changes(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.promote()
-    server.watcher.look()
+    server.look()
 
     def unwanted(*_: object) -> bool:
         raise AssertionError("written again")
 
     monkeypatch.setattr(server.registry, "tag", unwanted)
     monkeypatch.setattr(server.registry, "reconcile", unwanted)
-    server.watcher.look()
+    server.look()
 
 
 def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: Server2) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     server.registry.aliases.clear()
     server.registry.stages.clear()
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == version
 
@@ -158,11 +159,11 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
     server: Server2, promote_bad: Callable[[Server2], Version], reason: str
 ) -> None:
     good = server.promote()
-    server.watcher.look()
+    server.look()
     model = server.slot.take()
     bad = promote_bad(server)
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.take() is model
     assert server.tag(bad).startswith("refused: ")
@@ -177,7 +178,7 @@ def test_a_refused_version_is_not_downloaded_again_and_again(
     promote_bad(server)
 
     for _ in range(3):
-        server.watcher.look()
+        server.look()
 
     assert server.registry.downloads == [1]
     assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
@@ -188,10 +189,10 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
     server: Server2, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
-    server.watcher.look()
+    server.look()
     good = server.promote()
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == good
     assert server.tag(good) == "serving"
@@ -199,14 +200,14 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
 
 def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Server2) -> None:
     good, bad = server.promote(), server.promote_tampered()
-    server.watcher.look()
+    server.look()
     server.registry.promote(good)
-    server.watcher.look()
+    server.look()
     shutil.rmtree(server.registry.files(bad))
     server.workshop.make(server.registry.files(bad), bad.run_id)
 
     server.registry.promote(bad)
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == bad
     assert server.tag(bad) == "serving"
@@ -214,11 +215,11 @@ def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Serv
 
 def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
     good = server.promote()
-    server.watcher.look()
+    server.look()
     bad = server.register(change=_not_loadable)
     server.registry.aliases[NAME] = bad.number  # in the UI: the stage stays with the good one
 
-    server.watcher.look()
+    server.look()
 
     assert server.tag(bad).startswith("refused: ")
     assert server.registry.stages[NAME] == good.number
@@ -228,12 +229,12 @@ def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
     server: Server2,
 ) -> None:
     good = server.promote()
-    server.watcher.look()
+    server.look()
     server.promote_tampered()
-    server.watcher.look()
+    server.look()
     server.registry.aliases[NAME] = good.number  # in the UI: the stage stays with the bad one
 
-    server.watcher.look()
+    server.look()
 
     assert server.registry.stages[NAME] == good.number
 
@@ -249,8 +250,8 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
     with monkeypatch.context() as patched:
         patched.setattr(server.registry, "tag", away)
         with pytest.raises(TrackingUnreachable):
-            server.watcher.look()
-    server.watcher.look()
+            server.look()
+    server.look()
 
     assert server.tag(bad).startswith("refused: ")
     assert server.registry.downloads == [1]
@@ -258,28 +259,28 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
 
 def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     server.registry.reachable = False
 
     with pytest.raises(TrackingUnreachable):
-        server.watcher.look()
+        server.look()
 
     assert server.slot.version == version
 
 
 def test_the_verified_local_copy_is_served_without_asking_the_registry(server: Server2) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     server.registry.reachable = False
     server.restart()
 
-    server.watcher.restore()
+    server.loader.look()
 
     assert server.slot.version == version
 
 
 def test_a_new_machine_starts_without_a_model(server: Server2) -> None:
-    server.watcher.restore()
+    server.loader.look()
 
     assert server.slot.version is None
 
@@ -288,11 +289,11 @@ def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     tamper(server.copies.verified(version))
     server.restart()
 
-    server.watcher.restore()
+    server.loader.look()
 
     assert server.slot.version is None
     assert server.kept() == set()
@@ -301,12 +302,12 @@ def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
 
 def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
-    server.watcher.look()
+    server.look()
     tamper(server.copies.verified(version))
     server.restart()
-    server.watcher.restore()
+    server.loader.look()
 
-    server.watcher.look()
+    server.look()
 
     assert server.slot.version == version
 
@@ -315,110 +316,58 @@ def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.promote()
-    server.watcher.look()
+    server.look()
     lock = server.folder / NAME / ".lock"
     lock.unlink()
     lock.mkdir()
     server.restart()
 
-    server.watcher.restore()
+    server.loader.look()
 
     assert server.slot.version is None
     assert "the local copy is not served: unexpected IsADirectoryError" in caplog.text
 
 
-class Troubled(CountingRegistry):
-    """Fails as told, look after look; `asked` is set when the troubles are over."""
-
-    def __init__(self, folder: Path, troubles: list[Exception | None]) -> None:
-        super().__init__(folder)
-        self._troubles = troubles
-        self.over = Event()
-
-    def production(self, name: str) -> Version | None:
-        if not self._troubles:
-            self.over.set()
-            return super().production(name)
-        if trouble := self._troubles.pop(0):
-            raise trouble
-        return super().production(name)
-
-
-@contextmanager
-def following(server: Server2, registry: CountingRegistry) -> Iterator[None]:
-    server.restart(registry)
-    server.watcher.start()
-    try:
-        yield
-    finally:
-        server.watcher.stop()
-        server.watcher._thread.join(10)
-        assert not server.watcher._thread.is_alive()
-
-
-AWAY = "The tracking server does not answer."
-
-
-def test_each_trouble_is_logged_once_when_it_begins_and_once_when_it_ends(
-    server: Server2, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    away, refused = TrackingUnreachable(AWAY), TrackingRefused("It says no.")
-    troubles: list[Exception | None] = [away, away, away, refused, refused, None, away, None]
-    registry = Troubled(server.registry.folder, troubles)
-
-    with following(server, registry):
-        assert registry.over.wait(10)
-
-    back = "the tracking server answers again"
-    assert caplog.messages == [AWAY, "It says no.", back, AWAY, back]
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        TrackingUnreachable(AWAY),
-        TernaError("no"),
-        KeyError("customer 42"),
-        MemoryError(),
-        OSError(),
-    ],
-)
-def test_the_registry_is_followed_again_after_any_trouble(
-    server: Server2, caplog: pytest.LogCaptureFixture, trouble: Exception
-) -> None:
-    registry = Troubled(server.registry.folder, [trouble])
-    server.registry = registry
-    version = server.promote()
-
-    with following(server, registry):
-        assert registry.over.wait(10)
-
-    assert server.slot.version == version
-    assert "customer 42" not in caplog.text
-
-
-def test_stopping_does_not_wait_for_the_next_look(server: Server2) -> None:
-    registry = Troubled(server.registry.folder, [])
-    server.restart(registry, poll=3600)
-    server.watcher.start()
-    assert registry.over.wait(10)
-
-    server.watcher.stop()
-    server.watcher._thread.join(10)
-
-    assert not server.watcher._thread.is_alive()
-
-
 def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
-    one, slot = server.watcher, server.slot
-    server.restart()
-    other = server.watcher
+    other = Slot()
+    second = Loader(NAME, server.worker(), other)
     for _ in range(3):
         version = server.promote()
-        one.look()
-        other.look()
-        assert (slot.version, server.slot.version) == (version, version)
+        server.look()
+        second.look()
+        assert (server.slot.version, other.version) == (version, version)
 
     assert server.kept() == {2, 3}
     assert server.unfinished() == []
+
+
+def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Server2) -> None:
+    version = server.promote()
+    server.look()
+    tamper(server.copies.verified(version))
+    server.restart_worker()
+    server.loader.look()
+    assert server.slot.version is None
+
+    server.look()
+
+    assert server.slot.version == version
+
+
+def test_a_worker_follows_by_itself_until_it_is_stopped(server: Server2) -> None:
+    server.loader.start()
+    version = server.promote()
+    server.watcher.look()
+    wait_until(lambda: server.slot.version == version)
+
+    server.loader.stop()
+    server.loader._thread.join(10)
+
+    assert not server.loader._thread.is_alive()
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

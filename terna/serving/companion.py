@@ -1,0 +1,51 @@
+"""A process that a server keeps at its side: started with it, again when it ends, ended with it."""
+
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+AGAIN = 2.0
+"""Seconds before it is started again."""
+
+LEAVE = 5.0
+"""Seconds it has to end by itself."""
+
+
+class Companion:
+    """`terna COMMAND`, running between `with` and its end."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._ending = threading.Event()
+        self._process = self._start()
+        self._thread = threading.Thread(target=self._keep, name=command, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _where: TracebackType | None,
+    ) -> None:
+        self._ending.set()
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(LEAVE)
+        self._process.kill()
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "terna", self._command])
+
+    def _keep(self) -> None:
+        while True:
+            self._process.wait()
+            if self._ending.wait(AGAIN):
+                return
+            self._process = self._start()

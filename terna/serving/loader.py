@@ -1,0 +1,65 @@
+"""Brings one worker's slot to the version that is kept, and holds it there."""
+
+import logging
+import threading
+
+from terna.contracts.errors import TernaError
+from terna.serving.copies import LocalCopies
+from terna.serving.model import LoadedModel
+from terna.serving.slot import Slot
+
+logger = logging.getLogger("terna.serving")
+
+LOOK = 0.1
+"""Seconds between two looks at the local copies: one small file is read."""
+
+
+class Loader:
+    """Loads the version that is kept beside the one that answers, then swaps them.
+
+    A version that cannot be loaded here is not tried again before another one is kept; what
+    answered goes on.
+    """
+
+    def __init__(self, name: str, copies: LocalCopies, slot: Slot) -> None:
+        self._name = name
+        self._copies = copies
+        self._slot = slot
+        self._seen = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="loader", daemon=True)
+
+    def start(self) -> None:
+        """Serve what is kept here, without asking the registry; then what will be."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def look(self) -> None:
+        """Load the version that is kept, if it was not looked at yet."""
+        stamp = self._copies.stamp(self._name)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self._load()
+        except TernaError as error:
+            logger.error("the local copy is not served: %s", error)
+        except Exception as error:  # a thread that dies would follow nothing any more
+            logger.error("the local copy is not served: unexpected %s", type(error).__name__)
+
+    def _load(self) -> None:
+        version = self._copies.current(self._name)
+        if version in (None, self._slot.version):
+            return
+        folder = self._copies.verified(version)
+        model = LoadedModel.load(version, folder)
+        model.check_reference(folder)
+        self._slot.swap(model)
+        logger.info("serving %s", version)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(LOOK):
+            self.look()
