@@ -9,6 +9,7 @@ TernaError                      one line for a person, that says what to do next
 ├── TrackingRefused             the tracking server answers, and says no
 ├── StudiesUnreachable          Optuna's database does not answer
 ├── ServingUnreachable          the serving server does not answer
+├── NotCompilable               a model that only its own library can answer for
 ├── ModelRefused                a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
 │   ├── LoadFailed              ... it cannot be loaded
@@ -60,6 +61,10 @@ class StudiesUnreachable(TernaError):
 
 class ServingUnreachable(TernaError):
     """The serving server does not answer."""
+
+
+class NotCompilable(TernaError):
+    """Only the model's own library can answer for it; the message says why, in one line."""
 
 
 class ModelRefused(TernaError):

@@ -1,0 +1,225 @@
+"""Whether a program answers as its original does: accepted on evidence, or not at all.
+
+Labels have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
+order, so what is left is the last bit of an exponential. A split that is off by one bit moves a
+row into another leaf, which changes a probability by far more.
+
+A linear model may add up in another order for one row than for a thousand, in the original too:
+where its sum is within `UNDECIDED` of the decision threshold, its label is not compared.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mlflow.models.utils import _enforce_schema
+from mlflow.pyfunc import PyFuncModel
+from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
+from numpy.typing import NDArray
+
+from terna.contracts.errors import NotCompilable
+from terna.serving.compiled.boundaries import Boundaries
+from terna.serving.compiled.plan import Linear, Probabilities, Table, Threshold, Trees, Value
+from terna.serving.compiled.program import Program
+from terna.serving.compiled.reading import NotPlain
+
+Array = NDArray[Any]
+Row = Sequence[Any]
+Rows = Sequence[Row]
+
+TOLERANCE = 1e-9
+TOLERANCE_FLOAT32 = 1e-6
+"""For what computes in float32 itself, such as XGBoost."""
+UNDECIDED = 1e-12
+BATCH = 4096
+NEAREST = 256
+UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
+EXTREMES = (0.0, -0.0, 5e-324, -5e-324, 1e-30, 1.0, -1.0, 1e6, -1e6, 2.0**53, -(2.0**53))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was asked of both."""
+
+    rows: int
+    trees: int
+    """Of how many trees every split was tried from both sides."""
+    of: int
+    seconds: float
+
+
+def check(
+    program: Program, model: PyFuncModel, rows: Rows, seconds: float = 5.0, seed: int = 0
+) -> Compared:
+    """Compare on the reference rows, on changed ones and on both sides of every split.
+
+    Args:
+        rows: as a client sends them, in the signature's order; some dozens.
+        seconds: when no further tree is begun.
+
+    Raises:
+        NotCompilable: any answer differs, or the original fails where the program answers.
+    """
+    start = time.monotonic()
+    comparing = _Comparing(program, model)
+    if not rows or not comparing.compare(rows):
+        raise NotCompilable("the reference rows cannot be read as plain rows")
+    for changed in _changed(program, rows, np.random.default_rng(seed)):
+        comparing.compare(changed)
+    trees = of = 0
+    if isinstance(program.plan.engine, Trees):
+        boundaries = Boundaries(program.plan)
+        of = len(boundaries.roots)
+        for batch, done in boundaries.rows(rows, BATCH):
+            comparing.compare(batch, labels=NEAREST)
+            trees = done
+            if time.monotonic() - start > seconds:
+                break
+    return Compared(comparing.rows, trees, of, time.monotonic() - start)
+
+
+class _Comparing:
+    """Asks both, and counts the rows."""
+
+    def __init__(self, program: Program, model: PyFuncModel) -> None:
+        self._program = program
+        self._original = _Original(model)
+        engine = program.plan.engine
+        narrow = isinstance(engine, Trees) and engine.narrow
+        self._tolerance = TOLERANCE_FLOAT32 if narrow else TOLERANCE
+        self.rows = 0
+
+    def compare(self, rows: Rows, labels: int | None = None) -> bool:
+        """False where the program leaves these rows to the original.
+
+        Args:
+            labels: of how many rows, nearest to the decision, the labels are compared too; of all
+                when None. Asking for them costs the original as much as the scores.
+
+        Raises:
+            NotCompilable: an answer differs, or only the program has one.
+        """
+        try:
+            sums = self._program.sums(rows)
+        except NotPlain:
+            return False
+        try:
+            self._compare_scores(self._program.scores(sums), self._original.scores(rows))
+            self.rows += len(rows)
+            if labels is not None:
+                rows = self._nearest(rows, sums, labels)
+            self._compare_answers(rows, self._original.answers(rows))
+        except NotCompilable:
+            raise
+        except Exception as error:  # whatever the model's library raises
+            reason = f"the original fails ({type(error).__name__}) where the program answers"
+            raise NotCompilable(reason) from error
+        return True
+
+    def _nearest(self, rows: Rows, sums: Sequence[float], count: int) -> Rows:
+        """The rows whose labels hang on the least."""
+        nearest = np.argsort(self._margins(sums), kind="stable")[:count]
+        return [rows[i] for i in nearest]
+
+    def _margins(self, sums: Sequence[float]) -> Array:
+        """How far each row's sums are from another label."""
+        outputs, answer = self._program.outputs, self._program.plan.answer
+        totals = np.asarray(sums).reshape(-1, outputs)
+        if isinstance(answer, Threshold):
+            return np.abs(totals[:, answer.output] - answer.bound)
+        if outputs == 1:
+            return np.zeros(len(totals))
+        ranked = np.sort(totals, axis=1)
+        return np.asarray(ranked[:, -1] - ranked[:, -2])
+
+    def _compare_scores(self, scores: Array, wanted: Array) -> None:
+        if scores.shape != wanted.shape:
+            raise NotCompilable(f"scores have the shape {scores.shape}, not {wanted.shape}")
+        off = np.abs(scores - wanted) / np.maximum(1, np.abs(wanted))
+        if not (off <= self._tolerance).all():
+            count = int((~(off <= self._tolerance)).any(axis=1).sum())
+            raise NotCompilable(f"the scores of {count} of {len(off)} rows differ")
+
+    def _compare_answers(self, rows: Rows, expected: Sequence[Any]) -> None:
+        answers = self._program.predict_rows(rows) or []
+        if isinstance(self._program.plan.answer, Value | Probabilities):
+            expected, answers = list(map(type, expected)), list(map(type, answers))
+        pairs = zip(rows, answers, expected, strict=True)
+        different = [row for row, answer, wanted in pairs if not _same(answer, wanted)]
+        if different and not self._undecided(different):
+            raise NotCompilable(f"the answers to {len(different)} of {len(rows)} rows differ")
+
+    def _undecided(self, rows: Rows) -> bool:
+        """Whether all of these are rows on which a linear original is of two minds itself."""
+        answer = self._program.plan.answer
+        if not (isinstance(self._program.plan.engine, Linear) and isinstance(answer, Threshold)):
+            return False
+        margins = self._margins(self._program.sums(rows))
+        return bool((margins <= UNDECIDED * max(1, abs(answer.bound))).all())
+
+
+class _Original:
+    """The model, asked by way of MLflow."""
+
+    def __init__(self, model: PyFuncModel) -> None:
+        self._model = model
+        self._raw = model.get_raw_model()
+        self._schema = model.metadata.get_input_schema()
+
+    def answers(self, rows: Rows) -> list[Any]:
+        return list(np.asarray(self._model.predict(self._frame(rows))).tolist())
+
+    def scores(self, rows: Rows) -> Array:
+        """Shape (rows, classes), or (rows, 1) for a regression."""
+        frame = _enforce_schema(self._frame(rows), self._schema)
+        ask = getattr(self._raw, "predict_proba", None) or self._raw.predict
+        return np.asarray(ask(frame), np.float64).reshape(len(rows), -1)
+
+    def _frame(self, rows: Rows) -> Any:
+        document = {"columns": self._schema.input_names(), "data": rows}
+        return dataframe_from_parsed_json(document, "split", self._schema)
+
+
+def _same(answer: Any, expected: Any) -> bool:
+    return type(answer) is type(expected) and bool(answer == expected)
+
+
+def _changed(program: Program, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
+    """Groups of rows that no customer sent, each group read or left to the original as a whole."""
+    columns = program.plan.columns
+    yield _shuffled(rows, random)
+    numbers = [i for i, c in enumerate(columns) if c.kind in ("double", "float", "long", "integer")]
+    yield [_noisy(row, numbers, columns, random) for row in rows for _ in range(4)]
+    for i, column in enumerate(columns):
+        if i in numbers:
+            whole = column.kind in ("long", "integer")
+            yield [_with(row, i, int(e) if whole else e) for row in rows[:8] for e in EXTREMES]
+        if isinstance(column.cells, Table):
+            cells = [cell for cell, _ in column.cells.known]
+            yield [_with(row, i, cell) for row in rows[:4] for cell in (*cells, UNKNOWN)]
+        yield [_with(row, i, None) for row in rows]
+        yield [_with(row, i, None) if n % 2 else row for n, row in enumerate(rows)]
+
+
+def _with(row: Row, column: int, cell: Any) -> Row:
+    return [*row[:column], cell, *row[column + 1 :]]
+
+
+def _shuffled(rows: Rows, random: np.random.Generator) -> Rows:
+    """Each column in an order of its own."""
+    columns = [
+        [cells[i] for i in random.permutation(len(cells))] for cells in zip(*rows, strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
+def _noisy(row: Row, numbers: Sequence[int], columns: Any, random: np.random.Generator) -> Row:
+    noisy = list(row)
+    for i in numbers:
+        if noisy[i] is None:
+            continue
+        cell = noisy[i] * (1 + random.normal(0, 0.05)) + random.normal(0, 0.01)
+        noisy[i] = round(cell) if columns[i].kind in ("long", "integer") else float(cell)
+    return noisy
