@@ -5,9 +5,11 @@ https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from terna.contracts.errors import (
+    InternalError,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
@@ -15,7 +17,6 @@ from terna.contracts.errors import (
     RequestError,
 )
 from terna.serving.handlers import Answer, Handlers
-from terna.serving.watcher import Watcher
 
 logger = logging.getLogger("terna.serving")
 
@@ -55,10 +56,18 @@ class Request:
         return PayloadTooLarge(f"Send at most {self._max_body} bytes at a time: fewer rows.")
 
 
+class Follower(Protocol):
+    """What brings the models: `Watcher`."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class App:
     """The serving server's application."""
 
-    def __init__(self, handlers: Handlers, watcher: Watcher, max_body: int) -> None:
+    def __init__(self, handlers: Handlers, watcher: Follower, max_body: int) -> None:
         self._handlers = handlers
         self._watcher = watcher
         self._max_body = max_body
@@ -86,20 +95,27 @@ class App:
             route = self._route(scope.method, scope.path)
             return await route(Request(scope, protocol, self._max_body))
         except RequestError as error:
-            if isinstance(error, PredictionFailed):
+            if isinstance(error, (PredictionFailed, InternalError)):
                 logger.error("the model failed: %s", type(error.__cause__).__name__)
-            return self._handlers.refusal(error)
+            return self._refusal(error)
         except Exception as error:  # its text may hold customers' data: only its kind is told
-            logger.error("unexpected %s at %s", type(error).__name__, scope.path)
-            return self._handlers.refusal(PredictionFailed("The server failed on this request."))
+            logger.error("unexpected %s", type(error).__name__)
+            return self._refusal(InternalError("The server failed on this request."))
 
     def _route(self, method: str, path: str) -> Route:
         methods = self._routes.get(path)
         if methods is None:
-            raise NotFound(f"There is no {path}: ask one of {', '.join(self._routes)}.")
+            raise NotFound(f"There is no such path: ask one of {', '.join(self._routes)}.")
         if method not in methods:
-            raise MethodNotAllowed(f"{path} answers {', '.join(methods)} only.")
+            allowed = ", ".join(methods)
+            raise MethodNotAllowed(f"This path answers {allowed} only.", allowed)
         return methods[method]
+
+    def _refusal(self, error: RequestError) -> Answer:
+        answer = self._handlers.refusal(error)
+        if isinstance(error, MethodNotAllowed):
+            return replace(answer, headers=(("allow", error.allowed),))
+        return answer
 
     async def _invocations(self, request: Request) -> Answer:
         return await self._handlers.invocations(request.content_type, await request.body())
