@@ -1,40 +1,34 @@
 """What serving answers, without HTTP: a handler takes bytes and decides."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from mlflow.version import VERSION
 
 from terna.contracts.errors import RequestError, UnsupportedMediaType
-from terna.contracts.scoring import JSON, render_error
-from terna.serving.model import Answered, LoadedModel
+from terna.contracts.scoring import render, render_error
+from terna.serving import openapi
+from terna.serving.answers import HTML, TEXT, Answer, names
+from terna.serving.inference import Inference
+from terna.serving.model import COMPILED, FEW_ROWS, LoadedModel
 from terna.serving.slot import Slot
 
-TEXT = "text/plain; charset=utf-8"
-
 FEW_BYTES = 16_384
-FEW_ROWS = 16
-"""What a compiled model answers at once, in less time than handing it to a thread costs the others
-that wait (30 to 50 µs). Everything larger goes to a thread, so that it does not starve them."""
+"""What is parsed at once: in less time than handing it to a thread costs, 30 to 50 µs."""
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One response."""
-
-    body: bytes = b"\n"
-    status: int = 200
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = field(default=())
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Handlers:
-    """MLflow's routes for one model."""
+    """MLflow's routes for one model, its description, and the Open Inference Protocol."""
 
     def __init__(self, slot: Slot, threads: int) -> None:
         self._slot = slot
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self.inference = Inference(slot, self)
 
     async def invocations(self, content_type: str, body: bytes) -> Answer:
         """What MLflow's scoring server answers.
@@ -43,11 +37,11 @@ class Handlers:
             RequestError: each kind of it.
         """
         model = self._slot.take()
-        answered = _at_once(model, content_type, body)
-        if answered is None:
-            loop = asyncio.get_running_loop()
-            answered = await loop.run_in_executor(self._threads, model.answer, content_type, body)
-        return Answer(answered.body, headers=names(model, answered.path))
+        at_once = _at_once(model, content_type, body)
+        if at_once is not None:
+            return Answer(at_once, headers=names(model, COMPILED))
+        said, path = await self.in_thread(model.answer, content_type, body)
+        return Answer(said, headers=names(model, path))
 
     async def ping(self) -> Answer:
         """Well when a model answers."""
@@ -58,27 +52,34 @@ class Handlers:
         model = self._slot.model
         return Answer(VERSION.encode(), headers=names(model) if model else ())
 
+    async def openapi(self) -> Answer:
+        """The routes, with the live model's signature and example, for programs."""
+        model = self._slot.take()
+        return Answer(openapi.document(model), headers=names(model))
+
+    async def docs(self) -> Answer:
+        """The same for people."""
+        model = self._slot.take()
+        return Answer(openapi.page(model), content_type=HTML, headers=names(model))
+
     def refusal(self, error: RequestError) -> Answer:
         """A status, MLflow's error code, and one line for a person."""
         if isinstance(error, UnsupportedMediaType):
             return Answer(str(error).encode(), error.status, TEXT)
         return Answer(render_error(error.error_code, str(error)), error.status)
 
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+        """Work that would keep other requests waiting."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, work, *args)
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def names(model: LoadedModel, path: str | None = None) -> tuple[tuple[str, str], ...]:
-    """The headers that say who answers, and how."""
-    return (
-        ("x-model-name", model.version.name),
-        ("x-model-version", str(model.version.number)),
-        ("x-model-path", path or model.path),
-    )
-
-
-def _at_once(model: LoadedModel, content_type: str, body: bytes) -> Answered | None:
+def _at_once(model: LoadedModel, content_type: str, body: bytes) -> bytes | None:
     if len(body) > FEW_BYTES:
         return None
     rows = model.plain_rows(content_type, body)
-    return model.answer_rows(rows) if rows and len(rows) <= FEW_ROWS else None
+    predictions = model.predict_rows(rows) if rows and len(rows) <= FEW_ROWS else None
+    return None if predictions is None else render(predictions)

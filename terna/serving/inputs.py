@@ -61,7 +61,7 @@ class Reader:
                 inputs = self._json(body)
             case _:
                 inputs = Inputs(scoring_server.parse_parquet_input(BytesIO(body)))
-        _keep_texts(inputs.data, self._texts)
+        keep_texts(inputs.data, self._texts)
         return inputs
 
     def _csv(self, body: bytes) -> Inputs:
@@ -161,7 +161,7 @@ def _without_azures_names(document: Document) -> Document:
     }
 
 
-def _keep_texts(data: Any, names: Sequence[str]) -> None:
+def keep_texts(data: Any, names: Sequence[str]) -> None:
     """A column without any text stays a column of missing texts, as it is with a text in it.
 
     pandas makes None of them where there is no text, and NaN where there is one: scikit-learn's

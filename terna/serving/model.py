@@ -1,8 +1,7 @@
 """One version, loaded: from a verified directory to answers."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -22,6 +21,10 @@ from terna.serving.refusals import Refusals
 COMPILED, PYFUNC = "compiled", "pyfunc"
 """The paths on which a request is answered."""
 
+FEW_ROWS = 16
+"""What a compiled model answers in the event loop; more would keep other requests waiting longer
+than handing them to a thread takes."""
+
 
 class Program(Protocol):
     """A compiled model: it answers as MLflow's pyfunc does, or leaves it to that."""
@@ -37,21 +40,19 @@ class Program(Protocol):
         """A prediction a row of a frame that MLflow has held against the signature."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A body, and which path it came by."""
-
-    body: bytes
-    path: str
-
-
 class LoadedModel:
     """A version that answers."""
 
     def __init__(
-        self, version: Version, model: PyFuncModel, program: Program | None = None
+        self,
+        version: Version,
+        model: PyFuncModel,
+        program: Program | None = None,
+        example: str | None = None,
     ) -> None:
         self.version = version
+        self.example = example
+        """A request body that the model was saved with."""
         self.metadata = model.metadata
         self.names = column_names(model.metadata.get_input_schema())
         """The columns of a row, where the signature names them."""
@@ -73,7 +74,11 @@ class LoadedModel:
         except Exception as error:
             raise LoadFailed(f"{version} cannot be loaded: {type(error).__name__}") from error
         _check_identity(version, model.metadata.metadata or {})
-        return cls(version, model, program)
+        return cls(version, model, program, model.metadata.get_serving_input(str(folder)))
+
+    @property
+    def compiled(self) -> bool:
+        return self._program is not None
 
     @property
     def path(self) -> str:
@@ -85,19 +90,63 @@ class LoadedModel:
         plain = self._program and self.names and content_type in PLAIN_JSON
         return plain_rows(body, self.names) if plain else None
 
-    def answer_rows(self, rows: Table) -> Answered | None:
-        """The compiled model's answer; None where pyfunc must give it."""
-        predictions = self._program.predict_rows(rows) if self._program else None
-        return None if predictions is None else Answered(render(predictions), COMPILED)
+    def predict_rows(self, rows: Table) -> list[Any] | None:
+        """What the compiled model returns; None where pyfunc must be asked."""
+        return self._program.predict_rows(rows) if self._program else None
 
-    def answer(self, content_type: str, body: bytes) -> Answered:
-        """What MLflow's scoring server answers.
+    def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
+        """What MLflow's scoring server answers, and by which path.
 
         Raises:
             RequestError: each kind of it.
         """
         rows = self.plain_rows(content_type, body)
-        return (self.answer_rows(rows) if rows else None) or self._answer(content_type, body)
+        predictions = self.predict_rows(rows) if rows else None
+        if predictions is not None:
+            return render(predictions), COMPILED
+
+        def words() -> str:
+            return self._refusals.of_body(content_type, body)
+
+        inputs = self.fit(lambda: self._reader.read(content_type, body), words)
+        said, path = self.predict_inputs(inputs, words)
+        return as_json(said, inputs.wrapped), path
+
+    def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
+        """What `read` makes of what a client sent.
+
+        Args:
+            words: says what is wrong with it; asked only if something is.
+
+        Raises:
+            RequestError: MLflow's code cannot read it.
+        """
+        try:
+            return read()
+        except Exception as error:
+            raise self._refusals.unreadable(error, words()) from error
+
+    def predict_inputs(self, inputs: Inputs, words: Callable[[], str]) -> tuple[Any, str]:
+        """What the model returns for what MLflow hands to it, and by which path.
+
+        Args:
+            words: says what is wrong with the inputs; asked only if something is.
+
+        Raises:
+            InvalidParameter: the rows or the parameters do not fit the signature.
+            PredictionFailed: the model fails on them.
+        """
+        try:
+            predictions = self._predict_compiled(inputs)
+            if predictions is not None:
+                return predictions, COMPILED
+            return self._model.predict(inputs.data, params=inputs.params), PYFUNC
+        except Exception as error:
+            raise self._refusals.unanswered(error, inputs, words()) from error
+
+    def wrong_with(self, rows: Rows) -> str:
+        """What the signature does not take of some rows; empty if it takes them all."""
+        return self._refusals.of_rows(rows)
 
     def predict(self, rows: Rows) -> list[Any]:
         """One prediction a row, asked as clients ask.
@@ -107,7 +156,7 @@ class LoadedModel:
         """
         table = {"columns": rows.columns or self.names, "data": rows.values}
         body = json.dumps({"dataframe_split": table}).encode()
-        predictions: list[Any] = json.loads(self.answer(JSON, body).body)["predictions"]
+        predictions: list[Any] = json.loads(self.answer(JSON, body)[0])["predictions"]
         return predictions
 
     def check_reference(self, folder: Path) -> None:
@@ -130,23 +179,6 @@ class LoadedModel:
                 f"{self.version} answers {different} of {len(expected)} reference rows other than"
                 " training recorded."
             )
-
-    def _answer(self, content_type: str, body: bytes) -> Answered:
-        try:
-            inputs = self._reader.read(content_type, body)
-        except Exception as error:
-            raise self._refusals.unreadable(error, content_type, body) from error
-        try:
-            predictions, path = self._predict(inputs)
-        except Exception as error:
-            raise self._refusals.unanswered(error, content_type, body, inputs) from error
-        return Answered(as_json(predictions, inputs.wrapped), path)
-
-    def _predict(self, inputs: Inputs) -> tuple[Any, str]:
-        predictions = self._predict_compiled(inputs)
-        if predictions is not None:
-            return predictions, COMPILED
-        return self._model.predict(inputs.data, params=inputs.params), PYFUNC
 
     def _predict_compiled(self, inputs: Inputs) -> list[Any] | None:
         if self._program is None or inputs.params or not self.names:

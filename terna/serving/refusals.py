@@ -39,37 +39,41 @@ class Refusals:
         self._required = schema.required_input_names() if self._names else []
         self._params = metadata.get_params_schema()
 
-    def unreadable(self, error: Exception, content_type: str, body: bytes) -> RequestError:
-        """MLflow's code cannot read the body."""
+    def unreadable(self, error: Exception, words: str) -> RequestError:
+        """MLflow's code cannot read what was sent."""
         if isinstance(error, RequestError):
             return error
-        words = self._words(content_type, body) or UNREADABLE
+        words = words or UNREADABLE
         if isinstance(error, MlflowException) and error.error_code == InvalidParameter.error_code:
             return InvalidParameter(words)
         return BadRequest(words)
 
-    def unanswered(
-        self, error: Exception, content_type: str, body: bytes, inputs: Inputs
-    ) -> RequestError:
+    def unanswered(self, error: Exception, inputs: Inputs, words: str) -> RequestError:
         """The rows or the parameters do not fit the signature, or the model fails on them."""
         if not isinstance(error, MlflowException):
-            return PredictionFailed(self._words(content_type, body) or FAILED)
+            return PredictionFailed(words or FAILED)
         if error.error_class == "SCHEMA_ENFORCEMENT_FAILED":
-            words = self._words(content_type, body) or self._missing(_named(inputs.data)) or UNFIT
-            return InvalidParameter(words)
+            return InvalidParameter(words or self._missing(_named(inputs.data)) or UNFIT)
         if wrong := self._wrong_param(inputs.params):
             return InvalidParameter(wrong)
         return PredictionFailed(FAILED, error.get_http_status_code(), error.error_code)
 
-    def _words(self, content_type: str, body: bytes) -> str:
-        """What is wrong with a JSON body, as far as the signature tells; empty if nothing is."""
+    def of_body(self, content_type: str, body: bytes) -> str:
+        """What is wrong with a body, as far as JSON and the signature tell; empty if nothing is."""
         if not content_type.startswith(JSON):
             return ""
         try:
-            if self._names:
-                self._check(parse(body))
-            else:
+            if not self._names:
                 parse_form(body)
+                return ""
+            return self.of_rows(parse(body))
+        except BadRequest as found:
+            return str(found)
+
+    def of_rows(self, rows: Rows) -> str:
+        """What is wrong with rows, as far as the signature tells; empty if nothing is."""
+        try:
+            self._check(rows)
         except BadRequest as found:
             return str(found)
         return ""
