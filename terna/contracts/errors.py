@@ -16,15 +16,15 @@ TernaError                      one line for a person, that says what to do next
 │   └── ReferenceMismatch       ... it answers other than training recorded
 └── RequestError                what a client of serving is told, with its HTTP status
     ├── BadRequest              400
+    │   └── InvalidParameter    ... rows or parameters that the signature does not take
+    ├── PredictionFailed        400
     ├── NotFound                404
     ├── MethodNotAllowed        405
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
-    ├── PredictionFailed        500
+    ├── InternalError           500
     └── NoModel                 503
 """
-
-from typing import ClassVar
 
 
 class TernaError(Exception):
@@ -86,13 +86,34 @@ class ReferenceMismatch(ModelRefused):
 class RequestError(TernaError):
     """What a client of serving is told, with its HTTP status and MLflow's error code."""
 
-    status: ClassVar[int]
-    error_code: ClassVar[str]
+    status: int
+    error_code: str
 
 
 class BadRequest(RequestError):
     status = 400
     error_code = "BAD_REQUEST"
+
+
+class InvalidParameter(BadRequest):
+    """Rows or parameters that the model's signature does not take."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+
+class PredictionFailed(RequestError):
+    """The model failed on these rows, which MLflow takes for a bad request.
+
+    A model that fails with an error of MLflow's chooses the code itself.
+    """
+
+    status = 400
+    error_code = "BAD_REQUEST"
+
+    def __init__(self, message: str, status: int = status, error_code: str = error_code) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
 
 
 class NotFound(RequestError):
@@ -103,6 +124,11 @@ class NotFound(RequestError):
 class MethodNotAllowed(RequestError):
     status = 405
     error_code = "BAD_REQUEST"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+        """The methods that the path answers, as the header `Allow` lists them."""
 
 
 class PayloadTooLarge(RequestError):
@@ -115,7 +141,7 @@ class UnsupportedMediaType(RequestError):
     error_code = "BAD_REQUEST"
 
 
-class PredictionFailed(RequestError):
+class InternalError(RequestError):
     status = 500
     error_code = "INTERNAL_ERROR"
 

@@ -1,64 +1,163 @@
-"""One version, loaded: from a verified directory to labels."""
+"""One version, loaded: from a verified directory to answers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from math import isnan
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-import numpy as np
 import pandas as pd
+from mlflow.environment_variables import _MLFLOW_IS_IN_SERVING_ENVIRONMENT
+from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc import PyFuncModel, load_model
-from mlflow.types import ColSpec, DataType, Schema
 
 from terna.contracts import reference
-from terna.contracts.errors import BadRequest, LoadFailed, PredictionFailed, ReferenceMismatch
-from terna.contracts.scoring import Rows
-from terna.contracts.version import Version
+from terna.contracts.errors import BadRequest, LoadFailed, ReferenceMismatch, RequestError
+from terna.contracts.scoring import JSON, PLAIN_JSON, Rows, Table, plain_rows, render
+from terna.registry import Version
+from terna.serving.inputs import Inputs, Reader, column_names
+from terna.serving.outputs import as_json
+from terna.serving.refusals import Refusals
 
-Cells = Sequence[Any]
-LARGEST = 2**63
-LARGEST_FLOAT = float(np.finfo(np.float32).max)
+COMPILED, PYFUNC = "compiled", "pyfunc"
+"""The paths on which a request is answered."""
+
+FEW_ROWS = 16
+"""What a compiled model answers in the event loop; more would keep other requests waiting longer
+than handing them to a thread takes."""
+
+
+class Program(Protocol):
+    """A compiled model: it answers as MLflow's pyfunc does, or leaves it to that."""
+
+    def predict_rows(self, rows: Table) -> list[Any] | None:
+        """A prediction a row; None when a cell is not plainly of its column's type.
+
+        Args:
+            rows: n rows in the signature's order, of what JSON knows; None is a missing value.
+        """
+
+    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
+        """A prediction a row of a frame that MLflow has held against the signature."""
 
 
 class LoadedModel:
     """A version that answers."""
 
-    def __init__(self, version: Version, model: PyFuncModel, schema: Schema) -> None:
+    def __init__(
+        self,
+        version: Version,
+        model: PyFuncModel,
+        program: Program | None = None,
+        example: str | None = None,
+    ) -> None:
         self.version = version
+        self.example = example
+        """A request body that the model was saved with."""
+        self.metadata = model.metadata
+        self.names = column_names(model.metadata.get_input_schema())
+        """The columns of a row, where the signature names them."""
         self._model = model
-        self._columns = _columns(schema)
+        self._program = program
+        self._reader = Reader(model.metadata)
+        self._refusals = Refusals(model.metadata)
 
     @classmethod
-    def load(cls, version: Version, folder: Path) -> Self:
+    def load(cls, version: Version, folder: Path, program: Program | None = None) -> Self:
         """Load a directory whose signature has been verified.
 
         Raises:
-            LoadFailed: no model, one of another name or run, or without a column signature.
+            LoadFailed: no model, or one of another name or run.
         """
+        _MLFLOW_IS_IN_SERVING_ENVIRONMENT.set("true")  # models with type hints ask for it
         try:
             model = load_model(str(folder))
         except Exception as error:
             raise LoadFailed(f"{version} cannot be loaded: {type(error).__name__}") from error
         _check_identity(version, model.metadata.metadata or {})
-        schema = model.metadata.get_input_schema()
-        if schema is None or schema.is_tensor_spec():
-            raise LoadFailed(f"{version} has no signature that names its columns.")
-        return cls(version, model, schema)
+        return cls(version, model, program, model.metadata.get_serving_input(str(folder)))
 
-    def predict(self, rows: Rows) -> list[Any]:
-        """One label a row.
+    @property
+    def compiled(self) -> bool:
+        return self._program is not None
+
+    @property
+    def path(self) -> str:
+        """How what is plainly a table is answered."""
+        return COMPILED if self._program else PYFUNC
+
+    def plain_rows(self, content_type: str, body: bytes) -> Table | None:
+        """The rows of a body that the compiled model may answer; None where there is any doubt."""
+        plain = self._program and self.names and content_type in PLAIN_JSON
+        return plain_rows(body, self.names) if plain else None
+
+    def predict_rows(self, rows: Table) -> list[Any] | None:
+        """What the compiled model returns; None where pyfunc must be asked."""
+        return self._program.predict_rows(rows) if self._program else None
+
+    def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
+        """What MLflow's scoring server answers, and by which path.
 
         Raises:
-            BadRequest: a column is missing, or a value is not of its column's type.
-            PredictionFailed: the model itself fails.
+            RequestError: each kind of it.
         """
-        if not rows.values:
-            return []
-        frame = self._frame(rows)
+        rows = self.plain_rows(content_type, body)
+        predictions = self.predict_rows(rows) if rows else None
+        if predictions is not None:
+            return render(predictions), COMPILED
+
+        def words() -> str:
+            return self._refusals.of_body(content_type, body)
+
+        inputs = self.fit(lambda: self._reader.read(content_type, body), words)
+        said, path = self.predict_inputs(inputs, words)
+        return as_json(said, inputs.wrapped), path
+
+    def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
+        """What `read` makes of what a client sent.
+
+        Args:
+            words: says what is wrong with it; asked only if something is.
+
+        Raises:
+            RequestError: MLflow's code cannot read it.
+        """
         try:
-            return list(np.asarray(self._model.predict(frame)).tolist())
+            return read()
         except Exception as error:
-            raise PredictionFailed("The model failed on these rows.") from error
+            raise self._refusals.unreadable(error, words()) from error
+
+    def predict_inputs(self, inputs: Inputs, words: Callable[[], str]) -> tuple[Any, str]:
+        """What the model returns for what MLflow hands to it, and by which path.
+
+        Args:
+            words: says what is wrong with the inputs; asked only if something is.
+
+        Raises:
+            InvalidParameter: the rows or the parameters do not fit the signature.
+            PredictionFailed: the model fails on them.
+        """
+        try:
+            predictions = self._predict_compiled(inputs)
+            if predictions is not None:
+                return predictions, COMPILED
+            return self._model.predict(inputs.data, params=inputs.params), PYFUNC
+        except Exception as error:
+            raise self._refusals.unanswered(error, inputs, words()) from error
+
+    def wrong_with(self, rows: Rows) -> str:
+        """What the signature does not take of some rows; empty if it takes them all."""
+        return self._refusals.of_rows(rows)
+
+    def predict(self, rows: Rows) -> list[Any]:
+        """One prediction a row, asked as clients ask.
+
+        Raises:
+            RequestError: as `answer` does.
+        """
+        table = {"columns": rows.columns or self.names, "data": rows.values}
+        body = json.dumps({"dataframe_split": table}).encode()
+        predictions: list[Any] = json.loads(self.answer(JSON, body)[0])["predictions"]
+        return predictions
 
     def check_reference(self, folder: Path) -> None:
         """Answer the reference rows as training recorded them, which also warms the model up.
@@ -72,7 +171,7 @@ class LoadedModel:
             raise ReferenceMismatch(f"{self.version} has no reference rows.") from error
         try:
             answered = self.predict(rows)
-        except (BadRequest, PredictionFailed) as error:
+        except RequestError as error:
             raise ReferenceMismatch(f"{self.version} fails on its reference rows.") from error
         different = sum(a != b for a, b in zip(answered, expected, strict=False))
         if not answered or len(answered) != len(expected) or different:
@@ -81,93 +180,17 @@ class LoadedModel:
                 " training recorded."
             )
 
-    def _frame(self, rows: Rows) -> pd.DataFrame:
-        """The rows as the signature has them: shape (n, columns), in its order and types."""
-        columns = self._by_position(rows) if rows.columns is None else self._by_name(rows)
-        return pd.DataFrame(
-            {name: _typed(name, kind, columns[name]) for name, kind in self._columns.items()}
-        )
-
-    def _by_position(self, rows: Rows) -> Mapping[str, Cells]:
-        wanted = len(self._columns)
-        for number, row in enumerate(rows.values):
-            if len(row) != wanted:
-                raise BadRequest(
-                    f"Row {number} has {len(row)} values, and the model takes {wanted}:"
-                    f" {', '.join(self._columns)}."
-                )
-        return {name: [row[i] for row in rows.values] for i, name in enumerate(self._columns)}
-
-    def _by_name(self, rows: Rows) -> Mapping[str, Cells]:
-        position = {name: i for i, name in enumerate(rows.columns or ())}
-        missing = [name for name in self._columns if name not in position]
-        if missing:
-            raise BadRequest(f"Missing columns: {', '.join(missing)}.")
-        return {name: [row[position[name]] for row in rows.values] for name in self._columns}
-
-
-def _columns(schema: Schema) -> dict[str, DataType]:
-    """The type of each column, in the signature's order."""
-    return {
-        str(column.name): column.type
-        for column in schema.inputs
-        if isinstance(column, ColSpec) and isinstance(column.type, DataType)
-    }
+    def _predict_compiled(self, inputs: Inputs) -> list[Any] | None:
+        if self._program is None or inputs.params or not self.names:
+            return None
+        try:
+            frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
+        except Exception:
+            return None  # pyfunc refuses it too, in the words that are understood here
+        return self._program.predict_frame(frame)
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
     """The signature covers the files, not their place in the registry: compare what they say."""
     if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
         raise LoadFailed(f"{version} holds the files of another model or run.")
-
-
-def _typed(name: str, kind: DataType, cells: Cells) -> pd.Series:
-    if kind not in _KINDS:
-        return pd.Series(cells)
-    belongs, words, dtype = _KINDS[kind]
-    for number, cell in enumerate(cells):
-        if not belongs(cell):
-            raise BadRequest(f"Row {number}: '{name}' must be {words}.")
-    try:
-        return pd.Series(cells, dtype=dtype)
-    except (OverflowError, ValueError):
-        raise BadRequest(f"'{name}' holds a number that is too large for it.") from None
-
-
-def _is_number(cell: Any) -> bool:
-    """Forests round to float32, and fail on what that cannot hold."""
-    fits = isinstance(cell, float) and not abs(cell) > LARGEST_FLOAT
-    return cell is None or fits or _is_whole(cell)
-
-
-def _is_whole(cell: Any) -> bool:
-    """128, and 128.0 as some clients write it; nothing that 64 bits cannot hold."""
-    if isinstance(cell, float):
-        return cell.is_integer() and abs(cell) < LARGEST
-    return isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < LARGEST
-
-
-def _is_truth(cell: Any) -> bool:
-    return isinstance(cell, bool)
-
-
-def _is_text(cell: Any) -> bool:
-    """Also NaN: what Python clients send where a text is missing."""
-    missing = cell is None or (isinstance(cell, float) and isnan(cell))
-    return missing or (isinstance(cell, str) and _is_unicode(cell))
-
-
-def _is_unicode(text: str) -> bool:
-    """JSON may hold half a character, "\\ud800", which a text column cannot."""
-    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
-
-
-_Kind = tuple[Callable[[Any], bool], str, str]
-_KINDS: Mapping[DataType, _Kind] = {
-    DataType.boolean: (_is_truth, "true or false", "bool"),
-    DataType.integer: (_is_whole, "a whole number", "int32"),
-    DataType.long: (_is_whole, "a whole number", "int64"),
-    DataType.float: (_is_number, "a number or null", "float32"),
-    DataType.double: (_is_number, "a number or null", "float64"),
-    DataType.string: (_is_text, "text or null", "str"),
-}

@@ -29,5 +29,10 @@ class Slot:
         self._model = model
 
     @property
+    def model(self) -> LoadedModel | None:
+        """The model, if there is one."""
+        return self._model
+
+    @property
     def version(self) -> Version | None:
         return self._model.version if self._model else None

@@ -180,6 +180,14 @@ def server(tmp_path: Path, workshop: Workshop) -> Server2:
     return Server2(tmp_path, workshop)
 
 
+class NoWatcher:
+    """For servers whose model is put into the slot by hand."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def tamper(model: Path) -> None:
     with (model / "model.skops").open("ab") as file:
         file.write(b"!")
