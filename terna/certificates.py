@@ -3,10 +3,7 @@
 Profile: RFC 5280, as far as `ssl.VERIFY_X509_STRICT` asks for it (the default of Python 3.13).
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -25,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from terna.contracts.errors import SettingsError
+from terna.files import locked, write_private, write_public
 
 CA_LIFE = timedelta(days=3652)
 LEAF_LIFE = timedelta(days=397)  # the longest that browsers accept is 398 days
@@ -259,36 +257,3 @@ def new_key() -> bytes:
     """Make a P-256 private key; return it in PEM (PKCS #8)."""
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a whole file or none, which only its owner reads (OSError when it cannot be)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(path, content, 0o600)
-
-
-def write_public(path: Path, content: bytes) -> None:
-    """Write a whole file or none, which everybody may read (OSError when it cannot be)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, content, 0o644)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    # One fixed name, so that an interrupted run's remains are replaced by the next run.
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a private folder for one process at a time; make it when it is missing."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

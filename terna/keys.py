@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from terna import signing
-from terna.certificates import Service, locked, make_missing, write_private, write_public
+from terna.certificates import Service, make_missing
+from terna.files import locked, write_private, write_public
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"))

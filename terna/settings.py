@@ -133,6 +133,9 @@ class Serving(BaseSettings):
     poll: float = Field(default=2, gt=0)
     """Seconds between two looks at the registry."""
 
+    slower: float = Field(default=10, ge=0)
+    """How many times slower than its predecessor a new version may be; 0 for any."""
+
     max_body: int = Field(default=10_000_000, ge=1)
     """The largest request body, in bytes; a larger one is answered 413."""
 

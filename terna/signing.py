@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from terna.certificates import locked, new_key, read_key, write_private, write_public
+from terna.certificates import new_key, read_key
 from terna.contracts.errors import ModelRefused, SettingsError, SignatureInvalid
+from terna.files import locked, write_private, write_public
 
 if TYPE_CHECKING:
     # Imported where used: 0.3 to 0.6 s (sigstore, tuf, requests), which no other command owes.

@@ -13,7 +13,8 @@ TernaError                      one line for a person, that says what to do next
 ├── ModelRefused                a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
 │   ├── LoadFailed              ... it cannot be loaded
-│   └── ReferenceMismatch       ... it answers other than training recorded
+│   ├── ReferenceMismatch       ... it answers other than training recorded
+│   └── TooSlow                 ... it is many times slower than its predecessor
 └── RequestError                what a client of serving is told, with its HTTP status
     ├── BadRequest              400
     │   └── InvalidParameter    ... rows or parameters that the signature does not take
@@ -81,6 +82,10 @@ class LoadFailed(ModelRefused):
 
 class ReferenceMismatch(ModelRefused):
     """The model answers other than training recorded."""
+
+
+class TooSlow(ModelRefused):
+    """The model is many times slower than its predecessor."""
 
 
 class RequestError(TernaError):

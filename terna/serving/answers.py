@@ -1,6 +1,9 @@
 """What goes back to a client, whoever decided it."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from terna.contracts.scoring import JSON
 from terna.serving.model import LoadedModel
@@ -28,3 +31,8 @@ def names(model: LoadedModel, path: str | None = None) -> Headers:
         ("x-model-version", str(model.version.number)),
         ("x-model-path", path or model.path),
     )
+
+
+def said(document: Any, headers: Headers = ()) -> Answer:
+    """A document as JSON."""
+    return Answer(msgspec.json.encode(document), headers=headers)

@@ -11,6 +11,7 @@ from terna.serving.companion import Companion
 from terna.serving.copies import LocalCopies
 from terna.serving.handlers import Handlers
 from terna.serving.loader import Loader
+from terna.serving.programs import Programs
 from terna.serving.routes import App
 from terna.serving.slot import Slot
 from terna.settings import Serving, Settings
@@ -20,7 +21,8 @@ def build(settings: Settings | None = None) -> App:
     """One worker's application. It reads nothing before its server starts it."""
     serving = (settings or Settings.load()).serving
     slot = Slot()
-    loader = Loader(serving.model, LocalCopies(serving.folder, serving.verify_key), slot)
+    copies = LocalCopies(serving.folder, serving.verify_key)
+    loader = Loader(serving.model, copies, Programs(serving.key), slot)
     return App(Handlers(slot, serving.threads), loader, serving.max_body)
 
 

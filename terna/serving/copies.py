@@ -11,9 +11,10 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from terna import signing
-from terna.certificates import locked
 from terna.contracts.errors import SignatureInvalid
 from terna.contracts.version import Version
+from terna.files import locked
+from terna.serving import programs
 
 if TYPE_CHECKING:
     # Only the follower has one: a worker does without MLflow.
@@ -53,7 +54,7 @@ class LocalCopies:
             SignatureInvalid: its files are not what training signed.
         """
         with self._alone(version.name):
-            return self._verified(self._place(version))
+            return self._verified(self.place(version))
 
     def current(self, name: str) -> Version | None:
         """The version that was served last; None on a new machine."""
@@ -64,7 +65,7 @@ class LocalCopies:
 
     def holds(self, version: Version) -> bool:
         """Whether there is a copy of the version here, good or not."""
-        return self._place(version).is_dir()
+        return self.place(version).is_dir()
 
     def stamp(self, name: str) -> int:
         """Another number after each `keep`; 0 on a new machine."""
@@ -74,7 +75,7 @@ class LocalCopies:
 
     def keep(self, version: Version) -> None:
         """Start from this version next time."""
-        place = self._place(version)
+        place = self.place(version)
         note = place.with_name(CURRENT)
         with self._alone(version.name):
             if not place.exists():  # another worker is versions ahead
@@ -89,7 +90,7 @@ class LocalCopies:
             shutil.rmtree(part, ignore_errors=True)
 
     def _download(self, version: Version, registry: "Registry") -> Path:
-        place = self._place(version)
+        place = self.place(version)
         part = Path(mkdtemp(prefix=PART, dir=place.parent))
         try:
             registry.download(version, part)
@@ -103,6 +104,7 @@ class LocalCopies:
         return place
 
     def _verified(self, place: Path) -> Path:
+
         try:
             signing.verify(place, self._public_key)
         except SignatureInvalid:
@@ -114,15 +116,19 @@ class LocalCopies:
         """Keep the copy that is served, and of the others the newest."""
         os.utime(newest)
         served = self.current(newest.parent.name)
-        kept = self._place(served) if served else newest
+        kept = self.place(served) if served else newest
         folders = [f for f in newest.parent.iterdir() if f.is_dir() and f.name[0] != "."]
         for old in sorted(folders, key=lambda f: (f == kept, f.stat().st_mtime))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+            programs.place(old).unlink(missing_ok=True)
 
     def _alone(self, name: str) -> AbstractContextManager[None]:
         return locked(self._folder / name)
 
-    def _place(self, version: Version) -> Path:
-        """A registry that was made anew counts from 1 again: the number alone is not enough."""
+    def place(self, version: Version) -> Path:
+        """Where a version's copy is, or would be.
+
+        A registry that was made anew counts from 1 again: the number alone is not enough.
+        """
         digest = sha256(f"{version.source} {version.run_id}".encode()).hexdigest()[:12]
         return self._folder / version.name / f"{version.number}-{digest}"

@@ -3,14 +3,13 @@
 import logging
 import os
 import time
-from pathlib import Path
 from typing import Protocol
 
 from terna.contracts.errors import TernaError
-from terna.contracts.version import Version
 from terna.registry import MLflowRegistry, Registry, connect
 from terna.serving.copies import LocalCopies
-from terna.serving.model import LoadedModel
+from terna.serving.judge import Judge
+from terna.serving.programs import Programs
 from terna.serving.watcher import Watcher
 from terna.settings import Serving, Settings
 
@@ -28,16 +27,8 @@ def build(settings: Settings, registry: Registry | None = None) -> Watcher:
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
     copies = LocalCopies(serving.folder, serving.verify_key)
-    return Watcher(serving.model, registry, copies, judge)
-
-
-def judge(version: Version, folder: Path) -> None:
-    """Whether a verified directory may serve.
-
-    Raises:
-        ModelRefused: each kind of it.
-    """
-    LoadedModel.load(version, folder).check_reference(folder)
+    judge = Judge(Programs(serving.key), serving.slower)
+    return Watcher(serving.model, registry, copies, judge.judge)
 
 
 def follow(watcher: Looks, serving: Serving) -> None:

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import ParamSpec, TypeVar
-
-from mlflow.version import VERSION
 
 from terna.contracts.errors import RequestError, UnsupportedMediaType
 from terna.contracts.scoring import render, render_error
-from terna.serving import openapi
 from terna.serving.answers import HTML, TEXT, Answer, names
 from terna.serving.inference import Inference
 from terna.serving.model import COMPILED, FEW_ROWS, LoadedModel
@@ -50,17 +48,17 @@ class Handlers:
     async def version(self) -> Answer:
         """MLflow's version, as its own scoring server says it; the model's is in the headers."""
         model = self._slot.model
-        return Answer(VERSION.encode(), headers=names(model) if model else ())
+        return Answer(version("mlflow-skinny").encode(), headers=names(model) if model else ())
 
     async def openapi(self) -> Answer:
         """The routes, with the live model's signature and example, for programs."""
         model = self._slot.take()
-        return Answer(openapi.document(model), headers=names(model))
+        return await self.in_thread(_document, model)
 
     async def docs(self) -> Answer:
         """The same for people."""
         model = self._slot.take()
-        return Answer(openapi.page(model), content_type=HTML, headers=names(model))
+        return await self.in_thread(_page, model)
 
     def refusal(self, error: RequestError) -> Answer:
         """A status, MLflow's error code, and one line for a person."""
@@ -75,6 +73,21 @@ class Handlers:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+# The original of a compiled model, MLflow and pandas take seconds to come: in a thread, when asked.
+
+
+def _document(model: LoadedModel) -> Answer:
+    from terna.serving import openapi
+
+    return Answer(openapi.document(model), headers=names(model))
+
+
+def _page(model: LoadedModel) -> Answer:
+    from terna.serving import openapi
+
+    return Answer(openapi.page(model), content_type=HTML, headers=names(model))
 
 
 def _at_once(model: LoadedModel, content_type: str, body: bytes) -> bytes | None:

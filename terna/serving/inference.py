@@ -1,23 +1,14 @@
 """What serving answers to the Open Inference Protocol, without HTTP."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-from mlflow.version import VERSION
-
 from terna.contracts import inference
-from terna.contracts.errors import InternalError, NotFound, RequestError
-from terna.contracts.inference import HEADER_LENGTH, Question
-from terna.contracts.scoring import Rows
-from terna.serving import tensors
-from terna.serving.answers import Answer, Headers, names
-from terna.serving.model import COMPILED, FEW_ROWS, LoadedModel
+from terna.contracts.errors import NotFound, RequestError
+from terna.serving.answers import Answer, names, said
+from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot
-
-BINARY = "application/octet-stream"
-FEW_BYTES = 4_096
-"""What is parsed at once: tensors take a few times as long as the rows of `/invocations`."""
 
 T = TypeVar("T")
 
@@ -38,36 +29,27 @@ class Inference:
     async def server(self) -> Answer:
         """The server's name and what it knows beyond the protocol."""
         extensions = list(inference.EXTENSIONS)
-        return _said({"name": "terna", "version": VERSION, "extensions": extensions})
+        return said({"name": "terna", "version": version("terna"), "extensions": extensions})
 
     async def live(self) -> Answer:
-        return _said({"live": True})
+        return said({"live": True})
 
     async def ready(self) -> Answer:
         """Ready when a model answers."""
-        return _said({"ready": True}, names(self._slot.take()))
+        return said({"ready": True}, names(self._slot.take()))
 
     async def models(self) -> Answer:
         """The names of the models here: one, or none yet."""
         model = self._slot.model
-        return _said({"models": [model.version.name] if model else []})
+        return said({"models": [model.version.name] if model else []})
 
     async def metadata(self, name: str, version: str | None) -> Answer:
         """The tensors that the model takes and returns, and how it answers."""
-        model = self._take(name, version)
-        document = {
-            "name": model.version.name,
-            "versions": [str(model.version.number)],
-            "platform": "mlflow",
-            "inputs": tensors.describe_inputs(model.metadata.get_input_schema()),
-            "outputs": tensors.describe_outputs(model.metadata.get_output_schema()),
-            "parameters": {"path": model.path},
-        }
-        return _said(document, names(model))
+        return await self._threads.in_thread(_metadata, self._take(name, version))
 
     async def model_ready(self, name: str, version: str | None) -> Answer:
         model = self._take(name, version)
-        return _said({"name": model.version.name, "ready": True}, names(model))
+        return said({"name": model.version.name, "ready": True}, names(model))
 
     async def infer(
         self, name: str, version: str | None, header_length: str, body: bytes
@@ -78,12 +60,7 @@ class Inference:
             RequestError: each kind of it.
         """
         model = self._take(name, version)
-        if len(body) > FEW_BYTES:
-            return await self._threads.in_thread(_infer, model, body, header_length)
-        question = inference.parse(body, header_length)
-        if at_once := _at_once(model, question):
-            return at_once
-        return await self._threads.in_thread(_answer, model, question)
+        return await self._threads.in_thread(_infer, model, body, header_length)
 
     def refusal(self, error: RequestError) -> Answer:
         """A status, and one line for a person."""
@@ -98,51 +75,16 @@ class Inference:
         return model
 
 
+# What reads tensors needs the model's signature, MLflow and pandas: it is brought when asked for.
+
+
 def _infer(model: LoadedModel, body: bytes, header_length: str) -> Answer:
-    return _answer(model, inference.parse(body, header_length))
+    from terna.serving import inferring
+
+    return inferring.infer(model, body, header_length)
 
 
-def _answer(model: LoadedModel, question: Question) -> Answer:
-    table = tensors.rows(question, model.metadata.get_input_schema())
-    answer = _compiled(model, question, table)
-    return answer or _by_mlflow(model, question, table)
+def _metadata(model: LoadedModel) -> Answer:
+    from terna.serving import inferring
 
-
-def _at_once(model: LoadedModel, question: Question) -> Answer | None:
-    if not model.compiled:
-        return None
-    table = tensors.rows(question, model.metadata.get_input_schema())
-    few = table is not None and len(table.values) <= FEW_ROWS
-    return _compiled(model, question, table) if few else None
-
-
-def _compiled(model: LoadedModel, question: Question, table: Rows | None) -> Answer | None:
-    whole = table is not None and list(table.columns or ()) == model.names
-    predictions = model.predict_rows(table.values) if table and whole else None
-    return None if predictions is None else _rendered(model, question, predictions, COMPILED)
-
-
-def _by_mlflow(model: LoadedModel, question: Question, table: Rows | None) -> Answer:
-    def words() -> str:
-        return model.wrong_with(table) if table else ""
-
-    inputs = model.fit(lambda: tensors.inputs(question, table, model.metadata), words)
-    predictions, path = model.predict_inputs(inputs, words)
-    return _rendered(model, question, predictions, path)
-
-
-def _rendered(model: LoadedModel, question: Question, predictions: Any, path: str) -> Answer:
-    named = tensors.outputs(predictions, model.metadata.get_output_schema())
-    version = model.version
-    try:
-        body, length = inference.render(version.name, str(version.number), question, named)
-    except (TypeError, ValueError) as error:
-        raise InternalError("The model's answer is no tensor.") from error
-    headers = names(model, path)
-    if length is None:
-        return Answer(body, headers=headers)
-    return Answer(body, content_type=BINARY, headers=(*headers, (HEADER_LENGTH, str(length))))
-
-
-def _said(document: Any, headers: Headers = ()) -> Answer:
-    return Answer(msgspec.json.encode(document), headers=headers)
+    return inferring.metadata(model)

@@ -2,11 +2,17 @@
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from terna.contracts.errors import TernaError
+from terna.contracts.version import Version
 from terna.serving.copies import LocalCopies
 from terna.serving.model import LoadedModel
+from terna.serving.programs import Programs
 from terna.serving.slot import Slot
+
+if TYPE_CHECKING:
+    from terna.serving.original import Original
 
 logger = logging.getLogger("terna.serving")
 
@@ -21,9 +27,10 @@ class Loader:
     answered goes on.
     """
 
-    def __init__(self, name: str, copies: LocalCopies, slot: Slot) -> None:
+    def __init__(self, name: str, copies: LocalCopies, programs: Programs, slot: Slot) -> None:
         self._name = name
         self._copies = copies
+        self._programs = programs
         self._slot = slot
         self._seen = 0
         self._stop = threading.Event()
@@ -52,13 +59,21 @@ class Loader:
 
     def _load(self) -> None:
         version = self._copies.current(self._name)
-        if version in (None, self._slot.version):
+        if version is None:
             return
-        folder = self._copies.verified(version)
-        model = LoadedModel.load(version, folder)
+        folder = self._copies.place(version)
+        program = self._programs.of(folder)
+        if self._slot.holds(version, compiled=program is not None):
+            return
+        model = LoadedModel(version, lambda: self._original(version), program)
         model.check_reference(folder)
         self._slot.swap(model)
-        logger.info("serving %s", version)
+        logger.info("serving %s, %s", version, model.path)
+
+    def _original(self, version: Version) -> "Original":
+        from terna.serving.original import Original
+
+        return Original.load(version, self._copies.verified(version))
 
     def _follow(self) -> None:
         while not self._stop.wait(LOOK):

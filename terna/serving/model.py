@@ -1,22 +1,24 @@
-"""One version, loaded: from a verified directory to answers."""
+"""One version that answers: by its program what is plain, by its original whatever else is asked.
+
+The original needs MLflow and the library that trained it. A worker whose program answers every
+request never imports them, which is most of its memory and of its start.
+"""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
-
-import pandas as pd
-from mlflow.environment_variables import _MLFLOW_IS_IN_SERVING_ENVIRONMENT
-from mlflow.models.utils import _enforce_schema
-from mlflow.pyfunc import PyFuncModel, load_model
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
 
 from terna.contracts import reference
-from terna.contracts.errors import BadRequest, LoadFailed, ReferenceMismatch, RequestError
+from terna.contracts.errors import BadRequest, ReferenceMismatch, RequestError
 from terna.contracts.scoring import JSON, PLAIN_JSON, Rows, Table, plain_rows, render
-from terna.registry import Version
-from terna.serving.inputs import Inputs, Reader, column_names
-from terna.serving.outputs import as_json
-from terna.serving.refusals import Refusals
+from terna.contracts.version import Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from terna.serving.original import Original
 
 COMPILED, PYFUNC = "compiled", "pyfunc"
 """The paths on which a request is answered."""
@@ -29,6 +31,10 @@ than handing them to a thread takes."""
 class Program(Protocol):
     """A compiled model: it answers as MLflow's pyfunc does, or leaves it to that."""
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns of a row, in the signature's order."""
+
     def predict_rows(self, rows: Table) -> list[Any] | None:
         """A prediction a row; None when a cell is not plainly of its column's type.
 
@@ -36,7 +42,7 @@ class Program(Protocol):
             rows: n rows in the signature's order, of what JSON knows; None is a missing value.
         """
 
-    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
+    def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
         """A prediction a row of a frame that MLflow has held against the signature."""
 
 
@@ -44,54 +50,46 @@ class LoadedModel:
     """A version that answers."""
 
     def __init__(
-        self,
-        version: Version,
-        model: PyFuncModel,
-        program: Program | None = None,
-        example: str | None = None,
+        self, version: Version, original: Callable[[], "Original"], program: Program | None = None
     ) -> None:
-        self.version = version
-        self.example = example
-        """A request body that the model was saved with."""
-        self.metadata = model.metadata
-        self.names = column_names(model.metadata.get_input_schema())
-        """The columns of a row, where the signature names them."""
-        self._model = model
-        self._program = program
-        self._reader = Reader(model.metadata)
-        self._refusals = Refusals(model.metadata)
-
-    @classmethod
-    def load(cls, version: Version, folder: Path, program: Program | None = None) -> Self:
-        """Load a directory whose signature has been verified.
+        """
+        Args:
+            original: loads the original, from a directory whose signature has been verified.
 
         Raises:
-            LoadFailed: no model, or one of another name or run.
+            LoadFailed: without a program the original is loaded now.
         """
-        _MLFLOW_IS_IN_SERVING_ENVIRONMENT.set("true")  # models with type hints ask for it
-        try:
-            model = load_model(str(folder))
-        except Exception as error:
-            raise LoadFailed(f"{version} cannot be loaded: {type(error).__name__}") from error
-        _check_identity(version, model.metadata.metadata or {})
-        return cls(version, model, program, model.metadata.get_serving_input(str(folder)))
-
-    @property
-    def compiled(self) -> bool:
-        return self._program is not None
+        self.version = version
+        self.compiled = program is not None
+        self._program = program
+        self._load = original
+        self._loading = Lock()
+        self._original: Original | None = None
+        self._names = list(program.names if program else self.original.names)
 
     @property
     def path(self) -> str:
         """How what is plainly a table is answered."""
-        return COMPILED if self._program else PYFUNC
+        return COMPILED if self.compiled else PYFUNC
+
+    @property
+    def original(self) -> "Original":
+        """The model as MLflow loads it; loaded when it is first asked, which takes seconds.
+
+        Raises:
+            LoadFailed: it cannot be loaded.
+        """
+        with self._loading:
+            self._original = self._original or self._load()
+            return self._original
 
     def plain_rows(self, content_type: str, body: bytes) -> Table | None:
         """The rows of a body that the compiled model may answer; None where there is any doubt."""
-        plain = self._program and self.names and content_type in PLAIN_JSON
-        return plain_rows(body, self.names) if plain else None
+        plain = self._program and content_type in PLAIN_JSON
+        return plain_rows(body, self._names) if plain else None
 
     def predict_rows(self, rows: Table) -> list[Any] | None:
-        """What the compiled model returns; None where pyfunc must be asked."""
+        """What the compiled model returns; None where the original must be asked."""
         return self._program.predict_rows(rows) if self._program else None
 
     def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
@@ -104,49 +102,7 @@ class LoadedModel:
         predictions = self.predict_rows(rows) if rows else None
         if predictions is not None:
             return render(predictions), COMPILED
-
-        def words() -> str:
-            return self._refusals.of_body(content_type, body)
-
-        inputs = self.fit(lambda: self._reader.read(content_type, body), words)
-        said, path = self.predict_inputs(inputs, words)
-        return as_json(said, inputs.wrapped), path
-
-    def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
-        """What `read` makes of what a client sent.
-
-        Args:
-            words: says what is wrong with it; asked only if something is.
-
-        Raises:
-            RequestError: MLflow's code cannot read it.
-        """
-        try:
-            return read()
-        except Exception as error:
-            raise self._refusals.unreadable(error, words()) from error
-
-    def predict_inputs(self, inputs: Inputs, words: Callable[[], str]) -> tuple[Any, str]:
-        """What the model returns for what MLflow hands to it, and by which path.
-
-        Args:
-            words: says what is wrong with the inputs; asked only if something is.
-
-        Raises:
-            InvalidParameter: the rows or the parameters do not fit the signature.
-            PredictionFailed: the model fails on them.
-        """
-        try:
-            predictions = self._predict_compiled(inputs)
-            if predictions is not None:
-                return predictions, COMPILED
-            return self._model.predict(inputs.data, params=inputs.params), PYFUNC
-        except Exception as error:
-            raise self._refusals.unanswered(error, inputs, words()) from error
-
-    def wrong_with(self, rows: Rows) -> str:
-        """What the signature does not take of some rows; empty if it takes them all."""
-        return self._refusals.of_rows(rows)
+        return self.original.answer(content_type, body, self._program)
 
     def predict(self, rows: Rows) -> list[Any]:
         """One prediction a row, asked as clients ask.
@@ -154,7 +110,7 @@ class LoadedModel:
         Raises:
             RequestError: as `answer` does.
         """
-        table = {"columns": rows.columns or self.names, "data": rows.values}
+        table = {"columns": rows.columns or self._names, "data": rows.values}
         body = json.dumps({"dataframe_split": table}).encode()
         predictions: list[Any] = json.loads(self.answer(JSON, body)[0])["predictions"]
         return predictions
@@ -179,18 +135,3 @@ class LoadedModel:
                 f"{self.version} answers {different} of {len(expected)} reference rows other than"
                 " training recorded."
             )
-
-    def _predict_compiled(self, inputs: Inputs) -> list[Any] | None:
-        if self._program is None or inputs.params or not self.names:
-            return None
-        try:
-            frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
-        except Exception:
-            return None  # pyfunc refuses it too, in the words that are understood here
-        return self._program.predict_frame(frame)
-
-
-def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
-    """The signature covers the files, not their place in the registry: compare what they say."""
-    if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
-        raise LoadFailed(f"{version} holds the files of another model or run.")

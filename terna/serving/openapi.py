@@ -78,9 +78,9 @@ def page(model: LoadedModel) -> bytes:
         name=escape(version.name),
         number=version.number,
         path=model.path,
-        inputs="".join(_table_rows(model.metadata.get_input_schema())),
-        outputs="".join(_table_rows(model.metadata.get_output_schema())),
-        params="".join(_parameter_rows(model.metadata.get_params_schema())),
+        inputs="".join(_table_rows(model.original.metadata.get_input_schema())),
+        outputs="".join(_table_rows(model.original.metadata.get_output_schema())),
+        params="".join(_parameter_rows(model.original.metadata.get_params_schema())),
         example=escape(json.dumps(example(model), indent=2, ensure_ascii=False)),
     )
     return said.encode()
@@ -91,13 +91,13 @@ def example(model: LoadedModel) -> Json:
 
     Each value of the row is of another row of the model's example, so that it is nobody's.
     """
-    sent = json.loads(model.example) if model.example else {}
+    sent = json.loads(model.original.example or "{}")
     table = sent.get("dataframe_split")
     if table and table["data"]:
         cells = zip(*table["data"], strict=True)
         row = [_known(column, i) for i, column in enumerate(cells)]
         return {"dataframe_records": [dict(zip(table["columns"], row, strict=True))]}
-    return sent or _made_up(model.metadata)
+    return sent or _made_up(model.original.metadata)
 
 
 def _known(cells: Iterable[Any], number: int) -> Any:
@@ -188,9 +188,9 @@ def _error() -> Json:
 
 def _request(model: LoadedModel) -> Json:
     """Exactly one of the forms, and the parameters."""
-    schema = model.metadata.get_input_schema()
+    schema = model.original.metadata.get_input_schema()
     forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
-    params = model.metadata.get_params_schema()
+    params = model.original.metadata.get_params_schema()
     if params:
         forms["params"] = {"type": "object", "properties": _parameters(params)}
     return {

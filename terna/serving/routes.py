@@ -68,8 +68,8 @@ class Request:
         return PayloadTooLarge(f"Send at most {self._max_body} bytes at a time: fewer rows.")
 
 
-class Follower(Protocol):
-    """What brings the models: `Watcher`."""
+class Models(Protocol):
+    """What brings them: `Loader`."""
 
     def start(self) -> None: ...
 
@@ -79,9 +79,9 @@ class Follower(Protocol):
 class App:
     """The serving server's application."""
 
-    def __init__(self, handlers: Handlers, watcher: Follower, max_body: int) -> None:
+    def __init__(self, handlers: Handlers, models: Models, max_body: int) -> None:
         self._handlers = handlers
-        self._watcher = watcher
+        self._models = models
         self._max_body = max_body
         self._inference = handlers.inference
         self._routes: Mapping[str, Mapping[str, Route]] = {
@@ -98,10 +98,10 @@ class App:
         }
 
     def __rsgi_init__(self, _loop: object) -> None:
-        self._watcher.start()
+        self._models.start()
 
     def __rsgi_del__(self, _loop: object) -> None:
-        self._watcher.stop()
+        self._models.stop()
         self._handlers.close()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:

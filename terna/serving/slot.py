@@ -28,6 +28,11 @@ class Slot:
     def swap(self, model: LoadedModel) -> None:
         self._model = model
 
+    def holds(self, version: Version, compiled: bool) -> bool:
+        """Whether this version answers already, and by this path."""
+        model = self._model
+        return model is not None and (model.version, model.compiled) == (version, compiled)
+
     @property
     def model(self) -> LoadedModel | None:
         """The model, if there is one."""

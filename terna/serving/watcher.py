@@ -14,8 +14,11 @@ logger = logging.getLogger("terna.serving")
 TAG = "terna.serving"
 """The version's tag that says what became of it here."""
 
-Judge = Callable[[Version, Path], None]
-"""Looks at a verified directory; raises `ModelRefused` when it may not serve."""
+PATH_TAG = "terna.path"
+"""The version's tag that says by which path it answers, and why not by the fast one."""
+
+Judge = Callable[[Version, Path], str]
+"""Says by which path a verified directory answers; raises `ModelRefused` when it may not serve."""
 
 
 class Watcher:
@@ -33,6 +36,7 @@ class Watcher:
         self._accepted: Version | None = None
         self._refused: Version | None = None
         self._reason = ""
+        self._path = ""
         self._reported: tuple[Version, str] | None = None
 
     def look(self) -> None:
@@ -57,7 +61,7 @@ class Watcher:
     def _bring(self, version: Version) -> None:
         try:
             folder = self._copies.fetch(version, self._registry)
-            self._judge(version, folder)
+            self._path = self._judge(version, folder)
         except ModelRefused as error:
             self._refused, self._reason = version, str(error)
             logger.error("refused: %s", error)
@@ -74,5 +78,6 @@ class Watcher:
             return
         if not refused:
             self._registry.reconcile(version)
+            self._registry.tag(version, PATH_TAG, self._path[:500])
         self._registry.tag(version, TAG, state)
         self._reported = (version, state)

@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from terna.serving.compiled.walking import Walker
 
-FILE = "program.msgpack"
 Array = NDArray[np.float64]
 
 
@@ -37,27 +35,27 @@ class Program:
         self._answer = answering(plan.answer, plan.link, self._engine.outputs)
 
     @classmethod
-    def load(cls, folder: Path, made_for: str) -> Self:
-        """The program that was saved there for this model and these libraries.
+    def decode(cls, content: bytes, made_for: str) -> Self:
+        """The program that was encoded for this model and these libraries.
 
         Raises:
-            NotCompilable: there is none, or it is another's: compile the model again.
+            NotCompilable: it is another's, or none at all: compile the model again.
         """
         try:
-            plan = msgspec.msgpack.decode(Path(folder, FILE).read_bytes(), type=Plan)
-            if plan.made_for != made_for:
-                raise NotCompilable("the program was made for another model or other libraries")
-            return cls(plan)
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
-            reason = type(error).__name__
-            raise NotCompilable(f"the program in {folder} cannot be read: {reason}") from error
+            plan = msgspec.msgpack.decode(content, type=Plan)
+            if plan.made_for == made_for:
+                return cls(plan)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise NotCompilable(f"no program: {type(error).__name__}") from error
+        raise NotCompilable("the program was made for another model or other libraries")
 
-    def save(self, folder: Path) -> None:
-        """Write it whole or not at all, readable by this user only."""
-        part = Path(folder, f".{FILE}.part")
-        part.touch(mode=0o600)
-        part.write_bytes(msgspec.msgpack.encode(self.plan))
-        part.replace(Path(folder, FILE))
+    def encode(self) -> bytes:
+        return msgspec.msgpack.encode(self.plan)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of a row, in the signature's order."""
+        return [column.name for column in self.plan.columns]
 
     @property
     def kind(self) -> str:

@@ -16,10 +16,12 @@ from sklearn.model_selection import FixedThresholdClassifier
 from terna import signing
 from terna.contracts.version import Version
 from terna.registry import Registry
-from terna.serving import follower
 from terna.serving.copies import LocalCopies
+from terna.serving.judge import Judge
 from terna.serving.loader import Loader
 from terna.serving.model import LoadedModel
+from terna.serving.original import Original
+from terna.serving.programs import Programs
 from terna.serving.slot import Slot
 from terna.serving.watcher import TAG, Watcher
 from terna.training import publish
@@ -64,7 +66,8 @@ class Workshop:
     def load(self, place: Path, change: Change | None = None) -> LoadedModel:
         """A loaded version 1 of the directory that `make` puts into `place`."""
         version = Version(NAME, 1, "memory:/m-1", "run1")
-        return LoadedModel.load(version, self.make(place, change=change))
+        self.make(place, change=change)
+        return LoadedModel(version, lambda: Original.load(version, place))
 
 
 @pytest.fixture(scope="session")
@@ -122,17 +125,19 @@ class Server2:
         self._root, self.workshop = root, workshop
         self.registry = CountingRegistry(root / "registry")
         self.folder = root / "serving"
+        self.programs = Programs(workshop.folder / "signing.key")
         self.restart()
 
     def restart(self, registry: Registry | None = None) -> None:
         """All processes anew on the same machine."""
         self.copies = self.worker()
-        self.watcher = Watcher(NAME, registry or self.registry, self.copies, follower.judge)
+        judge = Judge(self.programs, slower=10)
+        self.watcher = Watcher(NAME, registry or self.registry, self.copies, judge.judge)
         self.restart_worker()
 
     def restart_worker(self) -> None:
         self.slot = Slot()
-        self.loader = Loader(NAME, self.worker(), self.slot)
+        self.loader = Loader(NAME, self.worker(), self.programs, self.slot)
 
     def look(self) -> None:
         """What happens every few seconds: the follower looks, then the worker."""

@@ -330,7 +330,7 @@ def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
 
 def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
     other = Slot()
-    second = Loader(NAME, server.worker(), other)
+    second = Loader(NAME, server.worker(), server.programs, other)
     for _ in range(3):
         version = server.promote()
         server.look()

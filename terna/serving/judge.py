@@ -1,0 +1,76 @@
+"""Decides whether a verified version may serve, and by which path it answers."""
+
+import logging
+import time
+from pathlib import Path
+
+from terna.contracts import reference
+from terna.contracts.errors import NotCompilable, TooSlow
+from terna.contracts.scoring import Rows
+from terna.contracts.version import Version
+from terna.serving.compiled import agreement
+from terna.serving.compiled.compiling import compile_model
+from terna.serving.compiled.program import Program
+from terna.serving.model import LoadedModel
+from terna.serving.original import Original
+from terna.serving.programs import Programs, made_for
+
+logger = logging.getLogger("terna.serving")
+
+TIMES = 5
+"""How often one row is asked; the fastest answer counts, as others share the machine."""
+
+
+class Judge:
+    """Looks at one version after another, and remembers how fast the last one was."""
+
+    def __init__(self, programs: Programs, slower: float) -> None:
+        """
+        Args:
+            slower: how many times slower than its predecessor a version may be; 0 for any.
+        """
+        self._programs = programs
+        self._slower = slower
+        self._seconds = 0.0
+
+    def judge(self, version: Version, folder: Path) -> str:
+        """By which path the version answers, and why not by the fast one.
+
+        Raises:
+            ModelRefused: each kind of it; a program that was made stays unused.
+        """
+        original = Original.load(version, folder)
+        LoadedModel(version, lambda: original).check_reference(folder)
+        rows, _ = reference.read(folder)
+        program, path = self._compile(original, rows, folder)
+        model = LoadedModel(version, lambda: original, program)
+        model.check_reference(folder)
+        self._check_speed(model, Rows(rows.values[:1], rows.columns))
+        return path
+
+    def _compile(self, original: Original, rows: Rows, folder: Path) -> tuple[Program | None, str]:
+        try:
+            program = compile_model(original.model, made_for(folder))
+            compared = agreement.check(program, original.model, rows.values)
+        except NotCompilable as error:
+            self._programs.forget(folder)
+            logger.warning("answers by pyfunc: %s", error)
+            return None, f"pyfunc: {error}"
+        self._programs.keep(folder, program)
+        logger.info("%s, compared on %d rows", program.kind, compared.rows)
+        return program, program.kind
+
+    def _check_speed(self, model: LoadedModel, row: Rows) -> None:
+        seconds = min(_seconds(model, row) for _ in range(TIMES))
+        if self._slower and self._seconds and seconds > self._slower * self._seconds:
+            raise TooSlow(
+                f"{model.version} takes {seconds * 1000:.2g} ms for a row, its predecessor"
+                f" {self._seconds * 1000:.2g} ms, and TERNA_SERVING_SLOWER is {self._slower:g}."
+            )
+        self._seconds = seconds
+
+
+def _seconds(model: LoadedModel, row: Rows) -> float:
+    start = time.perf_counter()
+    model.predict(row)
+    return time.perf_counter() - start

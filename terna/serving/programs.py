@@ -1,0 +1,60 @@
+"""The compiled programs of the local copies, sealed with this server's own secret.
+
+A model directory is signed by training. Its program is made here, so training's signature does
+not cover it: the seal does, and only who reads this server's private key can make one.
+"""
+
+import hmac
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from terna.contracts.errors import NotCompilable
+from terna.files import write_private
+from terna.serving.compiled.program import Program
+
+SEAL = 32
+"""Bytes of a seal, HMAC-SHA-256."""
+
+LIBRARIES = ("terna", "scikit-learn", "numpy", "llvmlite", "msgspec")
+"""Another version of one of them compiles anew."""
+
+
+class Programs:
+    """A file beside each copy that has a program."""
+
+    def __init__(self, secret: Path) -> None:
+        self._secret = secret
+
+    def keep(self, copy: Path, program: Program) -> None:
+        """Put a program beside the copy that it was made of, sealed."""
+        content = program.encode()
+        write_private(place(copy), self._seal(content) + content)
+
+    def of(self, copy: Path) -> Program | None:
+        """The program of a copy; None where there is none that was made and sealed here."""
+        try:
+            sealed = place(copy).read_bytes()
+            seal, content = sealed[:SEAL], sealed[SEAL:]
+            if hmac.compare_digest(seal, self._seal(content)):
+                return Program.decode(content, made_for(copy))
+        except (OSError, NotCompilable):
+            pass
+        return None
+
+    def forget(self, copy: Path) -> None:
+        place(copy).unlink(missing_ok=True)
+
+    def _seal(self, content: bytes) -> bytes:
+        key = sha256(b"programs of terna: " + self._secret.read_bytes()).digest()
+        return hmac.digest(key, content, "sha256")
+
+
+def made_for(copy: Path) -> str:
+    """The version, as its copy is named, and the libraries that a program was compiled with."""
+    return " ".join([copy.name, *(f"{name} {version(name)}" for name in LIBRARIES)])
+
+
+def place(copy: Path) -> Path:
+    """Where a copy's program is."""
+    return copy.with_name(f".program-{copy.name}")
