@@ -1,6 +1,6 @@
 """What goes back to a client, whoever decided it."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from terna.contracts.scoring import JSON
 from terna.serving.model import LoadedModel
@@ -11,14 +11,13 @@ HTML = "text/html; charset=utf-8"
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One response."""
 
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    headers: Headers = field(default=())
+    headers: Headers = ()
 
 
 def names(model: LoadedModel, path: str | None = None) -> Headers:
