@@ -42,6 +42,11 @@ class Protocol:
             self.read += 1
             yield chunk
 
+    async def __call__(self) -> bytes:
+        chunks = list(self.chunks)
+        self.read += len(chunks)
+        return b"".join(chunks)
+
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.answers.append(Answered(status, dict(headers), body))
 

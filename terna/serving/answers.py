@@ -1,7 +1,6 @@
 """What goes back to a client, whoever decided it."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,14 +13,13 @@ HTML = "text/html; charset=utf-8"
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One response."""
 
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    headers: Headers = field(default=())
+    headers: Headers = ()
 
 
 def names(model: LoadedModel, path: str | None = None) -> Headers:

@@ -168,10 +168,13 @@ def keep_texts(data: Any, names: Sequence[str]) -> None:
     encoders take these for different categories, so that a row's answer would depend on the
     rows beside it.
     """
-    if isinstance(data, pd.DataFrame):
-        for name in names:
-            if name in data and data[name].ndim == 1 and data[name].isna().all():
-                data[name] = data[name].astype("str")
+    if not isinstance(data, pd.DataFrame):
+        return
+    for name in set(names) & set(data):
+        column = data[name]
+        known = column.ndim > 1 or isinstance(column.dtype, pd.StringDtype)
+        if not known and column.isna().all():
+            data[name] = column.astype("str")
 
 
 def _is_table(value: Any) -> bool:

@@ -51,7 +51,7 @@ class Refusals:
     def unanswered(self, error: Exception, inputs: Inputs, words: str) -> RequestError:
         """The rows or the parameters do not fit the signature, or the model fails on them."""
         if not isinstance(error, MlflowException):
-            return PredictionFailed(words or FAILED)
+            return BadRequest(words) if words else PredictionFailed(FAILED)
         if error.error_class == "SCHEMA_ENFORCEMENT_FAILED":
             return InvalidParameter(words or self._missing(_named(inputs.data)) or UNFIT)
         if wrong := self._wrong_param(inputs.params):
@@ -156,7 +156,12 @@ def _is_truth(cell: Any) -> bool:
 def _is_text(cell: Any) -> bool:
     """Also NaN: what Python clients send where a text is missing."""
     missing = cell is None or (isinstance(cell, float) and isnan(cell))
-    return missing or isinstance(cell, str)
+    return missing or (isinstance(cell, str) and _is_unicode(cell))
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may hold half a character, "\\ud800", which a text column cannot."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 _KINDS: Mapping[DataType | None, tuple[Callable[[Any], bool], str]] = {

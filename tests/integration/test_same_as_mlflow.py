@@ -9,9 +9,10 @@ from pathlib import Path
 import mlflow.pyfunc
 import pytest
 
-from terna.registry import Version
+from terna.contracts.version import Version
 from terna.serving.handlers import Handlers
 from terna.serving.model import LoadedModel
+from terna.serving.original import Original
 from terna.serving.routes import App
 from terna.serving.slot import Slot
 from tests.integration.scored import models
@@ -67,7 +68,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]
 
 def _client(name: str, folder: Path) -> Client:
     slot = Slot()
-    slot.swap(LoadedModel(Version(name, 1, "", ""), mlflow.pyfunc.load_model(str(folder))))
+    original = Original(mlflow.pyfunc.load_model(str(folder)))
+    slot.swap(LoadedModel(Version(name, 1, "", ""), lambda: original))
     return Client(App(Handlers(slot, threads=1), NoWatcher(), max_body=10_000_000))
 
 

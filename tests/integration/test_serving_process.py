@@ -1,8 +1,11 @@
 """The serving server as a process: its port, its signals, its workers."""
 
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -42,6 +45,24 @@ def workers(folder: Path) -> list[psutil.Process]:
 def test_serving_answers_without_a_tracking_server_that_it_has_no_model(serving: Replica) -> None:
     with Labels(serving.settings.erp) as labels:
         assert labels.version() is None
+
+
+def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(serving: Replica) -> None:
+    erp, limit = serving.settings.erp, serving.settings.serving.max_body
+    port = serving.settings.serving.port
+    trusting = ssl.create_default_context(cafile=str(erp.ca))
+    with (
+        socket.create_connection(("localhost", port), 10) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        head = (
+            b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        )
+        connection.sendall(head + b"content-length: 2\r\nconnection: close\r\n\r\n{}" + b" " * 1000)
+        assert b" 503 " in connection.recv(4096).partition(b"\r\n")[0]
+    with httpx.Client(verify=trusting) as client:
+        for content in (b" " * (limit + 1), iter([b" " * (limit + 1)])):
+            assert client.post(erp.endpoint, content=content).status_code == 413
 
 
 def test_a_killed_worker_is_replaced(serving: Replica, tmp_path: Path) -> None:

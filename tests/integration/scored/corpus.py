@@ -63,7 +63,7 @@ NAMES = ["minutes", "plan", "calls", "vip"]
 RECORD = dict(zip(NAMES, ROW, strict=True))
 
 
-def _split(*rows: list[Any], columns: list[Any] = NAMES, **more: Any) -> bytes:
+def _split(*rows: Any, columns: Any = NAMES, **more: Any) -> bytes:
     return _body(dataframe_split={"columns": columns, "data": rows, **more})
 
 
@@ -155,39 +155,42 @@ def _forms() -> Iterator[tuple[Any, ...]]:
     yield "a missing number", "boosted", _body(inputs=[{"x": None, "y": 1.5, "z": 2}])
 
 
+ODD_VALUES: dict[str, dict[str, Any]] = {
+    "an int where a double is wanted": {"minutes": 120},
+    "a null where a double is wanted": {"minutes": None},
+    "a text where a double is wanted": {"minutes": SECRET},
+    "a number's text where a double is wanted": {"minutes": "120.5"},
+    "a truth where a double is wanted": {"minutes": True},
+    "a list where a double is wanted": {"minutes": [120.5]},
+    "an object where a double is wanted": {"minutes": {"who": SECRET}},
+    "a huge whole number where a double is wanted": {"minutes": 10**400},
+    "a number that float32 cannot hold": {"minutes": 1e300},
+    "a whole double where a long is wanted": {"calls": 3.0},
+    "a double where a long is wanted": {"calls": 3.7},
+    "a null where a long is wanted": {"calls": None},
+    "a text where a long is wanted": {"calls": SECRET},
+    "a number's text where a long is wanted": {"calls": "3"},
+    "a truth where a long is wanted": {"calls": True},
+    "a number that a long cannot hold": {"calls": 2**63},
+    "a number that NumPy cannot hold": {"calls": 2**64},
+    "an int where a text is wanted": {"plan": 4711},
+    "a double where a text is wanted": {"plan": 4711.25},
+    "a truth where a text is wanted": {"plan": False},
+    "a list where a text is wanted": {"plan": [SECRET]},
+    "an unknown text": {"plan": "client — 客"},
+    "an empty text": {"plan": ""},
+    "a text that ends in NUL": {"plan": "basic\0"},
+    "half a character": {"plan": "\ud800"},
+    "an int where a truth is wanted": {"vip": 1},
+    "a null where a truth is wanted": {"vip": None},
+    "a text where a truth is wanted": {"vip": "false"},
+    "a double where a truth is wanted": {"vip": 0.0},
+}
+
+
 def _types() -> Iterator[tuple[Any, ...]]:
     """Values of another type than their column's."""
-    for name, values in {
-        "an int where a double is wanted": {"minutes": 120},
-        "a null where a double is wanted": {"minutes": None},
-        "a text where a double is wanted": {"minutes": SECRET},
-        "a number's text where a double is wanted": {"minutes": "120.5"},
-        "a truth where a double is wanted": {"minutes": True},
-        "a list where a double is wanted": {"minutes": [120.5]},
-        "an object where a double is wanted": {"minutes": {"who": SECRET}},
-        "a huge whole number where a double is wanted": {"minutes": 10**400},
-        "a number that float32 cannot hold": {"minutes": 1e300},
-        "a whole double where a long is wanted": {"calls": 3.0},
-        "a double where a long is wanted": {"calls": 3.7},
-        "a null where a long is wanted": {"calls": None},
-        "a text where a long is wanted": {"calls": SECRET},
-        "a number's text where a long is wanted": {"calls": "3"},
-        "a truth where a long is wanted": {"calls": True},
-        "a number that a long cannot hold": {"calls": 2**63},
-        "a number that NumPy cannot hold": {"calls": 2**64},
-        "an int where a text is wanted": {"plan": 4711},
-        "a double where a text is wanted": {"plan": 4711.25},
-        "a truth where a text is wanted": {"plan": False},
-        "a list where a text is wanted": {"plan": [SECRET]},
-        "an unknown text": {"plan": "client — 客"},
-        "an empty text": {"plan": ""},
-        "a text that ends in NUL": {"plan": "basic\0"},
-        "half a character": {"plan": "\ud800"},
-        "an int where a truth is wanted": {"vip": 1},
-        "a null where a truth is wanted": {"vip": None},
-        "a text where a truth is wanted": {"vip": "false"},
-        "a double where a truth is wanted": {"vip": 0.0},
-    }.items():
+    for name, values in ODD_VALUES.items():
         yield name, "churn", _changed(**values)
         yield f"{name}, as inputs", "churn", _records(**values)
     yield "one wrong value of two", "churn", _split(ROW, [SECRET, *ROW[1:]])
@@ -233,7 +236,7 @@ def _signatures() -> Iterator[tuple[Any, ...]]:
     yield "columns that are lists", "churn", _split(ROW, columns=[["a"], ["b"], ["c"], ["d"]])
     yield "a row that is short", "churn", _split(ROW, ROW[:2])
     yield "a row that is long", "churn", _split(ROW, [*ROW, SECRET])
-    yield "rows that are no lists", "churn", _split(1, 2)  # type: ignore[arg-type]
+    yield "rows that are no lists", "churn", _split(1, 2)
     yield "no rows", "churn", _split()
     yield "no records", "churn", _body(dataframe_records=[])
     yield "no inputs", "churn", _body(inputs=[])
@@ -255,7 +258,7 @@ def _wrong_documents() -> Iterator[tuple[Any, ...]]:
     yield "a split that is a list", "churn", _body(dataframe_split=[ROW])
     yield "a split without data", "churn", _body(dataframe_split={"columns": NAMES})
     yield "a split with a key too many", "churn", _split(ROW, who=SECRET)
-    yield "a split whose columns are a text", "churn", _split(ROW, columns="minutes")  # type: ignore[arg-type]
+    yield "a split whose columns are a text", "churn", _split(ROW, columns="minutes")
     yield "records that are an object", "churn", _body(dataframe_records=RECORD)
     yield "records that are lists", "churn", _body(dataframe_records=[ROW])
     yield "records among lists", "churn", _body(inputs=[RECORD, ROW])
@@ -265,16 +268,19 @@ def _wrong_documents() -> Iterator[tuple[Any, ...]]:
         yield f"a body that is {kind!r}", "churn", json.dumps(kind).encode()
 
 
+ODD_NUMBERS: dict[str, list[Any]] = {
+    "numbers of every width": [80.1, 3, 12.5],
+    "ints for floats": [80, 3, 12],
+    "a double that float32 rounds": [16777217.5, 3, 0.1],
+    "a number that 32 bits cannot hold": [80.1, 2**40, 12.5],
+    "a double for an integer": [80.1, 3.9, 12.5],
+    "a null for a double": [80.1, 3, None],
+}
+
+
 def _numbers() -> Iterator[tuple[Any, ...]]:
     names = ["area", "rooms", "age"]
-    for name, row in {
-        "numbers of every width": [80.1, 3, 12.5],
-        "ints for floats": [80, 3, 12],
-        "a double that float32 rounds": [16777217.5, 3, 0.1],
-        "a number that 32 bits cannot hold": [80.1, 2**40, 12.5],
-        "a double for an integer": [80.1, 3.9, 12.5],
-        "a null for a double": [80.1, 3, None],
-    }.items():
+    for name, row in ODD_NUMBERS.items():
         record = dict(zip(names, row, strict=True))
         yield name, "price", _body(dataframe_split={"columns": names, "data": [row]})
         yield f"{name}, as inputs", "price", _body(inputs=[record])
@@ -324,20 +330,23 @@ def _tensors() -> Iterator[tuple[Any, ...]]:
     yield "named tensors of unlike length", "tensors", _body(instances=named | {"weight": [1]})
 
 
+ANYTHING: dict[str, Any] = {
+    "rows": [[1, 2], [3, 4]],
+    "doubles": [[0.5, 2]],
+    "texts": ["a", "b"],
+    "mixed values": [1, "a", None],
+    "records": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
+    "columns": {"a": [1, 2], "b": ["x", None]},
+    "a scalar": 7,
+    "a text": "a",
+    "nothing": None,
+    "an empty list": [],
+    "ragged rows": [[1], [2, 3]],
+}
+
+
 def _without_signature() -> Iterator[tuple[Any, ...]]:
-    for name, value in {
-        "rows": [[1, 2], [3, 4]],
-        "doubles": [[0.5, 2]],
-        "texts": ["a", "b"],
-        "mixed values": [1, "a", None],
-        "records": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
-        "columns": {"a": [1, 2], "b": ["x", None]},
-        "a scalar": 7,
-        "a text": "a",
-        "nothing": None,
-        "an empty list": [],
-        "ragged rows": [[1], [2, 3]],
-    }.items():
+    for name, value in ANYTHING.items():
         for form in ("inputs", "instances"):
             yield f"{name} as {form}", "anything", _body(**{form: value})
     yield "a data frame", "anything", _body(dataframe_split={"columns": ["a"], "data": [[1]]})
@@ -358,27 +367,30 @@ def _without_signature() -> Iterator[tuple[Any, ...]]:
     yield "nothing", "hinted", b"{}"
 
 
+PARAMETERS: dict[str, Any] = {
+    "no params": None,
+    "empty params": {},
+    "an int for a double": {"share": 1},
+    "a double for a long": {"times": 2.5},
+    "a whole double for a long": {"times": 2.0},
+    "a text for a long": {"times": SECRET},
+    "a truth for a long": {"times": True},
+    "a null for a long": {"times": None},
+    "a day": {"day": "2025-02-03"},
+    "a moment": {"day": "2025-02-03T08:30:00"},
+    "no day": {"day": SECRET},
+    "a number for a day": {"day": 4711},
+    "names": {"names": ["b", "c"]},
+    "one name for a list": {"names": "b"},
+    "numbers for names": {"names": [4711]},
+    "an unknown param": {"who": SECRET},
+    "params that are a list": [SECRET],
+    "params that are a text": SECRET,
+}
+
+
 def _parameters() -> Iterator[tuple[Any, ...]]:
-    for name, params in {
-        "no params": None,
-        "empty params": {},
-        "an int for a double": {"share": 1},
-        "a double for a long": {"times": 2.5},
-        "a whole double for a long": {"times": 2.0},
-        "a text for a long": {"times": SECRET},
-        "a truth for a long": {"times": True},
-        "a null for a long": {"times": None},
-        "a day": {"day": "2025-02-03"},
-        "a moment": {"day": "2025-02-03T08:30:00"},
-        "no day": {"day": SECRET},
-        "a number for a day": {"day": 4711},
-        "names": {"names": ["b", "c"]},
-        "one name for a list": {"names": "b"},
-        "numbers for names": {"names": [4711]},
-        "an unknown param": {"who": SECRET},
-        "params that are a list": [SECRET],
-        "params that are a text": SECRET,
-    }.items():
+    for name, params in PARAMETERS.items():
         document = {"dataframe_records": [{"text": "a"}]}
         if isinstance(params, dict):
             params = {"kind": "parameters"} | params
@@ -386,27 +398,30 @@ def _parameters() -> Iterator[tuple[Any, ...]]:
     yield "an unknown kind", "outputs", _body(inputs=[{"text": "a"}], params={"kind": SECRET})
 
 
+OPTIONAL: dict[str, dict[str, Any]] = {
+    "optional columns left out": {},
+    "every optional column": {
+        "number": 0.5,
+        "when": "2026-11-21T08:30:00",
+        "whole": 3,
+        "truth": False,
+        "raw": "YWJj",
+    },
+    "a null for an optional double": {"number": None},
+    "a null for an optional long": {"whole": None},
+    "a null for an optional truth": {"truth": None},
+    "a null for an optional day": {"when": None},
+    "a day": {"when": "2026-11-21"},
+    "a day with its zone": {"when": "2026-11-21T08:30:00+02:00"},
+    "a number for a day": {"when": 1795248000000000000},
+    "no day": {"when": SECRET},
+    "bytes that are not base64": {"raw": SECRET},
+    "a number for bytes": {"raw": 4711},
+}
+
+
 def _optional_columns() -> Iterator[tuple[Any, ...]]:
-    for name, values in {
-        "optional columns left out": {},
-        "every optional column": {
-            "number": 0.5,
-            "when": "2026-11-21T08:30:00",
-            "whole": 3,
-            "truth": False,
-            "raw": "YWJj",
-        },
-        "a null for an optional double": {"number": None},
-        "a null for an optional long": {"whole": None},
-        "a null for an optional truth": {"truth": None},
-        "a null for an optional day": {"when": None},
-        "a day": {"when": "2026-11-21"},
-        "a day with its zone": {"when": "2026-11-21T08:30:00+02:00"},
-        "a number for a day": {"when": 1795248000000000000},
-        "no day": {"when": SECRET},
-        "bytes that are not base64": {"raw": SECRET},
-        "a number for bytes": {"raw": 4711},
-    }.items():
+    for name, values in OPTIONAL.items():
         record = {"text": "a"} | values
         for form in ("dataframe_records", "inputs", "instances"):
             yield f"{name}, as {form}", "outputs", _body(**{form: [record]})

@@ -70,7 +70,7 @@ def price(folder: Path) -> None:
         }
     )
     model = LinearRegression().fit(table, table.sum(axis=1) * 1000 / 3)
-    columns = [
+    columns: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.float, "area"),
         ColSpec(DataType.integer, "rooms"),
         ColSpec(DataType.double, "age"),
@@ -97,7 +97,7 @@ def boosted(folder: Path) -> None:
     table = pd.DataFrame(RANDOM.normal(size=(80, 3)), columns=["x", "y", "z"])
     data = xgboost.DMatrix(table, label=(table["x"] > table["y"]).astype(int))
     model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 5)
-    columns = Schema([ColSpec(DataType.double, name) for name in table])
+    columns = Schema([ColSpec(DataType.double, name) for name in ("x", "y", "z")])
     mlflow.xgboost.save_model(
         model, str(folder), signature=ModelSignature(columns), pip_requirements=NONE
     )

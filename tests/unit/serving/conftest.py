@@ -2,11 +2,12 @@
 
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +15,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import FixedThresholdClassifier
 
 from terna import signing
+from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.registry import Registry
 from terna.serving.copies import LocalCopies
 from terna.serving.judge import Judge
 from terna.serving.loader import Loader
-from terna.serving.model import LoadedModel
+from terna.serving.model import LoadedModel, Program
 from terna.serving.original import Original
 from terna.serving.programs import Programs
 from terna.serving.slot import Slot
@@ -31,6 +33,7 @@ from tests.fakes import MemoryRegistry
 NAME = "churn"
 COLUMNS = ("minutes", "plan", "calls", "vip")
 Change = Callable[[Path], object]
+Model = TypeVar("Model", bound=LoadedModel)
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,57 @@ class Workshop:
         signing.sign(place, self.folder / "signing.key")
         return place
 
-    def load(self, place: Path, change: Change | None = None) -> LoadedModel:
+    def load(
+        self, place: Path, change: Change | None = None, program: Program | None = None
+    ) -> LoadedModel:
         """A loaded version 1 of the directory that `make` puts into `place`."""
-        version = Version(NAME, 1, "memory:/m-1", "run1")
-        self.make(place, change=change)
-        return LoadedModel(version, lambda: Original.load(version, place))
+        return self.load_as(LoadedModel, place, change, program)
+
+    def load_as(
+        self,
+        kind: type[Model],
+        place: Path,
+        change: Change | None = None,
+        program: Program | None = None,
+        number: int = 1,
+    ) -> Model:
+        version = Version(NAME, number, "memory:/m-1", f"run{number}")
+        self.make(place, version.run_id, change=change)
+        return kind(version, lambda: Original.load(version, place), program)
+
+    def program(self) -> "Direct":
+        model = mlflow.pyfunc.load_model(str(self.folder / "model"))
+        return Direct(model.get_raw_model())
+
+
+class Direct:
+    """Stands for a compiled model: it asks the forest without MLflow, and counts what it takes."""
+
+    KINDS = ((float, int, type(None)), (str, type(None)), (int,), (bool,))
+    DTYPES = ("float64", "str", "int64", "bool")
+    names = COLUMNS
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.rows: list[int] = []
+        self.frames: list[int] = []
+
+    def predict_rows(self, rows: Table) -> list[Any] | None:
+        if not all(self._is_plain(row) for row in rows):
+            return None
+        self.rows.append(len(rows))
+        columns = zip(COLUMNS, zip(*rows, strict=True), self.DTYPES, strict=True)
+        return self._predict(pd.DataFrame({n: pd.Series(c, dtype=d) for n, c, d in columns}))
+
+    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
+        self.frames.append(len(frame))
+        return self._predict(frame)
+
+    def _is_plain(self, row: Sequence[Any]) -> bool:
+        return all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
+
+    def _predict(self, frame: pd.DataFrame) -> list[Any]:
+        return self._model.predict(frame).tolist()  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="session")

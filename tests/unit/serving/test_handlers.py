@@ -14,32 +14,33 @@ from mlflow.version import VERSION
 
 from terna.contracts.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
 from terna.contracts.scoring import Rows
-from terna.contracts.version import Version
-from terna.serving.handlers import Answer, Handlers
-from terna.serving.model import LoadedModel
+from terna.serving.answers import Answer
+from terna.serving.handlers import FEW_BYTES, Handlers
+from terna.serving.model import FEW_ROWS, LoadedModel
 from terna.serving.slot import Slot
 from tests.unit.serving.conftest import NAME, Workshop
 
-HEADERS = (("x-model-name", NAME), ("x-model-version", "1"))
+HEADERS = (("x-model-name", NAME), ("x-model-version", "1"), ("x-model-path", "pyfunc"))
+COMPILED = (*HEADERS[:2], ("x-model-path", "compiled"))
 JSON = "application/json"
 
 
 class Waiting(LoadedModel):
-    """Predicts when it is told to."""
+    """Answers when it is told to."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.asked, self.go_on = Event(), Event()
 
-    def predict(self, rows: Rows) -> list[Any]:
+    def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
         self.asked.set()
         assert self.go_on.wait(10)
-        return super().predict(rows)
+        return super().answer(content_type, body)
 
 
 class Failing(LoadedModel):
-    def predict(self, rows: Rows) -> list[Any]:
-        raise PredictionFailed("The model failed on these rows.") from ValueError(rows.values)
+    def answer(self, *sent: Any) -> tuple[bytes, str]:
+        raise PredictionFailed("The model failed on these rows.") from ValueError(sent)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Answ
 
 
 @pytest.mark.parametrize(
-    "content_type", [JSON, "application/json; charset=utf-8", "Application/JSON"]
+    "content_type", [JSON, "application/json; charset=utf-8", "application/json;charset=UTF-8"]
 )
 def test_a_label_a_row_and_the_version_that_gave_them(
     handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
@@ -77,13 +78,13 @@ def test_a_label_a_row_and_the_version_that_gave_them(
     assert (answer.status, answer.content_type, answer.headers) == (200, JSON, HEADERS)
 
 
-@pytest.mark.parametrize("content_type", ["", "text/csv", "application/jsonl", "json"])
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/jsonl", "json"])
 def test_another_content_type_is_refused(
     handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model"))
 
-    with pytest.raises(UnsupportedMediaType, match="Send the rows as application/json"):
+    with pytest.raises(UnsupportedMediaType, match="Send one of the content types"):
         invoke(handlers, body(workshop), content_type)
 
 
@@ -134,10 +135,8 @@ def test_a_refusal_is_mlflows_error_with_its_status(handlers: Handlers) -> None:
 def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
     handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
 ) -> None:
-    old = Waiting.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "old"))
-    new = LoadedModel.load(
-        Version(NAME, 2, "", "run2"), workshop.make(tmp_path / "new", run_id="run2")
-    )
+    old = workshop.load_as(Waiting, tmp_path / "old")
+    new = workshop.load_as(LoadedModel, tmp_path / "new", number=2)
     slot.swap(old)
 
     async def swap_in_between(old: Waiting) -> tuple[Answer, Answer]:
@@ -151,7 +150,7 @@ def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
     first, second = asyncio.run(swap_in_between(old))
 
     assert first.headers == HEADERS
-    assert second.headers == (("x-model-name", NAME), ("x-model-version", "2"))
+    assert second.headers == (("x-model-name", NAME), ("x-model-version", "2"), HEADERS[2])
     assert json.loads(first.body) == json.loads(second.body)
 
     freed = weakref.ref(old)
@@ -163,7 +162,7 @@ def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
 def test_a_model_that_failed_on_a_request_is_freed_too(
     handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot.swap(Failing.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "old")))
+    slot.swap(workshop.load_as(Failing, tmp_path / "old"))
     old = weakref.ref(slot.take())
     with pytest.raises(PredictionFailed):
         invoke(handlers, body(workshop))
@@ -177,7 +176,7 @@ def test_a_model_that_failed_on_a_request_is_freed_too(
 def test_a_prediction_does_not_keep_others_waiting(
     handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
 ) -> None:
-    model = Waiting.load(Version(NAME, 1, "", "run1"), workshop.make(tmp_path / "model"))
+    model = workshop.load_as(Waiting, tmp_path / "model")
     slot.swap(model)
 
     async def ping_in_between() -> Answer:
@@ -190,3 +189,52 @@ def test_a_prediction_does_not_keep_others_waiting(
         return answer
 
     assert asyncio.run(ping_in_between()).status == 200
+
+
+def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
+    handlers.close()  # there are no threads any more
+
+    answer = invoke(handlers, body(workshop, FEW_ROWS))
+
+    assert answer.headers == COMPILED
+    assert len(json.loads(answer.body)["predictions"]) == FEW_ROWS
+
+
+@pytest.mark.parametrize("count", [FEW_ROWS + 1, 160])
+def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, count: int
+) -> None:
+    program = workshop.program()
+    slot.swap(workshop.load(tmp_path / "model", program=program))
+
+    answer = invoke(handlers, body(workshop, count))
+
+    assert (answer.headers, program.rows) == (COMPILED, [count])
+    assert len(json.loads(answer.body)["predictions"]) == count
+    handlers.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        invoke(handlers, body(workshop, count))
+
+
+def test_a_large_body_is_not_even_parsed_in_the_event_loop(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
+    handlers.close()
+
+    with pytest.raises(RuntimeError, match="shutdown"):
+        invoke(handlers, body(workshop, 1) + b" " * FEW_BYTES)
+
+
+def test_rows_that_the_compiled_model_leaves_alone_are_answered_by_pyfunc(
+    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> None:
+    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
+
+    answer = invoke(handlers, b'{"inputs": [["120.5", "basic", "3", 1]]}')
+
+    assert (answer.status, answer.headers) == (200, COMPILED)  # by way of MLflow's parser
+    assert answer.body == invoke(handlers, b'{"inputs": [[120.5, "basic", 3, true]]}').body

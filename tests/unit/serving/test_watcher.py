@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from terna.contracts.errors import TrackingUnreachable
+from terna.contracts.errors import NotCompilable, TrackingUnreachable
 from terna.contracts.version import Version
+from terna.serving import judge, programs
+from terna.serving.compiled import agreement
 from terna.serving.loader import Loader
 from terna.serving.slot import Slot
+from terna.serving.watcher import PATH_TAG
 from tests.unit.serving.conftest import NAME, Server2, tamper
 
 
@@ -291,6 +294,7 @@ def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
     version = server.promote()
     server.look()
     tamper(server.copies.verified(version))
+    server.programs.forget(server.copies.place(version))
     server.restart()
 
     server.loader.look()
@@ -304,19 +308,81 @@ def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) ->
     version = server.promote()
     server.look()
     tamper(server.copies.verified(version))
+    server.programs.forget(server.copies.place(version))
     server.restart()
     server.loader.look()
 
     server.look()
 
     assert server.slot.version == version
+    assert server.slot.take().compiled
+
+
+def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Server2) -> None:
+    version = server.promote()
+    server.look()
+
+    server.restart_worker()
+    server.loader.look()
+
+    assert server.slot.version == version
+    assert server.slot.take().compiled
+    assert server.registry.tags[NAME, version.number][PATH_TAG] == "compiled: trees"
+
+
+@pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the program", "its end"])
+def test_a_program_that_was_tampered_with_is_not_used(server: Server2, place: int) -> None:
+    version = server.promote()
+    server.look()
+    file = programs.place(server.copies.place(version))
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+    server.restart_worker()
+    server.loader.look()
+
+    assert server.slot.version == version
+    assert not server.slot.take().compiled
+
+
+def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
+    server: Server2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = server.promote()
+    server.look()
+    slow = server.promote()
+    monkeypatch.setattr(judge, "_seconds", lambda *_: 3600.0)
+
+    server.look()
+
+    assert server.slot.version == good
+    assert "TERNA_SERVING_SLOWER is 10" in server.tag(slow)
+
+
+def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
+    server: Server2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NotCompilable("the labels of 1 of 200 rows differ")
+
+    monkeypatch.setattr(agreement, "check", refuse)
+    version = server.promote()
+
+    server.look()
+
+    assert server.slot.version == version
+    assert not server.slot.take().compiled
+    path = server.registry.tags[NAME, version.number][PATH_TAG]
+    assert path == "pyfunc: the labels of 1 of 200 rows differ"
 
 
 def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.promote()
+    version = server.promote()
     server.look()
+    server.programs.forget(server.copies.place(version))
     lock = server.folder / NAME / ".lock"
     lock.unlink()
     lock.mkdir()
@@ -345,6 +411,7 @@ def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Ser
     version = server.promote()
     server.look()
     tamper(server.copies.verified(version))
+    server.programs.forget(server.copies.place(version))
     server.restart_worker()
     server.loader.look()
     assert server.slot.version is None

@@ -1,7 +1,7 @@
 """A model whose signature is its type hint."""
 
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 
 class Hinted(PythonModel):

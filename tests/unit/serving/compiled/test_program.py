@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from terna.contracts.errors import NotCompilable
 from terna.serving.compiled.compiling import compile_model
 from terna.serving.compiled.plan import NODE, Plan
-from terna.serving.compiled.program import FILE, Program
+from terna.serving.compiled.program import Program
 from tests.unit.serving.compiled.conftest import as_loaded, at, customers, fitted, rows_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -36,26 +36,24 @@ def trees() -> Plan:
     return compile_model(model).plan
 
 
-def test_a_program_read_again_answers_the_same(program: Program, tmp_path: Path) -> None:
-    program.save(tmp_path)
-
-    again = Program.load(tmp_path, "m1")
+def test_a_program_read_again_answers_the_same(program: Program) -> None:
+    again = Program.decode(program.encode(), "m1")
 
     assert again.predict_rows(rows_of(customers())) == program.predict_rows(rows_of(customers()))
     assert again.kind == program.kind
-    assert [f.name for f in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_worker_that_reads_it_needs_neither_scikit_learn_nor_pandas_nor_mlflow(
     program: Program, tmp_path: Path
 ) -> None:
-    program.save(tmp_path)
+    (tmp_path / "program").write_bytes(program.encode())
     (tmp_path / "rows.json").write_text(json.dumps(rows_of(customers())))
     code = f"""
 import json, pathlib, sys
 from terna.serving.compiled.program import Program
 folder = pathlib.Path({str(tmp_path)!r})
-print(Program.load(folder, "m1").predict_rows(json.loads((folder / "rows.json").read_text())))
+program = Program.decode((folder / "program").read_bytes(), "m1")
+print(program.predict_rows(json.loads((folder / "rows.json").read_text())))
 print(sorted({{"sklearn", "scipy", "pandas", "mlflow"}} & set(sys.modules)))
 """
 
@@ -65,28 +63,15 @@ print(sorted({{"sklearn", "scipy", "pandas", "mlflow"}} & set(sys.modules)))
     assert told.stdout.splitlines() == [str(expected), "[]"]
 
 
-def test_a_program_made_for_another_model_is_not_read(program: Program, tmp_path: Path) -> None:
-    program.save(tmp_path)
-
+def test_a_program_made_for_another_model_is_not_read(program: Program) -> None:
     with pytest.raises(NotCompilable, match="another model"):
-        Program.load(tmp_path, "m2")
+        Program.decode(program.encode(), "m2")
 
 
 @pytest.mark.parametrize("content", [b"", b"no program", None])
-def test_a_file_that_is_no_program_is_not_read(
-    program: Program, content: bytes | None, tmp_path: Path
-) -> None:
-    program.save(tmp_path)
-    file = tmp_path / FILE
-    file.write_bytes(file.read_bytes()[:-40] if content is None else content)
-
-    with pytest.raises(NotCompilable, match="cannot be read"):
-        Program.load(tmp_path, "m1")
-
-
-def test_a_folder_without_a_program_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NotCompilable, match="cannot be read"):
-        Program.load(tmp_path, "m1")
+def test_what_is_no_program_is_not_read(program: Program, content: bytes | None) -> None:
+    with pytest.raises(NotCompilable, match="no program"):
+        Program.decode(program.encode()[:-40] if content is None else content, "m1")
 
 
 @pytest.mark.parametrize(
