@@ -13,13 +13,15 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from sklearn.pipeline import Pipeline
 
 from terna.contracts.errors import NotCompilable
-from terna.serving.compiled import plan
+from terna.serving.compiled import calibrating, plan  # noqa: F401  # registers itself
+from terna.serving.compiled.boosters import score_lightgbm, score_xgboost
 from terna.serving.compiled.encoding import Coded, Feature, Numeric, Text, encode
 from terna.serving.compiled.estimators import Scored, Weights, at_threshold, score
 from terna.serving.compiled.growing import Ensemble, lay_out
 from terna.serving.compiled.program import Program
 from terna.serving.compiled.reading import LARGEST
 
+LIBRARIES = {"xgboost": score_xgboost, "lightgbm": score_lightgbm}
 NOTHING = {
     "fill": np.nan,
     "add": 0.0,
@@ -29,6 +31,8 @@ NOTHING = {
     "narrow": 0.0,
 }
 """What changes nothing."""
+NULLABLE = ("string", "double", "float")
+"""MLflow takes a null for these kinds only."""
 
 Slot = tuple[int, bool]
 """A feature, and whether a missing one goes left there."""
@@ -82,7 +86,12 @@ def _taken_apart(model: Any, features: Sequence[Feature]) -> tuple[list[Feature]
         for _, step in model.steps[:-1]:
             features = encode(step, features)
         return _taken_apart(model.steps[-1][1], features)
-    return list(features), score(model)
+    return list(features), _scored(model)
+
+
+def _scored(estimator: Any) -> Scored:
+    library = type(estimator).__module__.partition(".")[0]
+    return LIBRARIES.get(library, score)(estimator)
 
 
 def _thresholded(model: Any, scored: Scored) -> Scored:
@@ -115,7 +124,9 @@ def _answered(scored: Scored, model: PyFuncModel) -> Scored:
 def _narrowed(scored: Scored) -> Scored:
     """Votes are counted for one class only where the label hangs on no other."""
     engine, answer = scored.engine, scored.answer
-    if isinstance(engine, Ensemble) and isinstance(answer, plan.Threshold) and answer.output == 1:
+    if not isinstance(engine, Ensemble) or scored.link.name != "mean":
+        return scored
+    if isinstance(answer, plan.Threshold) and answer.output == 1:
         answer = structs.replace(answer, output=0)
         return replace(scored, engine=engine.output(1), answer=answer)
     return scored
@@ -129,10 +140,13 @@ class _Layout:
     ) -> None:
         self._columns, self._features, self._scored = columns, features, scored
         self._takes_missing = scored.engine.takes_missing
-        self._slots = sorted(
-            _compared(scored.engine, len(features)), key=lambda s: (features[s[0]].column, s)
-        )
+        self._slots = sorted(_compared(scored.engine, len(features)), key=self._order)
         self._number = {slot: number for number, slot in enumerate(self._slots)}
+
+    def _order(self, slot: Slot) -> tuple[bool, int, Slot]:
+        """As `plan.layout` has it."""
+        feature = self._features[slot[0]]
+        return isinstance(feature, Coded), feature.column, slot
 
     def drawn(self, made_for: str) -> plan.Plan:
         return plan.Plan(
@@ -160,16 +174,22 @@ class _Layout:
         if len(kinds) > 1:
             raise NotCompilable(f"column '{name}' is used both as a number and by category")
         coded = Coded in kinds or (kind == "string" and not kinds)
-        cells = self._table(slots) if coded else self._numbers(slots)
+        cells = self._table(slots, kind) if coded else self._numbers(slots)
         return plan.Column(name, kind, len(slots), cells)
 
     def _numbers(self, slots: Sequence[Slot]) -> plan.Number:
-        features = [self._features[feature] for feature, _ in slots]
-        nullable = self._takes_missing or all(f.filled for f in features if isinstance(f, Numeric))
-        return plan.Number(tuple(-np.inf if left else np.nan for _, left in slots), nullable)
+        missing = tuple(-np.inf if left else np.nan for _, left in slots)
+        return plan.Number(missing, all(self._takes_null(feature) for feature, _ in slots))
 
-    def _table(self, slots: Sequence[Slot]) -> plan.Table:
+    def _takes_null(self, number: int) -> bool:
+        feature = self._features[number]
+        if not isinstance(feature, Numeric) or feature.filled:
+            return True
+        return self._takes_missing and not feature.required
+
+    def _table(self, slots: Sequence[Slot], kind: str) -> plan.Table:
         coded = [(f, left) for i, left in slots if isinstance(f := self._features[i], Coded)]
+        nullable = kind in NULLABLE
         known = {
             cell: self._codes([(f.known.get(cell, f.unknown), left) for f, left in coded])
             for cell in dict.fromkeys(cell for f, _ in coded for cell in f.known)
@@ -177,8 +197,8 @@ class _Layout:
         return plan.Table(
             known=[(cell, codes) for cell, codes in known.items() if codes is not None],
             unknown=self._codes([(f.unknown, left) for f, left in coded]),
-            missing=self._codes([(f.missing, left) for f, left in coded]),
-            nulls=self._codes([(f.nulls, left) for f, left in coded]),
+            missing=self._codes([(f.missing if nullable else None, left) for f, left in coded]),
+            nulls=self._codes([(f.nulls if nullable else None, left) for f, left in coded]),
         )
 
     def _codes(self, codes: Sequence[tuple[float | None, bool]]) -> tuple[float, ...] | None:
