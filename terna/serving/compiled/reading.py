@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from math import hypot
+from math import hypot, inf
 from operator import contains, itemgetter
 from typing import Any
 
@@ -94,7 +94,8 @@ class _AtOnce:
         self._seen: set[tuple[type, ...]] = set()
         self._numbers = _getter(numbers)
         self._slots = _getter([n for n in numbers for _ in range(columns[n].slots)])
-        self._limit = min((LARGEST[columns[n].kind] for n in numbers), default=0.0)
+        kinds = {columns[n].kind for n in numbers} - {"boolean"}
+        self._limit = min((LARGEST[kind] for kind in kinds), default=inf)
         self._tables = [
             (n, dict(cells.known)) for n in order if isinstance(cells := columns[n].cells, Table)
         ]
@@ -105,7 +106,7 @@ class _AtOnce:
         if types not in self._seen and not self._fits(types):
             return None
         try:
-            if not hypot(*self._numbers(row)) <= self._limit:  # so is then each of them
+            if not hypot(*self._numbers(row)) < self._limit:  # then each of them is, too
                 return None
             cells = list(self._slots(row))
             for number, known in self._tables:

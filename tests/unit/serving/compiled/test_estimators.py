@@ -288,6 +288,19 @@ def test_a_missing_value_that_the_original_fails_on_is_left_to_it(estimator: Any
     assert program.predict_rows([[1.5, 3]]) is not None
 
 
+def test_what_the_original_fails_on_is_left_to_it_even_where_no_tree_looks() -> None:
+    table = customers(missing=False).assign(seldom=1.0)
+    encoding = selected((OneHotEncoder(), ["city"]), ("passthrough", ["minutes", "seldom"]))
+    tree = GradientBoostingClassifier(n_estimators=1, max_depth=1)
+    program = check(make_pipeline(encoding, tree).fit(table, classes(table)), table).program
+
+    good = rows_of(table)[0]
+    assert sum(column.slots for column in program.plan.columns) == 1
+    assert program.predict_rows([good]) is not None
+    assert program.predict_rows([[*good[:-1], None]]) is None
+    assert program.predict_rows([[*good[:-2], "never seen", 1.0]]) is None
+
+
 @pytest.mark.parametrize("kind", [DataType.float, DataType.double, DataType.integer, DataType.long])
 @pytest.mark.parametrize(
     "estimator", [RandomForestClassifier(9), HistGradientBoostingClassifier(max_iter=9)]
