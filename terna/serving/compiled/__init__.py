@@ -2,9 +2,10 @@
 
 Running a program needs NumPy and LLVM: `program` (all of it) ← `reading` (plain cells → doubles),
 `walking` (trees) or `weighing` (linear models), `answering` (sums → labels); `plan` is what is kept
-on disk, and holds numbers only.
+on disk, and holds numbers and names only.
 
-Making one needs the model's library: `compiling` ← `encoding` (what becomes of each column),
-`estimators` and `boosters` (fitted models), `growing` (their trees, laid out to be walked). What
-was made is accepted by `agreement`, or not at all.
+Making one needs the model's library, so `apart` does it in a process of its own: `compiling` ←
+`encoding` (what becomes of each column), `estimators`, `calibrating` and `boosters` (what was
+fitted), `growing` (trees, laid out to be walked). What was made is accepted by `agreement`, with
+the help of `boundaries` (rows on either side of every split), or not at all.
 """

@@ -9,6 +9,7 @@ where its sum is within `UNDECIDED` of the decision threshold, its label is not 
 """
 
 import time
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +22,19 @@ from numpy.typing import NDArray
 
 from terna.contracts.errors import NotCompilable
 from terna.serving.compiled.boundaries import Boundaries
-from terna.serving.compiled.plan import Linear, Probabilities, Table, Threshold, Trees, Value
+from terna.serving.compiled.compiling import compile_model
+from terna.serving.compiled.plan import (
+    Column,
+    Linear,
+    Number,
+    Probabilities,
+    Table,
+    Threshold,
+    Trees,
+    Value,
+)
 from terna.serving.compiled.program import Program
-from terna.serving.compiled.reading import NotPlain
+from terna.serving.compiled.reading import LARGEST, NotPlain
 
 Array = NDArray[Any]
 Row = Sequence[Any]
@@ -36,7 +47,8 @@ UNDECIDED = 1e-12
 BATCH = 4096
 NEAREST = 256
 UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
-EXTREMES = (0.0, -0.0, 5e-324, -5e-324, 1e-30, 1.0, -1.0, 1e6, -1e6, 2.0**53, -(2.0**53))
+WHOLE = ("integer", "long")
+EXTREMES = (0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, 1e6, -1e6, 2.0**53, -(2.0**53))
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,22 @@ class Compared:
     """Of how many trees every split was tried from both sides."""
     of: int
     seconds: float
+    """Of CPU."""
+
+
+def accepted(model: PyFuncModel, rows: Rows, made_for: str = "") -> tuple[Program, Compared]:
+    """The model's program, compared with it; arguments as for `compile_model` and `check`.
+
+    Raises:
+        NotCompilable: with the reason, in one line, whatever went wrong.
+    """
+    try:
+        program = compile_model(model, made_for)
+        return program, check(program, model, rows)
+    except NotCompilable:
+        raise
+    except Exception as error:  # a model of a kind that nobody thought of
+        raise NotCompilable(f"compiling failed: unexpected {type(error).__name__}") from error
 
 
 def check(
@@ -57,12 +85,12 @@ def check(
 
     Args:
         rows: as a client sends them, in the signature's order; some dozens.
-        seconds: when no further tree is begun.
+        seconds: of this thread's CPU, after which no further tree is begun.
 
     Raises:
         NotCompilable: any answer differs, or the original fails where the program answers.
     """
-    start = time.monotonic()
+    start = time.thread_time()
     comparing = _Comparing(program, model)
     if not rows or not comparing.compare(rows):
         raise NotCompilable("the reference rows cannot be read as plain rows")
@@ -73,11 +101,12 @@ def check(
         boundaries = Boundaries(program.plan)
         of = len(boundaries.roots)
         for batch, done in boundaries.rows(rows, BATCH):
-            comparing.compare(batch, labels=NEAREST)
+            if batch:
+                comparing.compare(batch, labels=NEAREST)
             trees = done
-            if time.monotonic() - start > seconds:
+            if time.thread_time() - start > seconds:
                 break
-    return Compared(comparing.rows, trees, of, time.monotonic() - start)
+    return Compared(comparing.rows, trees, of, time.thread_time() - start)
 
 
 class _Comparing:
@@ -118,18 +147,17 @@ class _Comparing:
             raise NotCompilable(reason) from error
         return True
 
-    def _nearest(self, rows: Rows, sums: Sequence[float], count: int) -> Rows:
+    def _nearest(self, rows: Rows, sums: "array[float]", count: int) -> Rows:
         """The rows whose labels hang on the least."""
         nearest = np.argsort(self._margins(sums), kind="stable")[:count]
         return [rows[i] for i in nearest]
 
-    def _margins(self, sums: Sequence[float]) -> Array:
-        """How far each row's sums are from another label."""
-        outputs, answer = self._program.outputs, self._program.plan.answer
-        totals = np.asarray(sums).reshape(-1, outputs)
+    def _margins(self, sums: "array[float]") -> Array:
+        """How far each row is from another label."""
+        totals, answer = self._program.decisive(sums), self._program.plan.answer
         if isinstance(answer, Threshold):
             return np.abs(totals[:, answer.output] - answer.bound)
-        if outputs == 1:
+        if totals.shape[1] == 1:
             return np.zeros(len(totals))
         ranked = np.sort(totals, axis=1)
         return np.asarray(ranked[:, -1] - ranked[:, -2])
@@ -173,9 +201,12 @@ class _Original:
 
     def scores(self, rows: Rows) -> Array:
         """Shape (rows, classes), or (rows, 1) for a regression."""
-        frame = _enforce_schema(self._frame(rows), self._schema)
-        ask = getattr(self._raw, "predict_proba", None) or self._raw.predict
-        return np.asarray(ask(frame), np.float64).reshape(len(rows), -1)
+        frame = self._frame(rows)
+        if hasattr(self._raw, "predict_proba"):
+            made = self._raw.predict_proba(_enforce_schema(frame, self._schema))
+        else:
+            made = self._model.predict(frame)
+        return np.asarray(made, np.float64).reshape(len(rows), -1)
 
     def _frame(self, rows: Rows) -> Any:
         document = {"columns": self._schema.input_names(), "data": rows}
@@ -187,20 +218,31 @@ def _same(answer: Any, expected: Any) -> bool:
 
 
 def _changed(program: Program, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
-    """Groups of rows that no customer sent, each group read or left to the original as a whole."""
+    """Groups of rows that no customer sent, each read, or left to the original, as a whole."""
     columns = program.plan.columns
     yield _shuffled(rows, random)
-    numbers = [i for i, c in enumerate(columns) if c.kind in ("double", "float", "long", "integer")]
-    yield [_noisy(row, numbers, columns, random) for row in rows for _ in range(4)]
-    for i, column in enumerate(columns):
-        if i in numbers:
-            whole = column.kind in ("long", "integer")
-            yield [_with(row, i, int(e) if whole else e) for row in rows[:8] for e in EXTREMES]
-        if isinstance(column.cells, Table):
-            cells = [cell for cell, _ in column.cells.known]
-            yield [_with(row, i, cell) for row in rows[:4] for cell in (*cells, UNKNOWN)]
-        yield [_with(row, i, None) for row in rows]
-        yield [_with(row, i, None) if n % 2 else row for n, row in enumerate(rows)]
+    yield [_noisy(row, columns, random) for row in rows for _ in range(4)]
+    yield [
+        _with(row, number, cell)
+        for number, column in enumerate(columns)
+        for cell in _known(column)
+        for row in rows[:4]
+    ]
+    for number, column in enumerate(columns):
+        if column.kind == "string":
+            yield [_with(row, number, UNKNOWN) for row in rows]
+        yield [_with(row, number, None) for row in rows]
+        yield [_with(row, number, None) if n % 2 else row for n, row in enumerate(rows)]
+
+
+def _known(column: Column) -> list[Any]:
+    """Each category, or extremes that the column takes."""
+    if isinstance(column.cells, Table):
+        return [cell for cell, _ in column.cells.known]
+    if column.kind == "boolean":
+        return [False, True]
+    fit = [cell for cell in EXTREMES if abs(cell) <= LARGEST[column.kind]]
+    return [int(cell) for cell in fit] if column.kind in WHOLE else list(fit)
 
 
 def _with(row: Row, column: int, cell: Any) -> Row:
@@ -215,11 +257,15 @@ def _shuffled(rows: Rows, random: np.random.Generator) -> Rows:
     return list(zip(*columns, strict=True))
 
 
-def _noisy(row: Row, numbers: Sequence[int], columns: Any, random: np.random.Generator) -> Row:
-    noisy = list(row)
-    for i in numbers:
-        if noisy[i] is None:
-            continue
-        cell = noisy[i] * (1 + random.normal(0, 0.05)) + random.normal(0, 0.01)
-        noisy[i] = round(cell) if columns[i].kind in ("long", "integer") else float(cell)
-    return noisy
+def _noisy(row: Row, columns: Sequence[Column], random: np.random.Generator) -> Row:
+    return [
+        _near(cell, column, random) if isinstance(column.cells, Number) else cell
+        for cell, column in zip(row, columns, strict=True)
+    ]
+
+
+def _near(cell: Any, column: Column, random: np.random.Generator) -> Any:
+    if cell is None or column.kind == "boolean":
+        return cell
+    near = cell * (1 + random.normal(0, 0.05)) + random.normal(0, 0.01)
+    return round(near) if column.kind in WHOLE else float(near)

@@ -7,41 +7,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.serving.compiled.plan import Largest, Link, Probabilities, Threshold, Value
+from terna.serving.compiled.plan import (
+    Calibrator,
+    Link,
+    Plan,
+    Probabilities,
+    Threshold,
+    Value,
+)
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 Answer = Callable[["array[float]"], list[Any]]
 
 
-def answering(
-    answer: Threshold | Largest | Value | Probabilities, link: Link, outputs: int
-) -> Answer:
+def answering(plan: Plan, outputs: int) -> Answer:
     """The function that turns the sums of n rows, n x outputs, into n answers."""
-    if isinstance(answer, Threshold):
-        return _by_threshold(answer, outputs)
-    if isinstance(answer, Largest):
-        return _by_largest(answer, outputs)
-    linked = LINKS[link.name]
+    answer, link = plan.answer, plan.link
     if isinstance(answer, Value):
-        return lambda sums: linked(_rows(sums, outputs), link.scale)[:, 0].tolist()
-    return lambda sums: probabilities(sums, link, outputs).tolist()
+        return lambda sums: linked(sums, link, outputs)[:, 0].tolist()
+    if isinstance(answer, Probabilities):
+        return lambda sums: scores(sums, plan, outputs).tolist()
+    decide = _by_threshold if isinstance(answer, Threshold) else _by_largest
+    if not link.calibrators:
+        return decide(answer, outputs)
+    by_scores = decide(answer, link.classes)
+    return lambda sums: by_scores(array("d", linked(sums, link, outputs).tobytes()))
 
 
-def probabilities(sums: "array[float]", link: Link, outputs: int) -> Array:
-    """Shape (rows, classes), or (rows, 1) for a regression."""
-    linked = LINKS[link.name](_rows(sums, outputs), link.scale)
-    if outputs == 1 and link.name in ("mean", "expit"):
-        return np.column_stack([1 - linked, linked])
-    return linked
+def scores(sums: "array[float]", plan: Plan, outputs: int) -> Array:
+    """The probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
+    made = linked(sums, plan.link, outputs)
+    if outputs > 1 or isinstance(plan.answer, Value) or plan.link.calibrators:
+        return made
+    return np.column_stack([1 - made, made])
 
 
-def _by_threshold(threshold: Threshold, outputs: int) -> Answer:
+def linked(sums: "array[float]", link: Link, outputs: int) -> Array:
+    """What the link makes of n x outputs sums: shape (rows, outputs), or (rows, classes)."""
+    rows = np.frombuffer(sums).reshape(-1, outputs)
+    with np.errstate(over="ignore"):
+        return LINKS[link.name](rows.astype(np.float32) if link.narrow else rows, link)
+
+
+def _by_threshold(threshold: Any, outputs: int) -> Answer:
     bound, below, above = threshold.bound, threshold.below, threshold.above
     output = threshold.output
     return lambda sums: [above if total >= bound else below for total in sums[output::outputs]]
 
 
-def _by_largest(largest: Largest, outputs: int) -> Answer:
+def _by_largest(largest: Any, outputs: int) -> Answer:
     labels, divisor = largest.labels, largest.divisor
 
     def answer(sums: "array[float]") -> list[Any]:
@@ -52,24 +66,50 @@ def _by_largest(largest: Largest, outputs: int) -> Answer:
     return answer
 
 
-def _rows(sums: "array[float]", outputs: int) -> Array:
-    return np.frombuffer(sums).reshape(-1, outputs)
+def _expit(sums: Array, link: Link) -> Array:
+    one = sums.dtype.type(1)
+    return np.asarray(one / (one + np.exp(-_scaled(sums, link))))
 
 
-def _expit(sums: Array, scale: float) -> Array:
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-scale * sums))
-
-
-def _softmax(sums: Array, scale: float) -> Array:
-    shares = np.exp(scale * (sums - sums.max(axis=1, keepdims=True)))
+def _softmax(sums: Array, link: Link) -> Array:
+    shares = np.exp(_scaled(sums - sums.max(axis=1, keepdims=True), link))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-LINKS: Mapping[str, Callable[[Array, float], Array]] = {
-    "mean": lambda sums, scale: sums / scale,
+def _scaled(sums: Array, link: Link) -> Array:
+    return sums if link.scale == 1 else link.scale * sums
+
+
+def _calibrated(sums: Array, link: Link) -> Array:
+    """Each fold's calibrated shares, as scikit-learn normalizes them, and then their mean."""
+    parts = [_calibrate(sums[:, c.output] / link.scale, c) for c in link.calibrators]
+    folds = np.column_stack(parts).reshape(len(sums), -1, link.classes - (link.classes == 2))
+    total = np.zeros((len(sums), link.classes))
+    for shares in folds.swapaxes(0, 1):
+        total += _normalized(shares)
+    return np.asarray(total / folds.shape[1])
+
+
+def _calibrate(score: Array, calibrator: Calibrator) -> Array:
+    if calibrator.slope is not None:
+        return np.asarray(1 / (1 + np.exp(calibrator.slope * score + calibrator.offset)))
+    known, made = (np.frombuffer(part, "<f8") for part in (calibrator.known, calibrator.made))
+    return np.asarray(np.interp(score, known, made))
+
+
+def _normalized(shares: Array) -> Array:
+    if shares.shape[1] == 1:
+        return np.column_stack([1 - shares, shares])
+    total = shares.sum(axis=1, keepdims=True)
+    even = np.full_like(shares, 1 / shares.shape[1])
+    return np.asarray(np.divide(shares, total, out=even, where=total != 0))
+
+
+LINKS: Mapping[str, Callable[[Array, Link], Array]] = {
+    "mean": lambda sums, link: sums / link.scale,
     "expit": _expit,
     "softmax": _softmax,
-    "exp": lambda sums, scale: np.exp(scale * sums),
-    "identity": lambda sums, scale: scale * sums,
+    "exp": lambda sums, link: np.asarray(np.exp(_scaled(sums, link))),
+    "identity": _scaled,
+    "calibrated": _calibrated,
 }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.serving.compiled.plan import NODE, Column, Number, Plan, Table, Trees
+from terna.serving.compiled.plan import NODE, Column, Number, Plan, Table, Trees, layout
 from terna.serving.compiled.program import STEPS
 from terna.serving.compiled.reading import LARGEST
 
@@ -35,7 +35,7 @@ class Boundaries:
         self._slot, self._left = nodes["slot"].tolist(), nodes["left"].tolist()
         stump = len(nodes) - 1
         self.roots = [r for r in np.frombuffer(plan.engine.roots, "<i4").tolist() if r != stump]
-        self._place = [(c, k) for c, column in enumerate(plan.columns) for k in range(column.slots)]
+        self._place = [(c, k) for c in layout(plan.columns) for k in range(plan.columns[c].slots)]
         self._entries = {c: _entries(column) for c, column in enumerate(plan.columns)}
         self._float = [column.kind in ("double", "float") for column in plan.columns]
         self._steps = [(step.name, np.frombuffer(step.operand, "<f8")) for step in plan.steps]

@@ -1,6 +1,6 @@
 """From a loaded model to a program."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
@@ -13,13 +13,15 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from sklearn.pipeline import Pipeline
 
 from terna.contracts.errors import NotCompilable
-from terna.serving.compiled import plan
+from terna.serving.compiled import calibrating, plan  # noqa: F401  # registers itself
+from terna.serving.compiled.boosters import score_lightgbm, score_xgboost
 from terna.serving.compiled.encoding import Coded, Feature, Numeric, Text, encode
 from terna.serving.compiled.estimators import Scored, Weights, at_threshold, score
 from terna.serving.compiled.growing import Ensemble, lay_out
 from terna.serving.compiled.program import Program
 from terna.serving.compiled.reading import LARGEST
 
+LIBRARIES = {"xgboost": score_xgboost, "lightgbm": score_lightgbm}
 NOTHING = {
     "fill": np.nan,
     "add": 0.0,
@@ -29,6 +31,8 @@ NOTHING = {
     "narrow": 0.0,
 }
 """What changes nothing."""
+NULLABLE = ("string", "double", "float")
+"""MLflow takes a null for these kinds only."""
 
 Slot = tuple[int, bool]
 """A feature, and whether a missing one goes left there."""
@@ -40,7 +44,7 @@ def compile_model(model: PyFuncModel, made_for: str = "") -> Program:
     It is not to be trusted before `agreement.check` has compared the two.
 
     Args:
-        made_for: what `Program.load` asks for; see `digest`.
+        made_for: what `Program.load` asks for; see `apart.digest`.
 
     Raises:
         NotCompilable: with the reason, in one line.
@@ -82,24 +86,27 @@ def _taken_apart(model: Any, features: Sequence[Feature]) -> tuple[list[Feature]
         for _, step in model.steps[:-1]:
             features = encode(step, features)
         return _taken_apart(model.steps[-1][1], features)
-    return list(features), score(model)
+    return list(features), _scored(model)
+
+
+def _scored(estimator: Any) -> Scored:
+    library = type(estimator).__module__.partition(".")[0]
+    return LIBRARIES.get(library, score)(estimator)
 
 
 def _thresholded(model: Any, scored: Scored) -> Scored:
     """As scikit-learn resolves `auto`."""
-    method, threshold = model.response_method, getattr(model, "best_threshold_", None)
+    tuned = isinstance(model, TunedThresholdClassifierCV)
+    threshold = model.best_threshold_ if tuned else model.threshold
+    method = model.response_method
     if method == "auto":
-        method = (
-            "predict_proba" if hasattr(model.estimator_, "predict_proba") else "decision_function"
-        )
-    if threshold is None:
-        threshold = model.threshold
+        certain = hasattr(model.estimator_, "predict_proba")
+        method = "predict_proba" if certain else "decision_function"
     if threshold == "auto":
         threshold = 0.5 if method == "predict_proba" else 0.0
-    positive = getattr(model, "pos_label", None)
-    return at_threshold(
-        scored, threshold, scored.classes[1] if positive is None else positive, method
-    )
+    positive = None if tuned else model.pos_label
+    positive = scored.classes[-1] if positive is None else positive
+    return at_threshold(scored, threshold, positive, method)
 
 
 def _answered(scored: Scored, model: PyFuncModel) -> Scored:
@@ -115,7 +122,9 @@ def _answered(scored: Scored, model: PyFuncModel) -> Scored:
 def _narrowed(scored: Scored) -> Scored:
     """Votes are counted for one class only where the label hangs on no other."""
     engine, answer = scored.engine, scored.answer
-    if isinstance(engine, Ensemble) and isinstance(answer, plan.Threshold) and answer.output == 1:
+    if not isinstance(engine, Ensemble) or scored.link.name != "mean":
+        return scored
+    if isinstance(answer, plan.Threshold) and answer.output == 1:
         answer = structs.replace(answer, output=0)
         return replace(scored, engine=engine.output(1), answer=answer)
     return scored
@@ -129,10 +138,13 @@ class _Layout:
     ) -> None:
         self._columns, self._features, self._scored = columns, features, scored
         self._takes_missing = scored.engine.takes_missing
-        self._slots = sorted(
-            _compared(scored.engine, len(features)), key=lambda s: (features[s[0]].column, s)
-        )
+        self._slots = sorted(_compared(scored.engine, len(features)), key=self._order)
         self._number = {slot: number for number, slot in enumerate(self._slots)}
+
+    def _order(self, slot: Slot) -> tuple[bool, int, Slot]:
+        """As `plan.layout` has it."""
+        feature = self._features[slot[0]]
+        return isinstance(feature, Coded), feature.column, slot
 
     def drawn(self, made_for: str) -> plan.Plan:
         return plan.Plan(
@@ -153,42 +165,47 @@ class _Layout:
         return plan.Linear(np.array(order, "<i8").tobytes(), weights, engine.intercepts)
 
     def _column(self, number: int, name: str, kind: str) -> plan.Column:
+        """Features that no tree looks at count too: the original may fail on their cells."""
+        features = [f for f in self._features if f.column == number]
         slots = [slot for slot in self._slots if self._features[slot[0]].column == number]
-        kinds = {type(self._features[feature]) for feature, _ in slots}
-        if Text in kinds:
+        kinds = {type(self._features[feature]) for feature, _ in slots} or {*map(type, features)}
+        if slots and Text in kinds:
             raise NotCompilable(f"the text of column '{name}' reaches the model itself")
         if len(kinds) > 1:
             raise NotCompilable(f"column '{name}' is used both as a number and by category")
-        coded = Coded in kinds or (kind == "string" and not kinds)
-        cells = self._table(slots) if coded else self._numbers(slots)
-        return plan.Column(name, kind, len(slots), cells)
+        if Coded in kinds or kind == "string":
+            coded = [feature for feature in features if isinstance(feature, Coded)]
+            return plan.Column(name, kind, len(slots), self._table(coded, slots, kind))
+        missing = tuple(-np.inf if left else np.nan for _, left in slots)
+        nullable = all(map(self._takes_null, features))
+        return plan.Column(name, kind, len(slots), plan.Number(missing, nullable))
 
-    def _numbers(self, slots: Sequence[Slot]) -> plan.Number:
-        features = [self._features[feature] for feature, _ in slots]
-        nullable = self._takes_missing or all(f.filled for f in features if isinstance(f, Numeric))
-        return plan.Number(tuple(-np.inf if left else np.nan for _, left in slots), nullable)
+    def _takes_null(self, feature: Feature) -> bool:
+        if not isinstance(feature, Numeric) or feature.filled:
+            return True
+        return self._takes_missing and not feature.required
 
-    def _table(self, slots: Sequence[Slot]) -> plan.Table:
-        coded = [(f, left) for i, left in slots if isinstance(f := self._features[i], Coded)]
-        known = {
-            cell: self._codes([(f.known.get(cell, f.unknown), left) for f, left in coded])
-            for cell in dict.fromkeys(cell for f, _ in coded for cell in f.known)
-        }
+    def _table(self, coded: Sequence[Coded], slots: Sequence[Slot], kind: str) -> plan.Table:
+        def codes(of: Callable[[Coded], float | None]) -> tuple[float, ...] | None:
+            made = {id(feature): of(feature) for feature in coded}
+            if any(self._fails(code) for code in made.values()):
+                return None
+            return tuple(_slot(made[id(self._features[i])], left) for i, left in slots)
+
+        def known(cell: Any) -> tuple[float, ...] | None:
+            return codes(lambda feature: feature.known.get(cell, feature.unknown))
+
+        cells = dict.fromkeys(cell for feature in coded for cell in feature.known)
+        nullable = kind in NULLABLE
         return plan.Table(
-            known=[(cell, codes) for cell, codes in known.items() if codes is not None],
-            unknown=self._codes([(f.unknown, left) for f, left in coded]),
-            missing=self._codes([(f.missing, left) for f, left in coded]),
-            nulls=self._codes([(f.nulls, left) for f, left in coded]),
+            known=[(cell, made) for cell in cells if (made := known(cell)) is not None],
+            unknown=codes(lambda feature: feature.unknown),
+            missing=codes(lambda feature: feature.missing) if nullable else None,
+            nulls=codes(lambda feature: feature.nulls) if nullable else None,
         )
 
-    def _codes(self, codes: Sequence[tuple[float | None, bool]]) -> tuple[float, ...] | None:
-        """What goes into the slots; None where the original fails."""
-        made = []
-        for code, left in codes:
-            if code is None or (np.isnan(code) and not self._takes_missing):
-                return None
-            made.append(-np.inf if np.isnan(code) and left else code)
-        return tuple(made)
+    def _fails(self, code: float | None) -> bool:
+        return code is None or (np.isnan(code) and not self._takes_missing)
 
     def _steps(self) -> list[plan.Step]:
         chains = [self._chain(feature) for feature, _ in self._slots]
@@ -206,6 +223,13 @@ class _Layout:
         return (("narrow", 1.0), *feature.steps) if single else feature.steps
 
 
+def _slot(code: float | None, left: bool) -> float:
+    """What a missing code is in a slot, as for numbers."""
+    if code is None or np.isnan(code):
+        return -np.inf if left else np.nan
+    return code
+
+
 def _compared(engine: Ensemble | Weights, features: int) -> set[Slot]:
     if isinstance(engine, Ensemble):
         return engine.splits()
@@ -213,8 +237,7 @@ def _compared(engine: Ensemble | Weights, features: int) -> set[Slot]:
 
 
 def _by_name(layer: Sequence[tuple[str, float]]) -> dict[str, list[float]]:
-    """One operand a slot, and one for the zero; slots without the operation get one that does
-    nothing."""
+    """One operand a slot, which does nothing where the step is not meant, and one for the zero."""
     names = dict.fromkeys(name for name, _ in layer if name)
     return {
         name: [operand if n == name else NOTHING[name] for n, operand in (*layer, ("", 0.0))]

@@ -41,6 +41,8 @@ class Numeric:
 
     column: int
     steps: tuple[tuple[str, float], ...] = ()
+    required: bool = False
+    """Whether a missing one fails: in a sparse matrix it does."""
 
     @property
     def filled(self) -> bool:
@@ -116,7 +118,7 @@ def _(columns: ColumnTransformer, features: Sequence[Feature]) -> list[Feature]:
         taken = [features[i] for i in columns._transformer_to_input_indices[name]]
         if transformer != "drop" and taken:
             made += encode(transformer, taken)
-    return made
+    return [_sparse(feature) for feature in made] if columns.sparse_output_ else made
 
 
 @encode.register
@@ -216,6 +218,10 @@ def _impute(feature: Feature, fill: Any) -> Feature:
     return feature.then("fill", fill)
 
 
+def _sparse(feature: Feature) -> Feature:
+    return replace(feature, required=True) if isinstance(feature, Numeric) else feature
+
+
 def _left_out(imputer: SimpleImputer, fill: Any) -> bool:
     """A column that had no value at all in training."""
     return bool(pd.isna(fill)) and not imputer.keep_empty_features
@@ -240,12 +246,12 @@ def _plain(category: Any) -> Any:
 
 
 def _others(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Cells that are unknown, missing, and None: MLflow makes NaN of a null number."""
+    """Cells that are unknown, missing, and None, which an imputer for NaN leaves as it is."""
     if not isinstance(feature, Text):
         unknown = not cells[0] if isinstance(cells[0], bool) else max(cells) + 1
         return unknown, np.nan, np.nan
     if feature.filled is not None:
-        return UNKNOWN_TEXT, feature.filled, feature.filled
+        return UNKNOWN_TEXT, feature.filled, None
     return UNKNOWN_TEXT, np.nan, None
 
 

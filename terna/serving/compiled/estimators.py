@@ -144,17 +144,20 @@ def at_threshold(scored: Scored, threshold: float, positive: Any, method: str) -
     if len(scored.classes) != 2:
         raise NotCompilable("a threshold for a model without two classes is not compiled")
     number = scored.classes.index(positive)
+    if scored.link.calibrators and method == "predict_proba":
+        labels = scored.classes[1 - number], positive
+        return replace(scored, answer=Threshold(number, threshold, *labels))
     negative = scored.classes[1 - number]
     if isinstance(scored.answer, Largest):
         if method != "predict_proba":
             raise NotCompilable("a threshold on the decision function of votes is not compiled")
-        bound = _first(lambda total: total / scored.link.scale >= threshold)
+        bound = first_sum(lambda total: total / scored.link.scale >= threshold)
         return replace(scored, answer=Threshold(number, bound, negative, positive))
     rises = number == 1
     reached = _reached(scored.link, threshold, method, rises)
     if rises:
-        return replace(scored, answer=Threshold(0, _first(reached), negative, positive))
-    bound = _first(lambda total: not reached(total))
+        return replace(scored, answer=Threshold(0, first_sum(reached), negative, positive))
+    bound = first_sum(lambda total: not reached(total))
     return replace(scored, answer=Threshold(0, bound, positive, negative))
 
 
@@ -169,7 +172,7 @@ def _reached(link: Link, threshold: float, method: str, rises: bool) -> Callable
     return lambda total: bool(1 - expit(link.scale * total) >= threshold)
 
 
-def _first(holds: Callable[[float], bool]) -> float:
+def first_sum(holds: Callable[[float], bool]) -> float:
     """The smallest double from which on `holds`: it must not cease to hold above."""
     low, high = _rank(-math.inf), _rank(math.inf)
     if holds(-math.inf):

@@ -3,6 +3,7 @@
 Each array is the bytes of little-endian numbers.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ class Column(Struct, frozen=True):
     slots: int
     """How many doubles a cell becomes."""
     cells: Number | Table
+
+
+def layout(columns: Sequence[Column]) -> list[int]:
+    """The columns in the order of their slots: numbers first."""
+    return sorted(range(len(columns)), key=lambda n: isinstance(columns[n].cells, Table))
 
 
 class Step(Struct, frozen=True):
@@ -86,13 +92,31 @@ class Linear(Struct, frozen=True, tag="linear"):
     intercepts: tuple[float, ...]
 
 
+class Calibrator(Struct, frozen=True):
+    """From one score to a calibrated share: a sigmoid, or points to interpolate between."""
+
+    output: int
+    slope: float | None = None
+    offset: float = 0.0
+    known: bytes = b""
+    """float64: the points' scores, ascending."""
+    made: bytes = b""
+    """float64: their shares."""
+
+
 class Link(Struct, frozen=True):
     """From sums to probabilities, or to the value of a regression."""
 
     name: str
-    """mean, expit, softmax, exp or identity."""
+    """mean, expit, softmax, exp, identity or calibrated."""
     scale: float = 1.0
-    """What the sums are multiplied with first; for `mean`, divided by."""
+    """What the sums are multiplied with first; for `mean` and `calibrated`, divided by."""
+    narrow: bool = False
+    """Whether it is computed in float32."""
+    calibrators: tuple[Calibrator, ...] = ()
+    """Fold by fold: one a class, or one where there are two. Labels go by the shares then."""
+    classes: int = 0
+    """How many the calibrators are for."""
 
 
 class Threshold(Struct, frozen=True, tag="threshold"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terna.contracts.errors import NotCompilable
-from terna.serving.compiled.answering import answering, probabilities
+from terna.serving.compiled.answering import answering, linked, scores
 from terna.serving.compiled.plan import Linear, Plan, Step
 from terna.serving.compiled.reading import NotPlain, Reader
 from terna.serving.compiled.weighing import Weigher
@@ -32,7 +32,7 @@ class Program:
         self._read = Reader(plan.columns).read
         self._steps = [_stepping(step, self._slots) for step in plan.steps]
         self._engine = _engine(plan, self._slots)
-        self._answer = answering(plan.answer, plan.link, self._engine.outputs)
+        self._answer = answering(plan, self._engine.outputs)
 
     @classmethod
     def decode(cls, content: bytes, made_for: str) -> Self:
@@ -78,14 +78,15 @@ class Program:
         rows = _plain(frame, [column.name for column in self.plan.columns])
         return None if rows is None else self.predict_rows(rows)
 
-    @property
-    def outputs(self) -> int:
-        """How many sums a row has."""
-        return self._engine.outputs
-
     def scores(self, sums: "array[float]") -> Array:
         """The probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
-        return probabilities(sums, self.plan.link, self._engine.outputs)
+        return scores(sums, self.plan, self._engine.outputs)
+
+    def decisive(self, sums: "array[float]") -> Array:
+        """What labels are decided by: shape (rows, outputs), or (rows, classes)."""
+        if self.plan.link.calibrators:
+            return linked(sums, self.plan.link, self._engine.outputs)
+        return np.frombuffer(sums).reshape(-1, self._engine.outputs)
 
     def sums(self, rows: Sequence[Sequence[Any]]) -> "array[float]":
         """What trees or weights add up to, each row's outputs one after another.

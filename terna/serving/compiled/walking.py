@@ -19,6 +19,8 @@ CHUNK = 256
 """Rows that stay in the processor's cache while all trees pass over them."""
 
 Walk = Callable[[int, int, int, int], None]
+_ENGINES: list[Any] = []
+"""Kept for as long as the process: the compiled function lives in it."""
 
 
 class Walker:
@@ -69,8 +71,9 @@ def _walks() -> tuple[Walk, Walk]:
     options.slp_vectorization = options.loop_vectorization = False  # gathers are slower here
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    _walks.engine = engine = llvm.create_mcjit_compiler(module, machine)  # type: ignore[attr-defined]
+    engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
+    _ENGINES.append(engine)
     address = engine.get_function_address("walk")
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     kinds: list[Any] = [ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE]

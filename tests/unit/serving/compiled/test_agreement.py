@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from terna.contracts.errors import NotCompilable
 from terna.serving.compiled import agreement
 from terna.serving.compiled.compiling import compile_model
-from terna.serving.compiled.plan import NODE, Plan, Table
+from terna.serving.compiled.plan import NODE, Table, layout
 from terna.serving.compiled.program import Program
 from tests.unit.serving.compiled.conftest import as_loaded, at, customers, fitted, rows_of
 
@@ -30,7 +30,7 @@ def model(request: pytest.FixtureRequest) -> PyFuncModel:
     return as_loaded(at(0.4, fitted(ESTIMATORS[request.param])), customers())
 
 
-Change = Callable[[Any], Plan]
+Change = Callable[[Any], Any]
 
 
 def refusal(model: PyFuncModel, change: Change) -> str:
@@ -44,13 +44,14 @@ def nodes_of(plan: Any) -> np.ndarray[Any, Any]:
     return np.frombuffer(plan.engine.nodes, NODE).copy()
 
 
-def with_nodes(plan: Any, nodes: np.ndarray[Any, Any]) -> Plan:
+def with_nodes(plan: Any, nodes: np.ndarray[Any, Any]) -> Any:
     return replaced(plan, engine=replaced(plan.engine, nodes=nodes.tobytes()))
 
 
 def splits_on(plan: Any, column: str) -> np.ndarray[Any, Any]:
     """The nodes that split on a column."""
-    names = [c.name for c in plan.columns for _ in range(c.slots)]
+    columns = [plan.columns[number] for number in layout(plan.columns)]
+    names = [c.name for c in columns for _ in range(c.slots)]
     slots = [number for number, name in enumerate(names) if name == column]
     return np.flatnonzero(np.isin(nodes_of(plan)["slot"], slots))
 
@@ -67,7 +68,7 @@ def test_the_faithful_program_is_accepted_and_every_split_was_tried(model: PyFun
 def test_one_threshold_that_is_off_by_its_last_bit_is_found(
     model: PyFuncModel, which: int, towards: float
 ) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         nodes, node = nodes_of(plan), splits_on(plan, "minutes")[which]
         nodes["threshold"][node] = np.nextafter(nodes["threshold"][node], towards)
         return with_nodes(plan, nodes)
@@ -76,7 +77,7 @@ def test_one_threshold_that_is_off_by_its_last_bit_is_found(
 
 
 def test_missing_values_that_go_the_other_way_are_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         columns = [
             replaced(c, cells=replaced(c.cells, missing=tuple(-np.inf for _ in c.cells.missing)))
             if c.name == "minutes"
@@ -91,7 +92,7 @@ def test_missing_values_that_go_the_other_way_are_found(model: PyFuncModel) -> N
 def test_a_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
     half = {"forest": 10.0, "boosting": 0.0}
 
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         bound = half["forest" if plan.link.name == "mean" else "boosting"]
         return replaced(plan, answer=replaced(plan.answer, bound=bound))
 
@@ -99,7 +100,7 @@ def test_a_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
 
 
 def test_swapped_labels_are_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         below, above = plan.answer.below, plan.answer.above
         return replaced(plan, answer=replaced(plan.answer, below=above, above=below))
 
@@ -107,14 +108,14 @@ def test_swapped_labels_are_found(model: PyFuncModel) -> None:
 
 
 def test_labels_of_another_type_are_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         return replaced(plan, answer=replaced(plan.answer, above=True))
 
     assert "answers" in refusal(model, change)
 
 
 def test_two_categories_that_are_mixed_up_are_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         return replaced(plan, columns=[mixed(c) if c.name == "plan" else c for c in plan.columns])
 
     def mixed(column: Any) -> Any:
@@ -125,7 +126,7 @@ def test_two_categories_that_are_mixed_up_are_found(model: PyFuncModel) -> None:
 
 
 def test_an_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         columns = [
             replaced(c, cells=replaced(c.cells, unknown=c.cells.known[0][1]))
             if isinstance(c.cells, Table) and c.name == "plan"
@@ -138,7 +139,7 @@ def test_an_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) 
 
 
 def test_a_leaf_that_is_off_by_a_billionth_share_is_found(model: PyFuncModel) -> None:
-    def change(plan: Any) -> Plan:
+    def change(plan: Any) -> Any:
         values = np.frombuffer(plan.engine.values).copy()
         values += 1e-7
         return replaced(plan, engine=replaced(plan.engine, values=values.tobytes()))

@@ -56,7 +56,7 @@ def test_what_terna_publishes_answers_the_same_compiled(
 
     compared = agreement.check(program, model, rows_of(customers(60)))
 
-    rows, expected = rows_of(customers()), model.predict(customers()).tolist()
+    rows, expected = rows_of(customers()), served(model, rows_of(customers()))
     assert program.predict_rows(rows) == program.predict_frame(customers()) == expected
     alone = [program.predict_rows([row]) for row in rows]
     assert alone == [served(model, [row]) for row in rows]
