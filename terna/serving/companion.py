@@ -1,5 +1,6 @@
 """A process that a server keeps at its side: started with it, again when it ends, ended with it."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -41,7 +42,10 @@ class Companion:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "terna", self._command])
+        # One thread in the models' libraries: more would take the cores of requests.
+        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "terna", self._command]
+        return subprocess.Popen(command, env=os.environ | threads)
 
     def _keep(self) -> None:
         while True:

@@ -2,14 +2,15 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from terna.contracts import reference
 from terna.contracts.errors import NotCompilable, TooSlow
 from terna.contracts.scoring import Rows
 from terna.contracts.version import Version
 from terna.serving.compiled import agreement
-from terna.serving.compiled.compiling import compile_model
 from terna.serving.compiled.program import Program
 from terna.serving.model import LoadedModel
 from terna.serving.original import Original
@@ -50,14 +51,17 @@ class Judge:
 
     def _compile(self, original: Original, rows: Rows, folder: Path) -> tuple[Program | None, str]:
         try:
-            program = compile_model(original.model, made_for(folder))
-            compared = agreement.check(program, original.model, rows.values)
+            asked = _in_order(rows, original.names)
+            program, compared = agreement.accepted(original.model, asked, made_for(folder))
         except NotCompilable as error:
             self._programs.forget(folder)
             logger.warning("answers by pyfunc: %s", error)
             return None, f"pyfunc: {error}"
         self._programs.keep(folder, program)
-        logger.info("%s, compared on %d rows", program.kind, compared.rows)
+        logger.info(
+            "%s: %d rows compared, every split of %d of %d trees tried, in %.1f s",
+            *(program.kind, compared.rows, compared.trees, compared.of, compared.seconds),
+        )
         return program, program.kind
 
     def _check_speed(self, model: LoadedModel, row: Rows) -> None:
@@ -68,6 +72,14 @@ class Judge:
                 f" {self._seconds * 1000:.2g} ms, and TERNA_SERVING_SLOWER is {self._slower:g}."
             )
         self._seconds = seconds
+
+
+def _in_order(rows: Rows, names: Sequence[str]) -> Sequence[Sequence[Any]]:
+    """The rows' cells in the signature's order."""
+    place = {name: number for number, name in enumerate(rows.columns or names)}
+    if not names or not set(names) <= place.keys():
+        raise NotCompilable("the reference rows do not have the signature's columns")
+    return [[row[place[name]] for name in names] for row in rows.values]
 
 
 def _seconds(model: LoadedModel, row: Rows) -> float:

@@ -5,18 +5,21 @@ not cover it: the seal does, and only who reads this server's private key can ma
 """
 
 import hmac
+import sys
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 from terna.contracts.errors import NotCompilable
 from terna.files import write_private
+from terna.serving import compiled
 from terna.serving.compiled.program import Program
 
+SIGNATURE = "model.sig"
 SEAL = 32
 """Bytes of a seal, HMAC-SHA-256."""
 
-LIBRARIES = ("terna", "scikit-learn", "numpy", "llvmlite", "msgspec")
+LIBRARIES = ("llvmlite", "mlflow-skinny", "numpy", "pandas", "scikit-learn")
 """Another version of one of them compiles anew."""
 
 
@@ -51,8 +54,11 @@ class Programs:
 
 
 def made_for(copy: Path) -> str:
-    """The version, as its copy is named, and the libraries that a program was compiled with."""
-    return " ".join([copy.name, *(f"{name} {version(name)}" for name in LIBRARIES)])
+    """A digest of what a program depends on: the signed files, our own code and the libraries."""
+    code = sorted(path for path in Path(compiled.__file__).parent.glob("*.*") if path.is_file())
+    digests = (sha256(path.read_bytes()).hexdigest() for path in (copy / SIGNATURE, *code))
+    versions = (f"{name}=={version(name)}" for name in LIBRARIES)
+    return sha256("\n".join([sys.version, *versions, *digests]).encode()).hexdigest()
 
 
 def place(copy: Path) -> Path:

@@ -44,7 +44,7 @@ def compile_model(model: PyFuncModel, made_for: str = "") -> Program:
     It is not to be trusted before `agreement.check` has compared the two.
 
     Args:
-        made_for: what `Program.load` asks for; see `apart.digest`.
+        made_for: what `Program.load` asks for; see `programs.made_for`.
 
     Raises:
         NotCompilable: with the reason, in one line.

@@ -366,7 +366,7 @@ def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
     def refuse(*_: object) -> None:
         raise NotCompilable("the labels of 1 of 200 rows differ")
 
-    monkeypatch.setattr(agreement, "check", refuse)
+    monkeypatch.setattr(agreement, "accepted", refuse)
     version = server.promote()
 
     server.look()
