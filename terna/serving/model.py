@@ -1,6 +1,7 @@
 """One version, loaded: from a verified directory to answers."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,6 +18,8 @@ from terna.registry import Version
 from terna.serving.inputs import Inputs, Reader, column_names
 from terna.serving.outputs import as_json
 from terna.serving.refusals import Refusals
+
+logger = logging.getLogger("terna.serving")
 
 COMPILED, PYFUNC = "compiled", "pyfunc"
 """The paths on which a request is answered."""
@@ -92,7 +95,11 @@ class LoadedModel:
 
     def predict_rows(self, rows: Table) -> list[Any] | None:
         """What the compiled model returns; None where pyfunc must be asked."""
-        return self._program.predict_rows(rows) if self._program else None
+        try:
+            return self._program.predict_rows(rows) if self._program else None
+        except Exception as error:  # pyfunc knows better, or says what is wrong
+            logger.error("the compiled model failed: %s", type(error).__name__)
+            return None
 
     def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
         """What MLflow's scoring server answers, and by which path.
@@ -185,9 +192,9 @@ class LoadedModel:
             return None
         try:
             frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
+            return self._program.predict_frame(frame)
         except Exception:
-            return None  # pyfunc refuses it too, in the words that are understood here
-        return self._program.predict_frame(frame)
+            return None  # pyfunc refuses it too, and its errors are understood here
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
