@@ -5,6 +5,7 @@ request never imports them, which is most of its memory and of its start.
 """
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from terna.serving.original import Original
+
+logger = logging.getLogger("terna.serving")
 
 COMPILED, PYFUNC = "compiled", "pyfunc"
 """The paths on which a request is answered."""
@@ -90,7 +93,11 @@ class LoadedModel:
 
     def predict_rows(self, rows: Table) -> list[Any] | None:
         """What the compiled model returns; None where the original must be asked."""
-        return self._program.predict_rows(rows) if self._program else None
+        try:
+            return self._program.predict_rows(rows) if self._program else None
+        except Exception as error:  # the original knows better, or says what is wrong
+            logger.error("the compiled model failed: %s", type(error).__name__)
+            return None
 
     def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
         """What MLflow's scoring server answers, and by which path.

@@ -72,20 +72,26 @@ def test_training_says_in_one_line_that_the_tracking_server_is_down(stack: Stack
     assert "Traceback" not in done.stderr
 
 
+BAD, UNFIT = "BAD_REQUEST", "INVALID_PARAMETER_VALUE"
+
+
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "code", "says"),
     [
-        ("not json", "not valid JSON"),
-        ('{"rows": []}', "exactly one of the keys"),
-        ('{"inputs": [[1, 2]]}', "Row 0 has 2 values, and the model takes 12"),
-        ('{"dataframe_records": [{"account_length": 1}]}', "Missing columns: number_vmail"),
+        ("not json", BAD, "not valid JSON"),
+        ('{"rows": []}', BAD, "exactly one of the keys"),
+        ('{"inputs": [[1, 2]]}', UNFIT, "Row 0 has 2 values, and the model takes 12"),
+        ('{"dataframe_records": [{"account_length": 1}]}', UNFIT, "Missing columns: number_vmail"),
         (
             json.dumps({"inputs": [["secret", *holdout_rows(1)[0][1:]]]}),
+            BAD,
             "Row 0: 'account_length' must be a whole number",
         ),
     ],
 )
-def test_a_bad_payload_gets_400_and_one_line_that_helps(stack: Stack, body: str, says: str) -> None:
+def test_a_bad_payload_gets_400_and_one_line_that_helps(
+    stack: Stack, body: str, code: str, says: str
+) -> None:
     response = httpx.post(
         stack.settings.erp.endpoint,
         content=body,
@@ -93,7 +99,7 @@ def test_a_bad_payload_gets_400_and_one_line_that_helps(stack: Stack, body: str,
         verify=ssl.create_default_context(cafile=str(stack.settings.erp.ca)),
     )
     assert response.status_code == 400
-    assert response.json()["error_code"] == "BAD_REQUEST"
+    assert response.json()["error_code"] == code
     assert says in response.json()["message"]
     assert "secret" not in response.text
 

@@ -11,7 +11,7 @@ import pytest
 
 from terna.contracts.version import Version
 from terna.serving.handlers import Handlers
-from terna.serving.model import LoadedModel
+from terna.serving.model import LoadedModel, Program
 from terna.serving.original import Original
 from terna.serving.routes import App
 from terna.serving.slot import Slot
@@ -19,7 +19,7 @@ from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.scored.servers import MLflowServer, Said, serving
 from tests.rsgi import Answered, Client
-from tests.unit.serving.conftest import NoWatcher
+from tests.unit.serving.conftest import Direct, NoWatcher
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 
@@ -59,17 +59,27 @@ def _said(answer: Answered) -> Said:
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
-    folders = models.save(tmp_path_factory.mktemp("models"))
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return models.save(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def pairs(folders: dict[str, Path]) -> Iterator[dict[str, Pair]]:
     with serving(folders) as servers:
         clients = {name: _client(name, folder) for name, folder in folders.items()}
         yield {name: Pair(servers[name], clients[name]) for name in folders}
 
 
-def _client(name: str, folder: Path) -> Client:
+@pytest.fixture(scope="module")
+def compiled(folders: dict[str, Path]) -> Client:
+    model = mlflow.pyfunc.load_model(str(folders["churn"]))
+    return _client("churn", folders["churn"], Direct(model.get_raw_model()))
+
+
+def _client(name: str, folder: Path, program: Program | None = None) -> Client:
     slot = Slot()
     original = Original(mlflow.pyfunc.load_model(str(folder)))
-    slot.swap(LoadedModel(Version(name, 1, "", ""), lambda: original))
+    slot.swap(LoadedModel(Version(name, 1, "", ""), lambda: original, program))
     return Client(App(Handlers(slot, threads=1), NoWatcher(), max_body=10_000_000))
 
 
@@ -83,6 +93,20 @@ def test_the_same_answer(pairs: dict[str, Pair], case: Case) -> None:
         assert _essence(ours) != _essence(theirs), f"not different any more: {case.differs.why}"
     else:
         assert _essence(ours) == _essence(theirs)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.model == "churn"], ids=str)
+def test_the_same_answer_with_a_compiled_model(
+    pairs: dict[str, Pair], compiled: Client, case: Case
+) -> None:
+    headers = {} if case.content_type is None else {"content-type": case.content_type}
+
+    by_pyfunc, by_program = (
+        _said(client.ask("POST", "/invocations", case.body, headers))
+        for client in (pairs["churn"].terna, compiled)
+    )
+
+    assert by_program == by_pyfunc
 
 
 def _essence(said: Said) -> tuple[int, str, object]:

@@ -113,7 +113,8 @@ class Direct:
         return self._predict(frame)
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
-        return all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
+        typed = all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
+        return typed and all(abs(cell) < 2**53 for cell in row if isinstance(cell, (float, int)))
 
     def _predict(self, frame: pd.DataFrame) -> list[Any]:
         return self._model.predict(frame).tolist()  # type: ignore[no-any-return]

@@ -34,8 +34,22 @@ values = st.recursive(
     ),
     max_leaves=16,
 )
-records = st.fixed_dictionaries(dict.fromkeys(COLUMNS, cells), optional={SECRET: values})
-rows = st.lists(cells, min_size=3, max_size=5)
+plausible: dict[str, st.SearchStrategy[Any]] = {
+    "minutes": st.floats(0, 300) | st.none() | st.integers(0, 300),
+    "plan": st.sampled_from(["basic", "extra", None, ""]),
+    "calls": st.integers(0, 9),
+    "vip": st.booleans(),
+}
+
+
+def mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """So that much of what is sent gets as far as the model."""
+    return st.integers(0, 15).flatmap(lambda odd: cells if odd == 15 else usual)
+
+
+columns = {name: mostly(usual) for name, usual in plausible.items()}
+records = st.fixed_dictionaries(columns, optional={SECRET: values})
+rows = st.tuples(*columns.values()).map(list) | st.lists(cells, max_size=5)
 splits = st.fixed_dictionaries(
     {"data": st.lists(rows, max_size=3)},
     optional={
@@ -52,10 +66,11 @@ content_types = st.sampled_from(
     ["application/json"] * 6
     + ["text/csv", "application/vnd.apache.parquet", "application/json; charset=utf-8", SECRET]
 )
-tensors = st.fixed_dictionaries(
+DATATYPES = dict(zip(COLUMNS, ("FP64", "BYTES", "INT64", "BOOL"), strict=True))
+odd_tensors = st.fixed_dictionaries(
     {
         "name": st.sampled_from([*COLUMNS, SECRET]),
-        "datatype": st.sampled_from(["FP64", "BYTES", "INT64", "BOOL", "FP16", "UINT8", SECRET]),
+        "datatype": st.sampled_from([*DATATYPES.values(), "FP16", "UINT8", SECRET]),
         "shape": st.lists(st.integers(-1, 3), max_size=3) | st.just([2, 1]),
     },
     optional={
@@ -63,10 +78,27 @@ tensors = st.fixed_dictionaries(
         "parameters": st.dictionaries(st.just("binary_data_size"), st.integers(-1, 20) | cells),
     },
 )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[Any]:
+    """A tensor a column, some of them odd."""
+    inputs = [
+        {
+            "name": name,
+            "datatype": DATATYPES[name],
+            "shape": [2],
+            "data": draw(st.lists(columns[name], min_size=2, max_size=2)),
+        }
+        for name in COLUMNS
+    ]
+    return inputs + draw(st.lists(odd_tensors, max_size=1))
+
+
 questions = st.fixed_dictionaries(
-    {"inputs": st.lists(tensors, max_size=5) | values},
-    optional={"id": cells, "parameters": values, "outputs": values},
-)
+    {"inputs": tables() | tables() | st.lists(odd_tensors, max_size=5) | values},
+    optional={"id": st.text(max_size=3), "parameters": st.dictionaries(st.text(), cells)},
+) | st.fixed_dictionaries({"inputs": values}, optional={"id": cells, "outputs": values})
 
 
 @pytest.fixture(scope="module", params=["pyfunc", "compiled"])
@@ -102,7 +134,11 @@ def test_invocations_answers_any_bytes(client: Client, body: bytes, content_type
     check(client.ask("POST", "/invocations", body, {"content-type": content_type}))
 
 
-@given(question=questions, rest=st.binary(max_size=20), said=st.none() | st.integers(-1, 500))
+@given(
+    question=questions,
+    rest=st.just(b"") | st.binary(max_size=20),
+    said=st.none() | st.integers(-1, 500),
+)
 def test_infer_answers_any_tensors(
     client: Client, question: Any, rest: bytes, said: int | None
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
+import pandas as pd
 import pytest
 
 from terna.contracts.errors import (
@@ -22,7 +23,7 @@ from terna.contracts.scoring import JSON, Rows
 from terna.contracts.version import Version
 from terna.serving.model import LoadedModel
 from terna.serving.original import Original
-from tests.unit.serving.conftest import COLUMNS, NAME, Workshop
+from tests.unit.serving.conftest import COLUMNS, NAME, Direct, Workshop
 
 GOOD: list[Any] = [120.5, "basic", 3, True]
 ROWS = [[minutes, plan, 4, True] for minutes in range(60, 180, 5) for plan in ("basic", "extra")]
@@ -369,3 +370,19 @@ def test_a_refusal_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_pat
                 model.answer(JSON, body)
             refused.append((type(error.value), str(error.value)))
         assert refused[0] == refused[1]
+
+
+def test_what_the_compiled_model_fails_on_is_answered_by_pyfunc(
+    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Direct):
+        def _predict(self, frame: pd.DataFrame) -> list[Any]:
+            raise KeyError(frame["plan"][0])
+
+    broken = workshop.load(tmp_path / "broken", program=Broken(None))
+    body = json.dumps({"inputs": workshop.rows()}).encode()
+
+    said, path = broken.answer(JSON, body)
+
+    assert (said, path) == workshop.load(tmp_path / "model").answer(JSON, body)
+    assert caplog.messages == ["the compiled model failed: KeyError"]
