@@ -107,9 +107,9 @@ class Original:
             return None
         try:
             frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
+            return program.predict_frame(frame)
         except Exception:
-            return None  # pyfunc refuses it too, in the words that are understood here
-        return program.predict_frame(frame)
+            return None  # pyfunc refuses it too, and its errors are understood here
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ from terna.serving.compiled.plan import (
 )
 from terna.serving.compiled.program import Program
 from terna.serving.compiled.reading import LARGEST, NotPlain
+from terna.serving.inputs import keep_texts, texts
 
 Array = NDArray[Any]
 Row = Sequence[Any]
@@ -189,7 +190,7 @@ class _Comparing:
 
 
 class _Original:
-    """The model, asked by way of MLflow."""
+    """The model, asked as `Original` asks it."""
 
     def __init__(self, model: PyFuncModel) -> None:
         self._model = model
@@ -210,7 +211,9 @@ class _Original:
 
     def _frame(self, rows: Rows) -> Any:
         document = {"columns": self._schema.input_names(), "data": rows}
-        return dataframe_from_parsed_json(document, "split", self._schema)
+        frame = dataframe_from_parsed_json(document, "split", self._schema)
+        keep_texts(frame, texts(self._schema))
+        return frame
 
 
 def _same(answer: Any, expected: Any) -> bool:

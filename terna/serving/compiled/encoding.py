@@ -246,13 +246,13 @@ def _plain(category: Any) -> Any:
 
 
 def _others(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Cells that are unknown, missing, and None, which an imputer for NaN leaves as it is."""
+    """Cells that are unknown, missing, and missing in every row: `keep_texts` has NaN for both."""
     if not isinstance(feature, Text):
         unknown = not cells[0] if isinstance(cells[0], bool) else max(cells) + 1
         return unknown, np.nan, np.nan
     if feature.filled is not None:
-        return UNKNOWN_TEXT, feature.filled, None
-    return UNKNOWN_TEXT, np.nan, None
+        return UNKNOWN_TEXT, feature.filled, feature.filled
+    return UNKNOWN_TEXT, np.nan, np.nan
 
 
 def _fits(cell: Any, dtype: np.dtype[Any]) -> bool:

@@ -20,6 +20,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 from terna.serving.compiled import agreement
 from terna.serving.compiled.compiling import compile_model
 from terna.serving.compiled.program import Program
+from terna.serving.inputs import keep_texts, texts
 from terna.training.prepare import Features, pipeline
 
 COLUMNS = ("minutes", "plan", "calls", "vip", "city")
@@ -72,10 +73,11 @@ def rows_of(table: pd.DataFrame) -> list[list[Any]]:
 
 
 def served(model: PyFuncModel, rows: list[list[Any]]) -> list[Any]:
-    """What `mlflow models serve` answers these rows."""
+    """What the original answers these rows, asked as clients ask it."""
     schema = model.metadata.get_input_schema()
     document = {"columns": schema.input_names(), "data": rows}
     frame = dataframe_from_parsed_json(document, "split", schema)
+    keep_texts(frame, texts(schema))
     return list(np.asarray(model.predict(frame)).tolist())
 
 
