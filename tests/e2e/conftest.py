@@ -36,16 +36,15 @@ def stack(
         with EmbeddedStack(tmp_path_factory.mktemp("terna")) as local:
             yield local
     else:
-        request.getfixturevalue("images")
-        with ComposeStack() as contained:
+        with ComposeStack(request.getfixturevalue("images")) as contained:
             contained.up_without_a_model()
             yield contained
 
 
 @pytest.fixture(scope="session")
-def images() -> None:
-    """The containers' images, of this checkout. Without an engine: skipped, and in CI a failure."""
+def images() -> str:
+    """The tag of this checkout's images. Without a Docker engine: skipped, and in CI a failure."""
     if reason := engine.why_not():
         report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         report(f"no Docker engine: {reason}")
-    engine.build_images()
+    return engine.build_images()

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 
 from tests.e2e.stacks.checkout import ROOT, SOCKET
 
-TAG = os.environ.get("TERNA_TAG", "dev")
-"""What the images are called that the tests build and run."""
-
 
 def why_not() -> str:
     """What keeps this machine from running the replica in containers; empty where nothing does."""
@@ -24,18 +21,20 @@ def why_not() -> str:
     return ""
 
 
-def build_images() -> None:
-    """The images, as this checkout makes them; at once where nothing has changed."""
+def build_images() -> str:
+    """Make this checkout's images, at once where nothing has changed; returns their tag."""
+    tag = os.environ.get("TERNA_TAG", "dev")
     for command in (["scripts/base-image"], ["docker", "compose", "build", "--quiet"]):
         built = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"TERNA_TAG": TAG},
+            env=os.environ | {"TERNA_TAG": tag},
             capture_output=True,
             text=True,
             check=False,
         )
         assert built.returncode == 0, f"{' '.join(command)}: {built.stderr[-4000:]}"
+    return tag
 
 
 def _works(command: Sequence[str]) -> bool:
