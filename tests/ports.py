@@ -9,10 +9,15 @@ from terna.settings import Settings
 def settings_on_free_ports() -> Settings:
     """The default settings, but for the ports."""
     settings = Settings.load()
-    tracking = free_port(settings.tracking.port, avoid=(settings.tracking.port,))
-    serving = free_port(settings.serving.port, avoid=(settings.serving.port, tracking))
+    tracking, serving = free_ports(settings.tracking.port, settings.serving.port)
     return replace(
         settings,
         tracking=settings.tracking.model_copy(update={"port": tracking}),
         serving=settings.serving.model_copy(update={"port": serving}),
     )
+
+
+def free_ports(first: int, second: int) -> tuple[int, int]:
+    """Two free ports, neither of them one of these."""
+    instead = free_port(first, avoid=(first, second))
+    return instead, free_port(second, avoid=(first, second, instead))

@@ -1,16 +1,51 @@
-"""The stack that the journeys run against."""
+"""The stacks that the journeys run against."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.e2e.stacks import EmbeddedStack
+from tests.conftest import STACKS
+from tests.e2e.stacks import engine
+from tests.e2e.stacks.compose import ComposeStack
+from tests.e2e.stacks.embedded import EmbeddedStack
+from tests.e2e.stacks.stack import Stack
 
-Stack = EmbeddedStack
+
+def wanted(config: pytest.Config) -> Sequence[str]:
+    return config.getoption("stack") or STACKS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "stack" in metafunc.fixturenames:
+        metafunc.parametrize("stack", wanted(metafunc.config), indirect=True, scope="module")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("only_on"):
+        if mark.args[0] not in wanted(item.config):
+            pytest.skip(f"is about the {mark.args[0]} stack: --stack={mark.args[0]}")
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A running platform with nothing in its registry; one a file."""
-    with EmbeddedStack(tmp_path_factory.mktemp("terna")) as running:
-        yield running
+    if request.param == "embedded":
+        with EmbeddedStack(tmp_path_factory.mktemp("terna")) as local:
+            yield local
+    else:
+        request.getfixturevalue("images")
+        with ComposeStack() as contained:
+            contained.up_without_a_model()
+            yield contained
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    """The containers' images, of this checkout. Without an engine: skipped, and in CI a failure."""
+    if reason := engine.why_not():
+        report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        report(f"no Docker engine: {reason}")
+    engine.build_images()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from terna.training.acquire import CHURN, CHURN_FEATURES, CHURN_REQUEST
+from terna.training.acquire import CHURN, CHURN_FEATURES
 from terna.training.sources import read
 
 HOLDOUT = slice(3333, 5000)
@@ -21,10 +21,9 @@ def holdout_rows(count: int) -> list[list[object]]:
     return rows.astype(object).to_numpy().tolist()
 
 
-def write_misleading_table(path: Path) -> tuple[str, ...]:
-    """Training rows whose labels are drawn by lot, and the true hold-out; how to train on it."""
+def write_misleading_table(path: Path) -> None:
+    """Training rows whose labels are drawn by lot, and the true hold-out."""
     table = churn()
     drawn = table["churn"].iloc[: HOLDOUT.start].sample(frac=1, random_state=0).to_numpy()
     table.loc[table.index[: HOLDOUT.start], "churn"] = drawn
     table.to_csv(path, index=False)
-    return ("--data", str(path), "--target", "churn", "--holdout", CHURN_REQUEST.holdout)

@@ -7,8 +7,8 @@ import pytest
 
 from terna.contracts.errors import ServingUnreachable
 from terna.training.acquire import CHURN_FEATURES
-from tests.e2e.conftest import Stack
 from tests.e2e.customers import holdout_rows
+from tests.e2e.stacks.stack import Stack
 
 
 def test_before_the_first_training_serving_says_that_nothing_is_in_production(

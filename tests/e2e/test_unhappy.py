@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import Stack
+from terna.training.acquire import CHURN_REQUEST
 from tests.e2e.customers import holdout_rows, write_misleading_table
+from tests.e2e.stacks.stack import Stack
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,7 +20,10 @@ def trained(stack: Stack) -> None:
 
 
 def test_a_worse_model_is_registered_but_not_promoted(stack: Stack, tmp_path: Path) -> None:
-    printed = stack.train(*write_misleading_table(tmp_path / "misleading.csv"))
+    table = tmp_path / "misleading.csv"
+    write_misleading_table(table)
+    holdout = ("--target", "churn", "--holdout", CHURN_REQUEST.holdout)
+    printed = stack.train("--data", stack.bring(table), *holdout)
     assert "rfc_tune version 2 is registered, and version 1 stays in production" in printed
     assert stack.registry().get_registered_model("rfc_tune").aliases == {"production": "1"}
 

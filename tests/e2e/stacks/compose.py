@@ -1,0 +1,156 @@
+"""The servers in containers."""
+
+import shlex
+import ssl
+import subprocess
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import httpx
+
+from terna.contracts.errors import TernaError
+from terna.registry import MLflowRegistry
+from terna.settings import Erp, Settings, Tracking
+from tests.e2e.stacks.forwarder import Address, Forwarder
+from tests.e2e.stacks.project import Project
+from tests.e2e.stacks.stack import Stack
+
+START_SECONDS = 120
+BUCKET = "mlflow"
+
+
+class ComposeStack(Stack):
+    """The replica in containers, used as its users do: by ssh, by HTTPS, with its clone's keys."""
+
+    def __init__(self) -> None:
+        self.project = Project()
+        self.root = self.project.checkout.root
+        self._tracking = Forwarder(lambda: self._address("tracking", 5000))
+        self._object_store = Forwarder(lambda: self._address("object-store", 9000))
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        for opened in (self._tracking, self._object_store, self.project):
+            self._open.enter_context(opened)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def up_without_a_model(self) -> None:
+        """Everything but the first training: there is nothing in the registry."""
+        self.project.up("training", "tracking")
+        for server in ("serving", "erp"):  # together, the one would wait for the other's model
+            self.project.compose("up", "--detach", "--no-deps", server)
+        for server in ("training", "serving"):
+            self.wait_for(server)
+
+    def terna(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        changed = (f"{name}={value}" for name, value in settings.items())
+        return self.ssh(shlex.join(["env", *changed, "terna", *arguments]))
+
+    def ssh(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Type a line on the training server, as the analyst."""
+        port = ("-p", str(self.project.ssh_port))
+        return self._run(["ssh", *self._login(), *port, "analyst@127.0.0.1", line])
+
+    def bring(self, file: Path) -> str:
+        own = self.project.checkout.file(file.name, file.read_bytes())
+        port = ("-P", str(self.project.ssh_port))
+        copied = self._run(["scp", *self._login(), *port, str(own), "analyst@127.0.0.1:"])
+        assert copied.returncode == 0, copied.stderr
+        return file.name
+
+    def stop(self, server: str) -> None:
+        self.project.compose("stop", "--timeout", "20", server)
+
+    def start(self, server: str, **changes: str) -> None:
+        settings = {f"terna_{server}_{name}".upper(): value for name, value in changes.items()}
+        passed_on = (self.root / "docker-compose.yml").read_text()
+        assert all(f"${{{name}:-" in passed_on for name in settings), f"not in compose: {settings}"
+        self.project.compose("up", "--detach", "--no-deps", server, **settings)
+        self.wait_for(server)
+
+    def wait_for(self, server: str) -> None:
+        """Return when the server answers; fails the test when that takes too long."""
+        answers = {
+            "training": self._training_answers,
+            "tracking": self._tracking_answers,
+            "serving": self._serving_answers,
+        }
+        self.wait_until(answers[server], within=START_SECONDS)
+
+    def log(self, server: str) -> str:
+        return self.project.compose("logs", "--no-color", "--no-log-prefix", server)
+
+    def read_artifact(self, path: str) -> bytes:
+        return bytes(self._s3().get_object(Bucket=BUCKET, Key=path)["Body"].read())
+
+    def write_artifact(self, path: str, content: bytes) -> None:
+        self._s3().put_object(Bucket=BUCKET, Key=path, Body=content)
+
+    @property
+    def settings(self) -> Settings:
+        ca = self.root / "certs/ca.crt"
+        endpoint = f"https://localhost:{self.project.https_port}/invocations"
+        tracking = Tracking(
+            uri=f"https://localhost:{self._tracking.port}",
+            ca=ca,
+            user="admin",
+            password=self.project.secret("tracking/logins/admin"),
+        )
+        return replace(Settings.load(), tracking=tracking, erp=Erp(endpoint=endpoint, ca=ca))
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return self.project.checkout.run(command, {})
+
+    def _login(self) -> list[str]:
+        return [
+            *("-F", "none", "-i", "secrets/ssh/id_ed25519"),
+            *("-o", "BatchMode=yes", "-o", "LogLevel=ERROR"),
+            *("-o", "StrictHostKeyChecking=accept-new"),
+            *("-o", f"UserKnownHostsFile={self.root.parent}/known_hosts"),
+        ]
+
+    def _address(self, service: str, port: int) -> Address:
+        """Where this machine reaches a container that publishes no port."""
+        addresses = self.project.addresses(service)
+        if not addresses:
+            raise ConnectionRefusedError(f"{service} does not run")
+        return addresses[0], port
+
+    def _s3(self) -> Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=f"https://localhost:{self._object_store.port}",
+            verify=str(self.root / "certs/ca.crt"),
+            aws_access_key_id=self.project.secret("object-store/user"),
+            aws_secret_access_key=self.project.secret("object-store/password"),
+            region_name="us-east-1",
+        )
+
+    def _training_answers(self) -> bool:
+        return self.ssh("true").returncode == 0
+
+    def _tracking_answers(self) -> bool:
+        try:
+            MLflowRegistry(self.registry()).check()
+        except TernaError:
+            return False
+        return True
+
+    def _serving_answers(self) -> bool:
+        """The door has answers of its own while serving is away, but none to this."""
+        erp = self.settings.erp
+        version = httpx.URL(erp.endpoint).copy_with(path="/version")
+        try:
+            return httpx.get(version, verify=trusting(erp.ca)).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def trusting(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(ca))

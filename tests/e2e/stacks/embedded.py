@@ -1,0 +1,68 @@
+"""The servers as local processes."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from terna.embedded.replica import Replica, local_settings
+from terna.progress import Silent
+from terna.settings import Settings
+from tests.e2e.stacks.stack import Stack
+from tests.ports import settings_on_free_ports
+
+
+class EmbeddedStack(Stack):
+    """The servers as local processes, in a folder of their own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._settings = local_settings(root, settings_on_free_ports())
+        self._replica = Replica(root, self._settings, Silent())
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def __enter__(self) -> Self:
+        self._replica.__enter__()
+        self._replica.wait("serving")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._replica.close()
+
+    def terna(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "terna", *arguments],
+            env=os.environ | self.settings.environment() | settings,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def bring(self, file: Path) -> str:
+        return str(file)
+
+    def stop(self, server: str) -> None:
+        self._replica.stop(server)
+
+    def start(self, server: str, **changes: str) -> None:
+        changed = getattr(self.settings, server).model_copy(update=changes)
+        self._replica.settings = replace(self.settings, **{server: changed})
+        self._replica.start(server)
+        self._replica.wait(server)
+        self._replica.settings = self.settings
+
+    def log(self, server: str) -> str:
+        return (self.root / f".terna/logs/{server}.log").read_text()
+
+    def read_artifact(self, path: str) -> bytes:
+        return Path(self.settings.tracking.artifacts, path).read_bytes()
+
+    def write_artifact(self, path: str, content: bytes) -> None:
+        Path(self.settings.tracking.artifacts, path).write_bytes(content)

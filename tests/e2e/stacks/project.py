@@ -1,0 +1,66 @@
+"""A Compose project of its own, in a fresh clone of its own."""
+
+import json
+import subprocess
+from contextlib import ExitStack
+from typing import Any, Self
+from uuid import uuid4
+
+from tests.e2e.stacks.checkout import Checkout
+from tests.e2e.stacks.engine import TAG
+from tests.ports import free_ports
+
+
+class Project:
+    """What `docker compose` makes of a fresh clone. Nothing runs before `up`, nothing after it."""
+
+    def __init__(self) -> None:
+        self.name = f"terna-{uuid4().hex[:8]}"
+        self.checkout = Checkout()
+        self.ssh_port, self.https_port = free_ports(2222, 8443)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self.checkout)
+        self._open.callback(self._remove)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def up(self, *services: str, **settings: str) -> None:
+        """`docker compose up --wait`: all of it, or these services and what they depend on."""
+        self.compose("up", "--wait", *services, **settings)
+
+    def compose(self, *arguments: str, **settings: str) -> str:
+        """`docker compose …`; returns what it printed, fails the test when it fails."""
+        done = self.checkout.run(["docker", "compose", *arguments], self.environment(**settings))
+        assert done.returncode == 0, f"{done.args}: {done.stderr[-4000:]}"
+        return done.stdout
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """What tells this project from others on this machine, and settings as `.env` has them."""
+        return {
+            "COMPOSE_PROJECT_NAME": self.name,
+            "TERNA_TAG": TAG,
+            "TERNA_SSH_PORT": str(self.ssh_port),
+            "TERNA_HTTPS_PORT": str(self.https_port),
+            **settings,
+        }
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of a service's container."""
+        command = ["docker", "inspect", f"{self.name}-{service}-1"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        return dict(json.loads(told.stdout)[0])
+
+    def addresses(self, service: str) -> list[str]:
+        """A container's address in each of its networks; none while it does not run."""
+        networks = self.inspect(service)["NetworkSettings"]["Networks"].values()
+        return [network["IPAddress"] for network in networks if network["IPAddress"]]
+
+    def secret(self, name: str) -> str:
+        return (self.checkout.root / "secrets" / name).read_text().strip()
+
+    def _remove(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "20", "--remove-orphans")
