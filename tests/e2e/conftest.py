@@ -1,15 +1,14 @@
 """The stacks that the journeys run against."""
 
-import os
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.conftest import STACKS
-from tests.e2e.stacks import engine
 from tests.e2e.stacks.compose import ComposeStack
 from tests.e2e.stacks.embedded import EmbeddedStack
 from tests.e2e.stacks.stack import Stack
+from tests.engine import build_images, need_engine
 
 
 def wanted(config: pytest.Config) -> Sequence[str]:
@@ -44,7 +43,5 @@ def stack(
 @pytest.fixture(scope="session")
 def images() -> str:
     """The tag of this checkout's images. Without a Docker engine: skipped, and in CI a failure."""
-    if reason := engine.why_not():
-        report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        report(f"no Docker engine: {reason}")
-    return engine.build_images()
+    need_engine()
+    return build_images()

@@ -18,8 +18,8 @@ from terna.erp.labels import Labelled
 from terna.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.beyond import PORT, machine_beyond
-from tests.e2e.stacks.checkout import ROOT
 from tests.e2e.stacks.compose import ComposeStack
+from tests.engine import ROOT
 
 pytestmark = pytest.mark.only_on("compose")
 

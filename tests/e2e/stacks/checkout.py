@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[3]
-SOCKET = Path("/var/run/docker.sock")
+from tests.engine import ROOT, SOCKET
+
 SECONDS = 900
 
 
