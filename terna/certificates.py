@@ -25,8 +25,8 @@ from terna.contracts.errors import SettingsError
 from terna.files import locked, write_private, write_public
 
 CA_LIFE = timedelta(days=3652)
-LEAF_LIFE = timedelta(days=397)  # the longest that browsers accept is 398 days
-RENEW_BEFORE = timedelta(days=30)
+LEAF_LIFE = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
+RENEW_BEFORE = LEAF_LIFE / 2  # so that whoever comes by twice a year is never late
 CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -48,7 +48,7 @@ def make_missing(certs: Path, secrets: Path, services: Sequence[Service]) -> lis
     """Make the CA and every service's certificate and key where missing; return what was made.
 
     What exists stays as it is, with two exceptions, both of which follow from the CA and can be
-    made again: a `tls.crt` is made anew, for the same key, when it expires within 30 days, lacks
+    made again: a `tls.crt` is made anew, for the same key, when half of its life is over, it lacks
     a wanted host, belongs to another key or was not signed by the present CA; a service's copy of
     `ca.crt` follows the CA. Safe to interrupt, and to run twice at once.
 

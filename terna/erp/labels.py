@@ -14,6 +14,9 @@ from terna.settings import Erp
 
 JSON = {"content-type": "application/json"}
 
+CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""How a question ends on a kept connection that the endpoint was just closing."""
+
 Customer = Sequence[Any] | Mapping[str, Any]
 
 
@@ -75,11 +78,18 @@ class Labels:
         # Not httpx's own `json=`, which refuses the NaN of a missing value.
         content = None if request is None else json.dumps(request)
         try:
-            return self._client.request(method, url, content=content, headers=JSON)
+            return self._ask_again_if_cut_off(method, url, content)
         except httpx.HTTPError as error:
             raise ServingUnreachable(
                 f"{self._endpoint} does not answer ({type(error).__name__}). Is serving running?"
             ) from error
+
+    def _ask_again_if_cut_off(self, method: str, url: str, content: str | None) -> httpx.Response:
+        """Ask twice at most: a kept connection may just be ending, and labels stay the same."""
+        try:
+            return self._client.request(method, url, content=content, headers=JSON)
+        except CUT_OFF:
+            return self._client.request(method, url, content=content, headers=JSON)
 
 
 def _trusting(ca: Path) -> ssl.SSLContext:

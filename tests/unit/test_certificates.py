@@ -220,15 +220,15 @@ def test_the_ca_lives_ten_years_and_issues_leaves_only(place: Place) -> None:
     assert ca.not_valid_after_utc - ca.not_valid_before_utc == timedelta(days=3652)
 
 
-def test_a_certificate_lives_397_days_and_comes_without_the_ca(place: Place) -> None:
+def test_a_certificate_lives_366_days_and_comes_without_the_ca(place: Place) -> None:
     place.make(TRACKING)
 
     (leaf,) = x509.load_pem_x509_certificates(place.crt.read_bytes())
-    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=397)
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=366)
 
 
-@pytest.mark.parametrize("days_left", [-2, 0, 29])
-def test_a_certificate_near_its_end_is_made_anew_for_the_same_key(
+@pytest.mark.parametrize("days_left", [-2, 0, 182])
+def test_a_certificate_past_half_of_its_life_is_made_anew_for_the_same_key(
     place: Place, monkeypatch: pytest.MonkeyPatch, days_left: int
 ) -> None:
     with monkeypatch.context() as patched:
@@ -238,15 +238,15 @@ def test_a_certificate_near_its_end_is_made_anew_for_the_same_key(
     key = place.key.read_bytes()
 
     assert place.make(TRACKING) == [place.crt]
-    assert read(place.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=390)
+    assert read(place.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=360)
     assert place.key.read_bytes() == key
 
 
-def test_a_certificate_with_more_than_30_days_left_stays(
+def test_a_certificate_in_the_first_half_of_its_life_stays(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(certificates, "LEAF_LIFE", timedelta(days=31))
+        patched.setattr(certificates, "LEAF_LIFE", timedelta(days=184))
         place.make(TRACKING)
 
     assert place.make(TRACKING) == []

@@ -4,7 +4,7 @@ import json
 import math
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,7 @@ class Serving:
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     connections: set[int] = field(default_factory=set)
     port: int = 0
+    hangs_up_on: Collection[int] = ()
 
     def erp(self, ca: Path, timeout: float = 10) -> Erp:
         endpoint = f"https://localhost:{self.port}/invocations"
@@ -69,6 +70,9 @@ def listening(place: Path, serving: Serving) -> Iterator[Serving]:
             asked = json.loads(content) if content else None
             serving.asked.append((self.command, self.path, asked))
             serving.connections.add(self.client_address[1])
+            if len(serving.asked) in serving.hangs_up_on:
+                self.close_connection = True
+                return
             self.send_response(serving.status)
             for name, value in serving.headers.items():
                 self.send_header(name, value)
@@ -137,6 +141,25 @@ def test_many_questions_use_one_connection(serving: Serving, ca: Path) -> None:
             labels.ask([[1]])
 
     assert len(serving.connections) == 1
+
+
+def test_a_question_on_a_connection_that_was_just_closed_is_asked_again(
+    serving: Serving, ca: Path
+) -> None:
+    serving.hangs_up_on = [2]
+    with Labels(serving.erp(ca)) as labels:
+        assert [labels.ask([[1]]).version, labels.ask([[2]]).version] == [7, 7]
+
+    assert [asked["inputs"] for _, _, asked in serving.asked] == [[[1]], [[2]], [[2]]]
+    assert len(serving.connections) == 2
+
+
+def test_a_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
+    serving.hangs_up_on = range(100)
+    with Labels(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
+        labels.ask([[1]])
+
+    assert len(serving.asked) == 2
 
 
 def test_what_the_model_does_not_take_is_told_in_its_own_words(serving: Serving, ca: Path) -> None:
