@@ -14,17 +14,15 @@ from tests.engine import ROOT, docker, need_engine
 def image() -> Iterator[str]:
     """An image that `scripts/base-image` made."""
     need_engine()
-    name = unknown_to_registries()
-    try:
-        done = base_image(name)
-        assert done.returncode == 0, done.stderr
-        yield name
-    finally:
-        docker("rmi", "--force", name)
+    name = new_name()
+    done = base_image(name)
+    assert done.returncode == 0, done.stderr
+    yield name
+    docker("rmi", name)
 
 
-def unknown_to_registries() -> str:
-    return f"localhost/terna-base:{uuid4().hex}"
+def new_name() -> str:
+    return f"terna-base-test:{uuid4().hex}"
 
 
 def base_image(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,7 +64,7 @@ def test_asking_for_it_again_changes_nothing(image: str) -> None:
 
 def test_what_fails_halfway_leaves_no_image() -> None:
     need_engine()
-    name = unknown_to_registries()
+    name = new_name()
     nowhere = "http://127.0.0.1:1"
     assert base_image(name, http_proxy=nowhere, https_proxy=nowhere).returncode != 0
     assert docker("images", "--quiet", name) == ""

@@ -40,7 +40,7 @@ downloads = pytest.mark.parametrize(
         pytest.param("object-store", "build", GO, id="Go"),
     ],
 )
-"""The stage of an image that downloads by a tool, and a download from the company's mirror."""
+"""The stage of an image that downloads by a tool, and one more download by it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Pages(BaseHTTPRequestHandler):
 def image() -> Iterator[str]:
     """The name of an image to build."""
     need_engine()
-    name = f"localhost/terna-downloads:{uuid4().hex}"
+    name = f"terna-download-test:{uuid4().hex}"
     yield name
     docker("rmi", "--force", name, f"{name}-stage")
 
