@@ -10,6 +10,7 @@ import mlflow.pyfunc
 import pytest
 
 from terna.contracts.version import Version
+from terna.serving.compiled.compiling import compile_model
 from terna.serving.handlers import Handlers
 from terna.serving.model import LoadedModel, Program
 from terna.serving.original import Original
@@ -19,7 +20,7 @@ from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.scored.servers import MLflowServer, Said, serving
 from tests.rsgi import Answered, Client
-from tests.unit.serving.conftest import Direct, NoWatcher
+from tests.unit.serving.conftest import NoWatcher
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 
@@ -73,7 +74,7 @@ def pairs(folders: dict[str, Path]) -> Iterator[dict[str, Pair]]:
 @pytest.fixture(scope="module")
 def compiled(folders: dict[str, Path]) -> Client:
     model = mlflow.pyfunc.load_model(str(folders["churn"]))
-    return _client("churn", folders["churn"], Direct(model.get_raw_model()))
+    return _client("churn", folders["churn"], compile_model(model))
 
 
 def _client(name: str, folder: Path, program: Program | None = None) -> Client:

@@ -74,9 +74,12 @@ class Program:
             return None
 
     def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
-        """The same for a table that has passed MLflow's enforcement of the signature."""
+        """The same for a table that has passed MLflow's enforcement of the signature.
+
+        None also for a table without rows, on which most originals fail.
+        """
         rows = _plain(frame, [column.name for column in self.plan.columns])
-        return None if rows is None else self.predict_rows(rows)
+        return self.predict_rows(rows) if rows else None
 
     def scores(self, sums: "array[float]") -> Array:
         """The probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
