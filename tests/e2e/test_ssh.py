@@ -164,7 +164,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-# ---- last, as sshd makes those wait who try much --------------------------------------------------
+# ---- last, as sshd makes those wait who try much ------------------------------------------------
 
 
 def test_ssh_audit_finds_nothing_to_improve(replica: ComposeStack) -> None:
