@@ -68,7 +68,8 @@ def hand_over(certs: Path, secrets: Path) -> None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, owner.st_uid, group)
                 path.chmod(_mode(path, shared=folder.name in GROUPS))
-    os.chown(certs / "ca.crt", owner.st_uid, owner.st_gid)
+    for path in (certs / "ca.crt", secrets / ".lock"):
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _mode(path: Path, shared: bool) -> int:

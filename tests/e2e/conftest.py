@@ -1,15 +1,14 @@
 """The stacks that the journeys run against."""
 
-import os
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.conftest import STACKS
-from tests.e2e.stacks import engine
 from tests.e2e.stacks.compose import ComposeStack
 from tests.e2e.stacks.embedded import EmbeddedStack
 from tests.e2e.stacks.stack import Stack
+from tests.engine import build_images, need_engine
 
 
 def wanted(config: pytest.Config) -> Sequence[str]:
@@ -36,16 +35,13 @@ def stack(
         with EmbeddedStack(tmp_path_factory.mktemp("terna")) as local:
             yield local
     else:
-        request.getfixturevalue("images")
-        with ComposeStack() as contained:
+        with ComposeStack(request.getfixturevalue("images")) as contained:
             contained.up_without_a_model()
             yield contained
 
 
 @pytest.fixture(scope="session")
-def images() -> None:
-    """The containers' images, of this checkout. Without an engine: skipped, and in CI a failure."""
-    if reason := engine.why_not():
-        report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        report(f"no Docker engine: {reason}")
-    engine.build_images()
+def images() -> str:
+    """The tag of this checkout's images. Without a Docker engine: skipped, and in CI a failure."""
+    need_engine()
+    return build_images()

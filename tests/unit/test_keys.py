@@ -50,6 +50,14 @@ def test_each_service_reads_its_own_folder_and_nobody_reads_anothers(
     assert modes == {0}
 
 
+def test_everything_that_was_made_is_handed_to_the_checkouts_owner(
+    made: Path, handed: dict[str, tuple[int, int]]
+) -> None:
+    roots = (made / "certs", made / "secrets")
+    assert handed.keys() == {str(path) for root in roots for path in root.rglob("*")}
+    assert {owner for owner, _ in handed.values()} == {made.stat().st_uid}
+
+
 def test_the_key_that_opens_the_training_server_is_its_owners_alone(made: Path) -> None:
     assert stat.S_IMODE((made / "secrets/ssh/id_ed25519").stat().st_mode) == 0o600
     assert (made / "secrets/training/authorized_keys").read_text().startswith("ssh-ed25519 ")

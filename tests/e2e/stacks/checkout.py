@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[3]
-SOCKET = Path("/var/run/docker.sock")
+from tests.engine import ROOT, SOCKET
+
 SECONDS = 900
 
 
@@ -44,8 +44,8 @@ class Checkout:
     def owner(self) -> int:
         return self.root.stat().st_uid
 
-    def file(self, name: str, content: bytes = b"") -> Path:
-        """A file of the owner's, outside the clone."""
+    def write(self, name: str, content: bytes) -> Path:
+        """Make a file of the owner's, in the folder that holds the clone."""
         path = self._home / name
         path.write_bytes(content)
         os.chown(path, self.owner, self.root.stat().st_gid)

@@ -25,8 +25,8 @@ BUCKET = "mlflow"
 class ComposeStack(Stack):
     """The replica in containers, used as its users do: by ssh, by HTTPS, with its clone's keys."""
 
-    def __init__(self) -> None:
-        self.project = Project()
+    def __init__(self, tag: str) -> None:
+        self.project = Project(tag)
         self.root = self.project.checkout.root
         self._tracking = Forwarder(lambda: self._address("tracking", 5000))
         self._object_store = Forwarder(lambda: self._address("object-store", 9000))
@@ -58,7 +58,7 @@ class ComposeStack(Stack):
         return self._run(["ssh", *self._login(), *port, "analyst@127.0.0.1", line])
 
     def bring(self, file: Path) -> str:
-        own = self.project.checkout.file(file.name, file.read_bytes())
+        own = self.project.checkout.write(file.name, file.read_bytes())
         port = ("-P", str(self.project.ssh_port))
         copied = self._run(["scp", *self._login(), *port, str(own), "analyst@127.0.0.1:"])
         assert copied.returncode == 0, copied.stderr

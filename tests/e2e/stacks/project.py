@@ -7,14 +7,14 @@ from typing import Any, Self
 from uuid import uuid4
 
 from tests.e2e.stacks.checkout import Checkout
-from tests.e2e.stacks.engine import TAG
 from tests.ports import free_ports
 
 
 class Project:
     """What `docker compose` makes of a fresh clone. Nothing runs before `up`, nothing after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
         self.name = f"terna-{uuid4().hex[:8]}"
         self.checkout = Checkout()
         self.ssh_port, self.https_port = free_ports(2222, 8443)
@@ -30,11 +30,12 @@ class Project:
 
     def up(self, *services: str, **settings: str) -> None:
         """`docker compose up --wait`: all of it, or these services and what they depend on."""
-        self.compose("up", "--wait", *services, **settings)
+        done = self._compose("up", "--wait", *services, **settings)
+        assert done.returncode == 0, done.stderr[-2000:] + self.compose("logs", "--tail", "20")
 
     def compose(self, *arguments: str, **settings: str) -> str:
         """`docker compose …`; returns what it printed, fails the test when it fails."""
-        done = self.checkout.run(["docker", "compose", *arguments], self.environment(**settings))
+        done = self._compose(*arguments, **settings)
         assert done.returncode == 0, f"{done.args}: {done.stderr[-4000:]}"
         return done.stdout
 
@@ -42,7 +43,7 @@ class Project:
         """What tells this project from others on this machine, and settings as `.env` has them."""
         return {
             "COMPOSE_PROJECT_NAME": self.name,
-            "TERNA_TAG": TAG,
+            "TERNA_TAG": self.tag,
             "TERNA_SSH_PORT": str(self.ssh_port),
             "TERNA_HTTPS_PORT": str(self.https_port),
             **settings,
@@ -61,6 +62,9 @@ class Project:
 
     def secret(self, name: str) -> str:
         return (self.checkout.root / "secrets" / name).read_text().strip()
+
+    def _compose(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return self.checkout.run(["docker", "compose", *arguments], self.environment(**settings))
 
     def _remove(self) -> None:
         self.compose("down", "--volumes", "--timeout", "20", "--remove-orphans")

@@ -1,0 +1,323 @@
+"""`docker compose up --wait`, as the README has it: what its user has, keeps and is safe from."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from terna.erp.labels import Labelled
+from terna.registry import MLflowRegistry
+from tests.e2e.customers import holdout_rows
+from tests.e2e.stacks.beyond import PORT, machine_beyond
+from tests.e2e.stacks.compose import ComposeStack
+from tests.engine import ROOT
+
+pytestmark = pytest.mark.only_on("compose")
+
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+ONE_SHOTS = sorted(name for name, service in SERVICES.items() if service["restart"] == "no")
+SERVERS = sorted(SERVICES.keys() - ONE_SHOTS)
+
+DOORS = {
+    "training": 2222,
+    "tracking": 5000,
+    "postgres": 5432,
+    "object-store": 9000,
+    "serving": 8124,
+    "erp": 8443,
+}
+REACHES = {
+    "training": {"tracking", "postgres"},
+    "tracking": {"postgres", "object-store"},
+    "serving": {"tracking"},
+    "erp": {"serving"},
+    "postgres": {"object-store"},  # they share the network `storage`
+}
+"""The README's diagram. A network is open both ways: who is asked could knock back."""
+
+REACHES_OUT = {"training", "erp"}
+"""What publishes a port has a network that leads out, too."""
+
+AS_ROOT = {"keys", "training"}
+"""The one hands files over to their owner, the other becomes the user who logs in."""
+
+
+@pytest.fixture(scope="module")
+def replica(images: str) -> Iterator[ComposeStack]:
+    """The whole replica, as one command brings it up in a fresh clone of an ordinary user's."""
+    with ComposeStack(images) as stack:
+        stack.project.checkout.write("terna/.env", b"TERNA_TRAINING_TRIALS=3\n")
+        stack.project.up()
+        yield stack
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What nobody wants to lose."""
+
+    runs: dict[str, dict[str, float]]
+    versions: dict[str, tuple[str | None, ...]]
+    labels: Labelled
+    keys: dict[str, str]
+
+
+def kept(replica: ComposeStack) -> Kept:
+    client = replica.registry()
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    versions = client.search_model_versions()
+    certs, secrets = (digests(replica.root / kind, kind) for kind in ("certs", "secrets"))
+    with replica.labels() as labels:
+        return Kept(
+            {run.info.run_id: run.data.metrics for run in runs},
+            {f"{v.name} {v.version}": (v.current_stage, v.source, v.run_id) for v in versions},
+            labels.ask(holdout_rows(20)),
+            certs | secrets,
+        )
+
+
+def digests(folder: Path, name: str) -> dict[str, str]:
+    """Every file below a folder, under the name by which somebody knows the folder."""
+    return {
+        f"{name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def in_the_readme(start: str) -> str:
+    """The command that starts like this, with the lines on which it goes on."""
+    page = (ROOT / "README.md").read_text()
+    found = re.search(rf"^{re.escape(start)}(?:.*\\\n)*.*$", page, re.MULTILINE)
+    assert found, f"the README has no {start!r}"
+    return found.group()
+
+
+def query(replica: ComposeStack, database: str, sql: str) -> str:
+    """Ask Postgres itself, as its administrator inside the container."""
+    psql = ("psql", "--host=/tmp", "--tuples-only", "--no-align", "--dbname", database)
+    return replica.project.compose("exec", "-T", "postgres", *psql, "--command", sql).strip()
+
+
+# ---- what its user has ------------------------------------------------------------------------
+
+
+def test_the_readmes_curl_line_gets_a_label(replica: ComposeStack) -> None:
+    line = in_the_readme("curl --cacert certs/ca.crt https://localhost:8443")
+    answer = replica.project.checkout.run(line.replace("8443", str(replica.project.https_port)), {})
+    assert json.loads(answer.stdout)["predictions"] in (["yes"], ["no"]), answer.stderr
+
+
+def test_what_was_made_belongs_to_the_checkouts_owner_and_ssh_takes_his_key(
+    replica: ComposeStack,
+) -> None:
+    owners = {path.lstat().st_uid for path in replica.root.rglob("*")}
+    assert owners == {replica.project.checkout.owner} != {0}
+    assert replica.ssh("id -un").stdout == "analyst\n"
+
+
+def test_postgres_holds_the_runs_and_the_object_store_the_model(
+    replica: ComposeStack, tmp_path: Path
+) -> None:
+    runs = kept(replica).runs
+    assert len(runs) >= 1 + 3  # the training, and each of its trials
+    assert query(replica, "tracking", "SELECT count(*) FROM runs") == str(len(runs))
+
+    registry = MLflowRegistry(replica.registry())
+    registry.download(registry.version("rfc_tune", 1), tmp_path)
+    stored = replica.read_artifact(replica.stored_model(1))
+    assert stored == (tmp_path / "model.skops").read_bytes()
+
+
+# ---- what its user keeps ----------------------------------------------------------------------
+
+
+def test_down_and_up_keeps_every_run_version_and_key(replica: ComposeStack) -> None:
+    before = kept(replica)
+    assert replica.ssh("true").returncode == 0  # from here on another host key is refused
+    replica.project.compose("down", "--timeout", "20")
+    replica.project.up()
+    assert kept(replica) == before
+    assert replica.ssh("true").returncode == 0
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_killed_container_that_is_started_again_has_lost_nothing(
+    replica: ComposeStack, server: str
+) -> None:
+    before = kept(replica)
+    replica.project.compose("kill", server)
+    assert not replica.project.inspect(server)["State"]["Running"]
+    replica.project.compose("up", "--wait", "--no-deps", server)
+    assert kept(replica) == before
+
+
+@pytest.mark.parametrize("one_shot", ONE_SHOTS)
+def test_what_has_been_done_once_changes_nothing_when_it_is_done_again(
+    replica: ComposeStack, one_shot: str
+) -> None:
+    before = kept(replica)
+    replica.project.compose("run", "--rm", "-T", "--no-deps", one_shot)
+    assert kept(replica) == before
+
+
+# ---- what its user is safe from ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_reaches_its_neighbours_in_the_diagram_and_no_other(
+    replica: ComposeStack, server: str
+) -> None:
+    others = {door: port for door, port in DOORS.items() if door != server}
+    named = {f"{door}/{port}": door for door, port in others.items()}
+    addressed = {
+        f"{address}/{port}": door
+        for door, port in others.items()
+        for address in replica.project.addresses(door)
+    }
+    reached = connect(replica, server, [*named, *addressed])
+    assert {door for place, door in named.items() if place in reached} == neighbours(server)
+    assert {door for place, door in addressed.items() if place in reached} == neighbours(server)
+
+
+def neighbours(server: str) -> set[str]:
+    """Whom it reaches, and who reaches it."""
+    return REACHES.get(server, set()) | {one for one, found in REACHES.items() if server in found}
+
+
+def connect(replica: ComposeStack, server: str, places: Sequence[str]) -> set[str]:
+    """Those of `host/port` to which a program inside the server's container gets a connection."""
+    script = """for place; do
+        timeout 3 bash -c "</dev/tcp/$place" 2>/dev/null && echo $place &
+    done; wait"""
+    compose = replica.project.compose
+    return set(compose("exec", "-T", server, "bash", "-c", script, "connect", *places).split())
+
+
+@pytest.fixture(scope="module")
+def beyond() -> Iterator[str]:
+    """The address of another machine."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("makes a network beside Docker's: needs root, and `ip` of iproute2")
+    with machine_beyond() as address:
+        yield address
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_only_a_server_with_a_published_door_reaches_out_of_the_replica(
+    replica: ComposeStack, beyond: str, server: str
+) -> None:
+    reached = connect(replica, server, [f"{beyond}/{PORT}"])
+    assert bool(reached) == (server in REACHES_OUT)
+
+
+def test_training_gets_into_optunas_database_and_no_other(replica: ComposeStack) -> None:
+    attempt = """
+import pathlib, psycopg
+url = pathlib.Path("/secrets/terna_training_studies").read_text().replace("+psycopg", "")
+for name in ("optuna", "tracking", "auth", "postgres"):
+    try:
+        psycopg.connect(url, dbname=name).close()
+        print(name)
+    except psycopg.OperationalError as error:
+        assert "no pg_hba.conf entry" in str(error), error
+"""
+    told = replica.ssh(shlex.join(["python3", "-c", attempt]))
+    assert told.stdout.split() == ["optuna"], told.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_is_hardened(replica: ComposeStack, service: str) -> None:
+    container = replica.project.inspect(service)
+    host = container["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert not host["Privileged"]
+    assert host["CapDrop"] == ["ALL"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["PidsLimit"] > 0
+    assert host["Memory"] > 0
+    assert host["NanoCpus"] > 0
+    assert host["LogConfig"]["Config"].keys() >= {"max-size", "max-file"}
+    is_root = container["Config"]["User"].partition(":")[0] in ("", "0", "root")
+    assert is_root == (service in AS_ROOT)
+    assert bool(host["CapAdd"]) == (service in AS_ROOT)
+
+
+def test_only_the_two_doors_are_published_and_only_on_this_machine(replica: ComposeStack) -> None:
+    published = {
+        (service, bound["HostIp"])
+        for service in SERVICES
+        for ports in replica.project.inspect(service)["HostConfig"]["PortBindings"].values()
+        for bound in ports
+    }
+    assert published == {("training", "127.0.0.1"), ("erp", "127.0.0.1")}
+
+
+def test_who_makes_the_keys_has_no_network(replica: ComposeStack) -> None:
+    assert replica.project.inspect("keys")["HostConfig"]["NetworkMode"] == "none"
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "keys"])
+def test_a_container_is_given_its_own_folders_only_and_cannot_write_there(
+    replica: ComposeStack, service: str
+) -> None:
+    given = {
+        str(Path(mount["Source"]).relative_to(replica.root)): mount["RW"]
+        for mount in replica.project.inspect(service)["Mounts"]
+        if mount["Type"] == "bind"
+    }
+    own = own_folder(service)
+    assert f"secrets/{own}" in given
+    assert given.keys() <= {f"certs/{own}", f"secrets/{own}", "nginx"}
+    assert not any(given.values())
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_reads_all_of_its_own_keys_and_finds_no_others(
+    replica: ComposeStack, server: str
+) -> None:
+    user = ("--user", "analyst") if server == "training" else ()
+    find = "cd / && find certs secrets -type f -exec sha256sum {} +"
+    told = replica.project.compose("exec", "-T", *user, server, "bash", "-c", find)
+    found = {line.split()[1]: line.split()[0] for line in told.splitlines()}
+    folders = {kind: replica.root / kind / own_folder(server) for kind in ("certs", "secrets")}
+    certs, secrets = (digests(folder, kind) for kind, folder in folders.items())
+    assert found == certs | secrets
+
+
+def own_folder(service: str) -> str:
+    """A folder of certs/ and of secrets/ is named like the image of who may read it."""
+    return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])
+
+
+def test_no_secret_is_in_what_the_engine_tells_or_what_the_containers_log(
+    replica: ComposeStack,
+) -> None:
+    secrets = long_words(replica.root / "secrets")
+    assert len(secrets) > 10
+    told = [replica.project.compose("logs")]
+    for service in SERVICES:
+        container = replica.project.inspect(service)
+        told += [json.dumps(container), *image(container["Image"])]
+    assert not [word[:4] for word in secrets if any(word in text for text in told)]
+
+
+def image(name: str) -> Iterator[str]:
+    """What the engine knows of an image, and of how each of its layers was made."""
+    for asked in (["image", "inspect", name], ["history", "--no-trunc", name]):
+        yield subprocess.run(["docker", *asked], capture_output=True, text=True, check=True).stdout
+
+
+def long_words(folder: Path) -> set[str]:
+    """Every word in every file that is too long to be anywhere else by chance."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {word for path in files for word in path.read_text().split() if len(word) >= 32}
