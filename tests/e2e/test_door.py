@@ -20,8 +20,8 @@ import pytest
 
 from terna.certificates import Service, make_missing
 from tests.e2e.customers import holdout_rows
+from tests.e2e.stacks.checkout import ROOT
 from tests.e2e.stacks.compose import ComposeStack, trusting
-from tests.engine import ROOT
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -30,9 +30,10 @@ TEN_MB = 10_000_000
 
 
 @pytest.fixture(scope="module")
-def replica(images: str) -> Iterator[ComposeStack]:
+def replica(request: pytest.FixtureRequest) -> Iterator[ComposeStack]:
     """The replica with one model, trained in a hurry."""
-    with ComposeStack(images) as stack:
+    request.getfixturevalue("images")
+    with ComposeStack() as stack:
         write_env(stack)
         stack.project.up("erp")
         yield stack
@@ -390,7 +391,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
         "docker",
         "run",
         "--rm",
-        f"--network={replica.project.name}_erp-outside",
+        f"--network={replica.project.name}_outside",
         "--entrypoint=curl",
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
