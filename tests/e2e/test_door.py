@@ -391,7 +391,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
         "docker",
         "run",
         "--rm",
-        f"--network={replica.project.name}_outside",
+        f"--network={replica.project.name}_erp-outside",
         "--entrypoint=curl",
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
