@@ -20,8 +20,8 @@ import pytest
 
 from terna.certificates import Service, make_missing
 from tests.e2e.customers import holdout_rows
-from tests.e2e.stacks.checkout import ROOT
 from tests.e2e.stacks.compose import ComposeStack, trusting
+from tests.engine import ROOT
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -30,10 +30,9 @@ TEN_MB = 10_000_000
 
 
 @pytest.fixture(scope="module")
-def replica(request: pytest.FixtureRequest) -> Iterator[ComposeStack]:
+def replica(images: str) -> Iterator[ComposeStack]:
     """The replica with one model, trained in a hurry."""
-    request.getfixturevalue("images")
-    with ComposeStack() as stack:
+    with ComposeStack(images) as stack:
         write_env(stack)
         stack.project.up("erp")
         yield stack
