@@ -34,6 +34,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             artifacts=str(state / "tracking/artifacts"),
             certificate=certs / "tracking/tls.crt",
             key=secrets / "tracking/tls.key",
+            logins=secrets / "tracking/logins",
         ),
         training=defaults.training.model_copy(
             update={

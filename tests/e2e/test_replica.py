@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from terna.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.beyond import PORT, machine_beyond
 from tests.e2e.stacks.compose import ComposeStack
-from tests.engine import ROOT
+from tests.engine import ROOT, docker
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -307,14 +306,9 @@ def test_no_secret_is_in_what_the_engine_tells_or_what_the_containers_log(
     told = [replica.project.compose("logs")]
     for service in SERVICES:
         container = replica.project.inspect(service)
-        told += [json.dumps(container), *image(container["Image"])]
+        told += [json.dumps(container), docker("image", "inspect", container["Image"])]
+        told += [docker("history", "--no-trunc", container["Image"])]
     assert not [word[:4] for word in secrets if any(word in text for text in told)]
-
-
-def image(name: str) -> Iterator[str]:
-    """What the engine knows of an image, and of how each of its layers was made."""
-    for asked in (["image", "inspect", name], ["history", "--no-trunc", name]):
-        yield subprocess.run(["docker", *asked], capture_output=True, text=True, check=True).stdout
 
 
 def long_words(folder: Path) -> set[str]:

@@ -6,16 +6,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from terna.embedded.processes import free_port
 from tests.e2e.stacks.compose import ComposeStack
+from tests.engine import docker
 
 pytestmark = pytest.mark.only_on("compose")
-
-KEY = "secrets/ssh/id_ed25519"
 
 
 @pytest.fixture(scope="module")
@@ -26,39 +25,31 @@ def server(images: str) -> Iterator[ComposeStack]:
         yield stack
 
 
-def ssh(
-    server: ComposeStack, *arguments: str, user: str = "analyst", key: str = KEY
-) -> subprocess.CompletedProcess[str]:
-    """ssh, as its user types it, but for the port and for questions."""
-    return server.project.checkout.run([*command(server, key), f"{user}@127.0.0.1", *arguments], {})
-
-
-def command(server: ComposeStack, key: str = KEY) -> Sequence[str]:
-    known = f"UserKnownHostsFile={server.root.parent}/known_hosts"
-    options = ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=accept-new", known)
-    given = (word for option in options for word in ("-o", option))
-    return ["ssh", "-F", "none", "-p", str(server.project.ssh_port), "-i", key, *given]
-
-
 def is_refused(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether somebody was turned away; the server says what it takes: keys, and nothing else."""
     return done.returncode == 255 and "Permission denied (publickey)." in done.stderr
+
+
+def typed(server: ComposeStack, *arguments: str) -> list[str]:
+    """The whole command line of one who logs in."""
+    port = ("-p", str(server.project.ssh_port))
+    return ["ssh", *server.login(), *port, *arguments]
 
 
 # ---- who ----------------------------------------------------------------------------------------
 
 
 def test_the_key_that_was_made_opens_the_door(server: ComposeStack) -> None:
-    assert ssh(server, "id -un").stdout == "analyst\n"
+    assert server.ssh("id -un").stdout == "analyst\n"
 
 
 def test_a_password_is_not_asked_for(server: ComposeStack) -> None:
-    assert is_refused(ssh(server, "-o", "PubkeyAuthentication=no", "true"))
+    assert is_refused(server.ssh("true", "-o", "PubkeyAuthentication=no"))
 
 
 @pytest.mark.parametrize("user", ["root", "nobody"])
 def test_nobody_else_is_let_in_with_that_key(server: ComposeStack, user: str) -> None:
-    assert is_refused(ssh(server, "true", user=user))
+    assert is_refused(server.ssh("true", user=user))
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("ed25519", "256"), ("rsa", "3072"), ("rsa", "4096")])
@@ -69,9 +60,9 @@ def test_a_key_that_is_added_opens_the_door_until_it_is_taken_away(
     listed = server.root / "secrets/training/authorized_keys"
     before = listed.read_text()
     listed.write_text(before + public(server, key))
-    assert ssh(server, "id -un", key=key).stdout == "analyst\n"
+    assert server.ssh("id -un", key=key).stdout == "analyst\n"
     listed.write_text(before)
-    assert is_refused(ssh(server, "true", key=key))
+    assert is_refused(server.ssh("true", key=key))
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("rsa", "2048"), ("ecdsa", "256")])
@@ -81,7 +72,7 @@ def test_a_weak_key_is_refused_though_it_is_listed(
     key = make_key(server, kind, bits)
     with (server.root / "secrets/training/authorized_keys").open("a") as listed:
         listed.write(public(server, key))
-    assert is_refused(ssh(server, "true", key=key))
+    assert is_refused(server.ssh("true", key=key))
 
 
 def make_key(server: ComposeStack, kind: str, bits: str) -> str:
@@ -100,16 +91,16 @@ def public(server: ComposeStack, key: str) -> str:
 
 @pytest.mark.parametrize("line", ["terna check", "bash -lc 'terna check'"])
 def test_terna_finds_its_settings_in_every_kind_of_session(server: ComposeStack, line: str) -> None:
-    done = ssh(server, line)
+    done = server.ssh(line)
     assert done.returncode == 0, done.stderr
 
 
 def test_terna_works_in_a_terminal_and_says_what_there_is(server: ComposeStack) -> None:
-    assert "Phase 1" in ssh(server, "-tt", "terna", "--help").stdout
+    assert "Phase 1" in server.ssh("terna --help", "-tt").stdout
 
 
 def test_who_logs_in_is_told_what_to_type(server: ComposeStack) -> None:
-    login = [*command(server), "-tt", "analyst@127.0.0.1"]
+    login = typed(server, "-tt", "analyst@127.0.0.1")
     terminal = subprocess.run(
         login, cwd=server.root, input="exit\n", capture_output=True, text=True, check=True
     )
@@ -117,17 +108,14 @@ def test_who_logs_in_is_told_what_to_type(server: ComposeStack) -> None:
 
 
 def test_files_are_copied_there_and_back(server: ComposeStack) -> None:
-    table = server.project.checkout.write("table.csv", b"a,b\n1,2\n")
-    batch = server.project.checkout.write(
-        "batch", f"put {table}\nget table.csv {table}.back\n".encode()
-    )
-    program, *options = command(server)
-    options[options.index("-p")] = "-P"
-    done = server.project.checkout.run(
-        [program.replace("ssh", "sftp"), *options, "-b", str(batch), "analyst@127.0.0.1"], {}
-    )
+    there = server.project.checkout.write("table.csv", b"a,b\n1,2\n")
+    back = there.with_name("back.csv")
+    lines = server.project.checkout.write("lines", f"put {there}\nget table.csv {back}\n".encode())
+    port = ("-P", str(server.project.ssh_port))
+    sftp = ["sftp", *server.login(), *port, "-b", str(lines), "analyst@127.0.0.1"]
+    done = server.project.checkout.run(sftp, {})
     assert done.returncode == 0, done.stderr
-    assert table.with_name("table.csv.back").read_bytes() == table.read_bytes()
+    assert back.read_bytes() == there.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +131,7 @@ def test_nothing_is_forwarded_from_here(
     server: ComposeStack, option: str, says: bytes, target: str
 ) -> None:
     port = free_port(server.project.ssh_port)
-    line = [*command(server), "-N", option.format(port=port), "analyst@127.0.0.1"]
+    line = typed(server, "-N", option.format(port=port), "analyst@127.0.0.1")
     with subprocess.Popen(line, cwd=server.root, stdin=subprocess.DEVNULL) as process:
         with connect(port) as used:
             used.sendall(says)
@@ -168,16 +156,14 @@ def connect(port: int) -> socket.socket:
     "option", ["-R0:127.0.0.1:2222", "-R/tmp/any.sock:127.0.0.1:2222"], ids=["port", "socket"]
 )
 def test_nothing_is_forwarded_from_there(server: ComposeStack, option: str) -> None:
-    done = ssh(server, "-o", "ExitOnForwardFailure=yes", option, "true")
-    assert done.returncode == 255
-    assert "forwarding failed" in done.stderr or "remote forward failure" in done.stderr
+    assert server.ssh("true", option).returncode == 0
+    assert server.ssh("true", option, "-o", "ExitOnForwardFailure=yes").returncode == 255
 
 
 def test_neither_agent_nor_display_is_forwarded(server: ComposeStack) -> None:
-    line = [*command(server), "-A", "-Y", "analyst@127.0.0.1", "echo [$SSH_AUTH_SOCK$DISPLAY]"]
+    line = typed(server, "-A", "-Y", "analyst@127.0.0.1", "echo [$SSH_AUTH_SOCK$DISPLAY]")
     done = server.project.checkout.run(["ssh-agent", *line], {"DISPLAY": ":99"})
     assert done.stdout == "[]\n"
-    assert "X11 forwarding request failed" in done.stderr
 
 
 def test_no_tunnel_is_made(server: ComposeStack) -> None:
@@ -189,20 +175,18 @@ def test_no_tunnel_is_made(server: ComposeStack) -> None:
 
 
 def test_an_image_holds_no_host_key(images: str) -> None:
-    look = ["docker", "run", "--rm", "--entrypoint=find", f"terna/training:{images}"]
-    found = subprocess.run(
-        [*look, "/etc/ssh", "/var/lib/sshd"], capture_output=True, text=True, check=True
-    )
-    assert "/etc/ssh/sshd_config\n" in found.stdout
-    assert "ssh_host_" not in found.stdout
+    look = ("--entrypoint=find", f"terna/training:{images}", "/etc/ssh", "/var/lib/sshd")
+    found = docker("run", "--rm", *look)
+    assert "/etc/ssh/sshd_config\n" in found
+    assert "ssh_host_" not in found
 
 
 def test_the_server_is_known_again_after_its_container_was_made_anew(server: ComposeStack) -> None:
-    assert ssh(server, "true").returncode == 0
+    assert server.ssh("true").returncode == 0
     before = server.project.inspect("training")["Id"]
     server.project.up("--force-recreate", "--no-deps", "training")
     assert server.project.inspect("training")["Id"] != before
-    assert ssh(server, "-o", "StrictHostKeyChecking=yes", "true").returncode == 0
+    assert server.ssh("true").returncode == 0  # another host key is refused
 
 
 def test_the_health_check_does_not_fill_the_log(server: ComposeStack) -> None:
@@ -220,4 +204,4 @@ def test_ssh_audit_finds_nothing_to_improve_and_locks_others_out_for_a_moment_on
     assert not any(found[kind] for kind in ("recommendations", "cves", "additional_notes")), found
     assert done.returncode == 0
     # It knocked too often, and all callers of 127.0.0.1 have one address: see sshd_config.
-    server.wait_until(lambda: ssh(server, "true").returncode == 0, within=60)
+    server.wait_until(lambda: server.ssh("true").returncode == 0)

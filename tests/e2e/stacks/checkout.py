@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.engine import ROOT, SOCKET
+from tests.engine import ROOT, SOCKET, docker
 
 SECONDS = 900
 
@@ -95,11 +95,6 @@ def _clone(folder: Path) -> None:
 
 
 def _compose_plugin() -> str:
-    told = subprocess.run(
-        ["docker", "info", "--format", "{{json .ClientInfo.Plugins}}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    plugins: list[dict[str, str]] = json.loads(told.stdout)
+    told = docker("info", "--format", "{{json .ClientInfo.Plugins}}")
+    plugins: list[dict[str, str]] = json.loads(told)
     return next(plugin["Path"] for plugin in plugins if plugin["Name"] == "compose")

@@ -18,8 +18,8 @@ from tests.e2e.stacks.forwarder import Address, Forwarder
 from tests.e2e.stacks.project import Project
 from tests.e2e.stacks.stack import Stack
 
-START_SECONDS = 120
 BUCKET = "mlflow"
+KEY = "secrets/ssh/id_ed25519"
 
 
 class ComposeStack(Stack):
@@ -52,15 +52,17 @@ class ComposeStack(Stack):
         changed = (f"{name}={value}" for name, value in settings.items())
         return self.ssh(shlex.join(["env", *changed, "terna", *arguments]))
 
-    def ssh(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Type a line on the training server, as the analyst."""
+    def ssh(
+        self, line: str, *options: str, user: str = "analyst", key: str = KEY
+    ) -> subprocess.CompletedProcess[str]:
+        """Type a line on the training server, as the analyst unless told otherwise."""
         port = ("-p", str(self.project.ssh_port))
-        return self._run(["ssh", *self._login(), *port, "analyst@127.0.0.1", line])
+        return self._run(["ssh", *self.login(key), *port, *options, f"{user}@127.0.0.1", line])
 
     def bring(self, file: Path) -> str:
         own = self.project.checkout.write(file.name, file.read_bytes())
         port = ("-P", str(self.project.ssh_port))
-        copied = self._run(["scp", *self._login(), *port, str(own), "analyst@127.0.0.1:"])
+        copied = self._run(["scp", *self.login(), *port, str(own), "analyst@127.0.0.1:"])
         assert copied.returncode == 0, copied.stderr
         return file.name
 
@@ -75,13 +77,13 @@ class ComposeStack(Stack):
         self.wait_for(server)
 
     def wait_for(self, server: str) -> None:
-        """Return when the server answers; fails the test when that takes too long."""
+        """Return when the server answers; fails the test when it never does."""
         answers = {
             "training": self._training_answers,
             "tracking": self._tracking_answers,
             "serving": self._serving_answers,
         }
-        self.wait_until(answers[server], within=START_SECONDS)
+        self.wait_until(answers[server])
 
     def log(self, server: str) -> str:
         return self.project.compose("logs", "--no-color", "--no-log-prefix", server)
@@ -107,9 +109,10 @@ class ComposeStack(Stack):
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return self.project.checkout.run(command, {})
 
-    def _login(self) -> list[str]:
+    def login(self, key: str = KEY) -> list[str]:
+        """The options with which ssh, scp and sftp log in."""
         return [
-            *("-F", "none", "-i", "secrets/ssh/id_ed25519"),
+            *("-F", "none", "-i", key, "-o", "IdentitiesOnly=yes"),
             *("-o", "BatchMode=yes", "-o", "LogLevel=ERROR"),
             *("-o", "StrictHostKeyChecking=accept-new"),
             *("-o", f"UserKnownHostsFile={self.root.parent}/known_hosts"),

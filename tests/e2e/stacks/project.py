@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from tests.e2e.stacks.checkout import Checkout
+from tests.engine import docker
 from tests.ports import free_ports
 
 
@@ -51,9 +52,7 @@ class Project:
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine knows of a service's container."""
-        command = ["docker", "inspect", f"{self.name}-{service}-1"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True)
-        return dict(json.loads(told.stdout)[0])
+        return dict(json.loads(docker("inspect", f"{self.name}-{service}-1"))[0])
 
     def addresses(self, service: str) -> list[str]:
         """A container's address in each of its networks; none while it does not run."""
