@@ -157,8 +157,8 @@ def best_threshold(actual: Array, probability: Array) -> tuple[float, float]:
     f1 = (2 * precision * recall / np.maximum(precision + recall, 1e-12))[:-1]
     best = int(f1.argmax())
     worse = np.flatnonzero(f1 < f1[best] - NEARLY)
-    first = worse[worse < best].max(initial=-1) + 1
-    last = worse[worse > best].min(initial=len(f1)) - 1
+    first = max(worse[worse < best], default=-1) + 1
+    last = min(worse[worse > best], default=len(f1)) - 1
     return float(thresholds[first : last + 1].mean()), float(f1[best])
 
 

@@ -21,7 +21,7 @@ import pytest
 from terna.certificates import Service, make_missing
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack, trusting
-from tests.engine import ROOT
+from tests.engine import ROOT, docker
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -316,12 +316,11 @@ def somebody_between(replica: ComposeStack) -> Iterator[None]:
     """Another container that takes the next address between the door and serving."""
     network = f"--network={replica.project.name}_serving-erp"
     image = str(replica.project.inspect("erp")["Image"])
-    run = ["docker", "run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600"]
-    started = subprocess.run(run, capture_output=True, text=True, check=True)
+    name = docker("run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600").strip()
     try:
         yield
     finally:
-        subprocess.run(["docker", "kill", started.stdout.strip()], capture_output=True, check=True)
+        docker("kill", name)
 
 
 # ---- a reload -----------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings
 from terna.contracts.errors import SettingsError
 from terna.settings import Erp, Serving, Settings, Tracking, Training
 
-EXAMPLE = Path(__file__).parents[2] / ".env.example"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / ".env.example"
 GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp)
 
 
@@ -37,6 +38,13 @@ def existing() -> dict[str, tuple[str, str]]:
     }
 
 
+def read_by_compose() -> dict[str, str]:
+    """Each variable of the compose files with its default, without those that are settings too."""
+    files = "".join(path.read_text() for path in ROOT.glob("docker-compose*.yml"))
+    found = dict(re.findall(r"\$\{(TERNA_\w+):-([^}]*)\}", files))
+    return {name: default for name, default in found.items() if name not in existing()}
+
+
 def listed() -> Iterator[tuple[str, tuple[str, str]]]:
     """The same, as `.env.example` has it: the comment lines above a setting are about it."""
     for block in EXAMPLE.read_text().split("\n\n"):
@@ -46,12 +54,15 @@ def listed() -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def test_env_example_lists_exactly_the_settings_with_their_defaults() -> None:
-    assert list(listed()) == list(existing().items())
+    settings = dict(listed())
+    for name, default in read_by_compose().items():
+        assert settings.pop(name)[0] == default
+    assert list(settings.items()) == list(existing().items())
 
 
 def test_env_example_has_no_line_that_is_no_setting() -> None:
     written = re.findall(r"^#?\s*(TERNA_\w+)\s*=", EXAMPLE.read_text(), flags=re.MULTILINE)
-    assert written == list(existing())
+    assert written == [name for name, _ in listed()]
 
 
 def test_env_example_as_env_changes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""The door's configuration runs on any image's nginx, and with the settings that are documented."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FILES = {path.name: path.read_text() for path in (ROOT / "nginx").rglob("*.conf")}
+OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/")
+
+
+def paths(configuration: str) -> set[str]:
+    """Every file and folder that a configuration names."""
+    directives = re.sub(r"#.*|\"[^\"]*\"|'[^']*'|location .*", "", configuration)
+    return set(re.findall(r"(?:\s|unix:)(/[^\s;]+)", directives))
+
+
+def test_no_path_of_one_distribution_is_named() -> None:
+    named = set().union(*(paths(text) for text in FILES.values()))
+    assert "/certs/tls.crt" in named
+    assert {path for path in named if not path.startswith(OURS)} == set()
+
+
+def test_without_its_start_script_it_has_the_same_settings() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    default = dict(re.findall(r"\$\{TERNA_ERP_(\w+):-([^}]+)\}", compose))
+    assert f"include tls/{default['TLS']}.conf;" in FILES["settings.conf"]
+    assert f" rate={default['RATE']}r/s;" in FILES["settings.conf"]
+    assert f" burst={default['BURST']} " in FILES["settings.conf"]
