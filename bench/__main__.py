@@ -74,7 +74,7 @@ def _measure(quick: bool) -> "Facts":
     machine.check_programs()
     found = machine.describe(REQUIREMENTS.read_text())
     with locked(FOLDER):  # two at once would measure each other
-        findings = run.run(QUICK if quick else FULL, (FOLDER / "run").absolute(), Terminal(out))
+        findings = run.run(QUICK if quick else FULL, FOLDER / "run", Terminal(out))
     return facts.of(findings, found)
 
 

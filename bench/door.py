@@ -60,15 +60,15 @@ def copy(source: Path, folder: Path, changes: Mapping[str, str]) -> None:
 
 
 class Door:
-    """A running nginx, which logs to a file."""
+    """A running nginx with its configuration in a folder."""
 
-    def __init__(self, folder: Path, changes: Mapping[str, str]) -> None:
-        self._log = folder / "access.log"
+    def __init__(self, folder: Path, log: Path, changes: Mapping[str, str]) -> None:
+        self._log = log
         copy(NGINX, folder, changes)
         modules = folder / "modules"
         modules.mkdir()
         (modules / "stream.conf").write_text(f"load_module {STREAM_MODULE};\n")
-        self._process = Process("nginx", {}, self._log, _command(folder))
+        self.process = Process("nginx", {}, log, _command(folder))
 
     def forget_requests(self) -> None:
         """Empty the log."""
@@ -78,9 +78,6 @@ class Door:
     def logged_ms(self) -> list[float]:
         """The time that the server took for each request since then, as nginx logged it."""
         return [1000 * float(each) for each in UPSTREAM_SECONDS.findall(self._log.read_bytes())]
-
-    def stop(self) -> None:
-        self._process.stop()
 
 
 def _command(folder: Path) -> list[str]:

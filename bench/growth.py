@@ -75,11 +75,10 @@ class Growth:
         with ExitStack() as up:
             running = [self.terna]
             for size in self.plan.models:
-                labels = [f"model-{number}" for number in range(len(running), size)]
-                added = [systems.serving(self.stage, self.model, label) for label in labels]
-                running += [up.enter_context(server) for server in added]
-                for server in running:
-                    server.wait()
+                for number in range(len(running), size):
+                    server = systems.serving(self.stage, self.model, f"model-{number}")
+                    running.append(up.enter_context(server))
+                    running[-1].wait()
                 samples = self._rounds(f"models: {size}", {size: self.terna.load()})[size]
                 yield _point("terna", size, 1, samples, _together(running))
 

@@ -40,7 +40,7 @@ FULL = Plan(
 )
 QUICK = Plan(
     name="quick",
-    headline=Pace(rounds=3, seconds=2, warm_up=0),
+    headline=Pace(rounds=3, seconds=1, warm_up=0),
     growth=Pace(rounds=1, seconds=1, warm_up=0),
     starts=2,
     rows=(1, 1000, 10_000),

@@ -51,7 +51,7 @@ def run(plan: Plan, root: Path, reporter: Reporter) -> Findings:
     """
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    with opened(root, reporter) as stage:
+    with opened(root.absolute(), reporter) as stage:
         return Bench(stage, stage.churn(), plan).run()
 
 

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from bench import door
-from bench.door import Door
+from bench.door import Door, substitutions
 from bench.peers import venv
 from bench.stage import Model, Stage
 from bench.wrk import Load
@@ -24,7 +23,8 @@ from terna.settings import Settings
 CHECKED = 200
 """Rows whose labels every system has to agree on."""
 JSON = {"content-type": "application/json"}
-Each = TypeVar("Each", bound="System")
+START_SECONDS = 300
+"""A model of 500 columns is checked for minutes before it answers for the first time."""
 PATIENCE = 30
 """Seconds for one answer outside the measurements."""
 
@@ -70,9 +70,9 @@ class System:
 
     def wait(self) -> None:
         """Return when it answers."""
-        self.process.wait_until(self._answers)
+        self.process.wait_until(self.answers, START_SECONDS)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         try:
             return bool(self.ask(self.model.customers[:1]))
         except TernaError:
@@ -101,7 +101,10 @@ def terna(
     stage: Stage, model: Model, label: str = "terna", workers: int = 1
 ) -> Iterator[BehindDoor]:
     """Serving behind nginx, TLS on both hops, with everything on."""
-    with serving(stage, model, label, workers) as server, _behind_door(stage, server) as system:
+    with (
+        serving(stage, model, label, workers) as server,
+        _behind_door(stage, label, server) as system,
+    ):
         yield system
 
 
@@ -114,7 +117,7 @@ def echo(stage: Stage, model: Model) -> Iterator[BehindDoor]:
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
     with _running(stage, "echo", "echo", environment, command) as process:
         server = System("echo", model, process, port, url, trust)
-        with _behind_door(stage, server) as system:
+        with _behind_door(stage, "echo", server) as system:
             yield system
 
 
@@ -161,21 +164,24 @@ def _running(
 
 
 @contextmanager
-def _behind_door(stage: Stage, server: System) -> Iterator[BehindDoor]:
-    """The same server behind an nginx of its own."""
+def _behind_door(stage: Stage, label: str, server: System) -> Iterator[BehindDoor]:
+    """The same server behind an nginx of its own, once both answer."""
+    server.wait()
     port = _any_port()
-    certs, secrets = stage.root / "certs/erp", stage.root / "secrets/erp"
+    keys = stage.root / "certs/erp", stage.root / "secrets/erp"
     # A short path: that of a Unix socket has room for 107 bytes.
     with TemporaryDirectory(prefix="terna-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)  # started by root, nginx's workers are nobody
-        changes = door.substitutions(folder, certs, secrets, port, _any_port(), server.port)
-        nginx = Door(folder, changes)
+        changes = substitutions(folder, *keys, port, _any_port(), server.port)
+        door = Door(folder, stage.root / f"logs/{label}-nginx.log", changes)
         try:
             url = f"https://localhost:{port}/invocations"
-            yield _awaited(BehindDoor(**vars(server) | {"url": url}, door=nginx))
+            system = BehindDoor(**vars(server) | {"url": url}, door=door)
+            door.process.wait_until(system.answers)
+            yield system
         finally:
-            nginx.stop()
+            door.process.stop()
 
 
 def _serving_settings(
@@ -190,7 +196,7 @@ def _serving_settings(
     return replace(stage.settings, serving=stage.settings.serving.model_copy(update=changes))
 
 
-def _awaited(system: Each) -> Each:
+def _awaited(system: System) -> System:
     system.wait()
     return system
 
