@@ -20,7 +20,7 @@ def of(findings: Findings, machine: Mapping[str, Any]) -> Facts:
     """Everything as JSON holds it. `ratios`, `server_ms_1000_rows`, `worker_rss_mb` and `ready_s`
     are medians; `spread` has the lowest and the highest round of each."""
     figures = headline(findings)
-    unknown = _unknown(figures, machine["cores"])
+    unknown = _too_few_cores(figures, machine["cores"]) | _not_loaded(findings)
     values = {key: None if key in unknown else each.median for key, each in figures.items()}
     return {
         **_nested(values),
@@ -53,12 +53,19 @@ def headline(findings: Findings) -> dict[str, Spread]:
     }
 
 
-def _unknown(figures: Mapping[str, Spread], cores: int) -> dict[str, str]:
-    """Why a figure is null."""
+def _too_few_cores(figures: Mapping[str, Spread], cores: int) -> dict[str, str]:
+    """Why the second worker's figure is null."""
     if cores >= CORES_FOR_TWO:
         return {}
     measured = f"{figures[SECOND_WORKER].median:+.0%} measured"
     return {SECOND_WORKER: f"takes {CORES_FOR_TWO} cores, here are {cores} ({measured})"}
+
+
+def _not_loaded(findings: Findings) -> dict[str, str]:
+    """The models that serving did not load in time."""
+    loaded = {point.size for point in findings.growth["columns"]}
+    left_out = [columns for columns in findings.plan.columns if columns not in loaded]
+    return {f"growth.columns.{columns}": "not loaded in time" for columns in left_out}
 
 
 def _nested(values: Mapping[str, float | None]) -> Facts:

@@ -11,6 +11,7 @@ from bench.rounds import Key, Spread
 from bench.stage import Model, Stage
 from bench.systems import System
 from bench.wrk import Load, Sample
+from terna.contracts.errors import TernaError
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,15 @@ class Growth:
         return list(self._by_models())
 
     def _with_columns(self, up: ExitStack) -> Iterator[tuple[int, System]]:
+        """Those that answer: a size that serving cannot load in time is told, and left out."""
         smallest, *wider = self.plan.columns
         yield smallest, self.terna
         for columns in wider:
-            model = self.stage.wide(columns)
-            yield columns, up.enter_context(systems.terna(self.stage, model, f"columns-{columns}"))
+            model, label = self.stage.wide(columns), f"columns-{columns}"
+            try:
+                yield columns, up.enter_context(systems.terna(self.stage, model, label))
+            except TernaError as error:
+                self.stage.reporter.say(f"{columns} columns are left out: {error}")
 
     def _by_models(self) -> Iterator[Point]:
         with ExitStack() as up:

@@ -23,8 +23,6 @@ from terna.settings import Settings
 CHECKED = 200
 """Rows whose labels every system has to agree on."""
 JSON = {"content-type": "application/json"}
-START_SECONDS = 300
-"""A model of 500 columns is checked for minutes before it answers for the first time."""
 PATIENCE = 30
 """Seconds for one answer outside the measurements."""
 
@@ -70,7 +68,7 @@ class System:
 
     def wait(self) -> None:
         """Return when it answers."""
-        self.process.wait_until(self.answers, START_SECONDS)
+        self.process.wait_until(self.answers)
 
     def answers(self) -> bool:
         try:

@@ -43,13 +43,13 @@ class Process:
         """The id of the process group, and of the process that leads it."""
         return self._process.pid
 
-    def wait_until(self, answers: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    def wait_until(self, answers: Callable[[], bool]) -> None:
         """Return as soon as `answers` is true.
 
         Raises:
             TernaError: the process ended, or does not answer in time; names its log.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + START_SECONDS
         while not answers():
             if self._process.poll() is not None:
                 raise TernaError(f"{self.name} ended while starting: see {self._log}")

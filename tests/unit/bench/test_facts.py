@@ -1,5 +1,6 @@
 """The figures that serving is judged by."""
 
+from dataclasses import replace
 from typing import Any
 
 from bench import facts
@@ -43,6 +44,14 @@ def test_without_the_cores_the_second_worker_is_null_and_the_reason_is_told(
     told = facts.of(findings, machine | {"cores": 2})
     assert told["ratios"]["throughput_c16_second_worker_adds"] is None
     assert "here are 2" in told["unknown"]["ratios.throughput_c16_second_worker_adds"]
+
+
+def test_a_model_that_serving_did_not_load_is_told(
+    findings: Findings, machine: dict[str, Any]
+) -> None:
+    narrow = {**findings.growth, "columns": findings.growth["columns"][:1]}
+    told = facts.of(replace(findings, growth=narrow), machine)
+    assert told["unknown"] == {"growth.columns.100": "not loaded in time"}
 
 
 def test_only_serving_has_memory_in_what_grows(findings: Findings, machine: dict[str, Any]) -> None:
