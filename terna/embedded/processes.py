@@ -17,21 +17,31 @@ START_SECONDS = 90
 
 
 class Process:
-    """One `terna` server as a process group of its own, its output in a log file."""
+    """One server as a process group of its own, its output in a log file.
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+    `command` is `terna NAME` where none is given.
+    """
+
+    def __init__(
+        self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "terna", name],
+                command or [sys.executable, "-m", "terna", name],
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def group(self) -> int:
+        """The id of the process group, and of the process that leads it."""
+        return self._process.pid
 
     def wait_until(self, answers: Callable[[], bool]) -> None:
         """Return as soon as `answers` is true.

@@ -1,0 +1,1 @@
+"""How fast serving is, beside real peers on the same model: what `scripts/bench` runs."""

@@ -1,0 +1,126 @@
+"""Where systems stand: a tracking server, and models that terna's own training put into it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.datasets import make_classification
+
+from terna.certificates import Service, make_missing
+from terna.contracts.errors import TernaError
+from terna.embedded.replica import LOCAL, Replica, local_settings, make_missing_keys
+from terna.progress import Reporter, Silent
+from terna.settings import Settings
+from terna.training import acquire, evaluate, prepare, publish
+from terna.training.acquire import CHURN_REQUEST, Request
+from terna.training.families import FOREST
+from terna.training.prepare import Features, inputs
+from terna.training.session import Session
+from terna.training.tune import Tuned
+
+PARAMS = {**FOREST.default, "n_estimators": 200}
+THRESHOLD = 0.4
+"""Near what `tune` finds for this forest, and not the library's 0.5."""
+ROWS_OF_WIDE = 1000
+DIFFERENT = 200
+"""How many rows differ from each other in the requests of one row."""
+BEHIND_DOOR = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
+"""nginx verifies serving under its name in the replica."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered version in production, and customers that it never saw."""
+
+    name: str
+    folder: Path
+    """A copy of the signed directory."""
+    columns: list[str]
+    customers: list[list[Any]]
+    labels: list[Any]
+    """What the model itself says of these customers, here."""
+
+    def body(self, customers: list[list[Any]]) -> bytes:
+        """A request in the one form of MLflow's protocol that takes text beside numbers."""
+        split = {"columns": self.columns, "data": customers}
+        return json.dumps({"dataframe_split": split}, separators=(",", ":")).encode()
+
+    def bodies(self, rows: int) -> Path:
+        """A file of requests of so many rows, a line each, which differ while they are small."""
+        path = self.folder.with_name(f"{self.name}-{rows}.jsonl")
+        if not path.exists():
+            customers = cycle(self.customers)
+            requests = (list(islice(customers, rows)) for _ in range(max(1, DIFFERENT // rows)))
+            path.write_bytes(b"".join(self.body(request) + b"\n" for request in requests))
+        return path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with everything generated, and the servers' settings in it."""
+
+    root: Path
+    settings: Settings
+    reporter: Reporter
+
+    def churn(self) -> Model:
+        """The main job's 12 columns, as a forest."""
+        return self.publish("bench_churn", CHURN_REQUEST)
+
+    def wide(self, columns: int) -> Model:
+        """A forest over so many columns of random numbers, some of which tell something."""
+        path = self.root / f"wide-{columns}.parquet"
+        features, target = make_classification(
+            ROWS_OF_WIDE, columns, n_informative=10, random_state=0
+        )
+        names = [f"column_{number}" for number in range(columns)]
+        table = pd.DataFrame(features.round(3), columns=names).assign(target=target)
+        table.to_parquet(path)
+        return self.publish(f"bench_wide_{columns}", Request(str(path), target="target"))
+
+    def publish(self, name: str, request: Request) -> Model:
+        """Train as `terna train` does, but for the search: the winner is given."""
+        session = Session.open(name, self.settings, Silent())
+        with self.reporter.step(f"training {name}"):
+            acquire.run(session, request)
+            features = prepare.run(session)
+            Tuned(FOREST.name, PARAMS, THRESHOLD, f1=0).write(session.workspace)
+            evaluate.run(session)
+            publish.run(session)
+            return self._fetched(session, features)
+
+    def _fetched(self, session: Session, features: Features) -> Model:
+        version = session.registry.production(session.name)
+        if version is None:
+            raise TernaError(f"{session.name} is not in production: its registry was not empty.")
+        folder = self.root / "models" / session.name
+        folder.mkdir(parents=True)
+        session.registry.download(version, folder)
+        holdout = inputs(session.workspace.read_table("holdout.parquet", "acquire"), features)
+        return Model(
+            session.name,
+            folder,
+            list(features.order),
+            holdout.astype(object).to_numpy().tolist(),
+            evaluate.load(session).predict(holdout).tolist(),
+        )
+
+
+@contextmanager
+def opened(root: Path, reporter: Reporter) -> Iterator[Stage]:
+    """Keys, certificates and a tracking server below an empty folder; stopped at the end."""
+    settings = local_settings(root, Settings.load())
+    make_missing(root / "certs", root / "secrets", BEHIND_DOOR)
+    make_missing_keys(settings, root)
+    replica = Replica(root, settings, reporter)
+    try:
+        replica.start("tracking")
+        replica.wait("tracking")
+        yield Stage(root, settings, reporter)
+    finally:
+        replica.close()
