@@ -68,7 +68,7 @@ def _measure(quick: bool) -> "Facts":
     from bench import facts, machine, run
     from bench.peers.venv import REQUIREMENTS
     from bench.plan import FULL, QUICK
-    from terna.certificates import locked
+    from terna.files import locked
     from terna.progress import Terminal
 
     machine.check_programs()

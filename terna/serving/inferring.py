@@ -49,8 +49,8 @@ def _by_mlflow(model: LoadedModel, question: Question, table: Rows | None) -> An
         return original.wrong_with(table) if table else ""
 
     original = model.original
-    inputs = original.fit(lambda: tensors.inputs(question, table, model.original.metadata), words)
-    predictions, path = original.predict(inputs, words)
+    inputs = original.fit(lambda: tensors.inputs(question, table, original.metadata), words)
+    predictions, path = original.predict(inputs, words, model.program)
     return _rendered(model, question, predictions, path)
 
 

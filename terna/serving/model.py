@@ -64,7 +64,7 @@ class LoadedModel:
         """
         self.version = version
         self.compiled = program is not None
-        self._program = program
+        self.program = program
         self._load = original
         self._loading = Lock()
         self._original: Original | None = None
@@ -88,13 +88,13 @@ class LoadedModel:
 
     def plain_rows(self, content_type: str, body: bytes) -> Table | None:
         """The rows of a body that the compiled model may answer; None where there is any doubt."""
-        plain = self._program and content_type in PLAIN_JSON
+        plain = self.program and content_type in PLAIN_JSON
         return plain_rows(body, self._names) if plain else None
 
     def predict_rows(self, rows: Table) -> list[Any] | None:
         """What the compiled model returns; None where the original must be asked."""
         try:
-            return self._program.predict_rows(rows) if self._program else None
+            return self.program.predict_rows(rows) if self.program else None
         except Exception as error:  # the original knows better, or says what is wrong
             logger.error("the compiled model failed: %s", type(error).__name__)
             return None
@@ -109,7 +109,7 @@ class LoadedModel:
         predictions = self.predict_rows(rows) if rows else None
         if predictions is not None:
             return render(predictions), COMPILED
-        return self.original.answer(content_type, body, self._program)
+        return self.original.answer(content_type, body, self.program)
 
     def predict(self, rows: Rows) -> list[Any]:
         """One prediction a row, asked as clients ask.
