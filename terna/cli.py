@@ -1,7 +1,6 @@
 """`terna …`: parses, calls, prints."""
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -231,10 +230,11 @@ def tracking() -> None:
 def serving() -> None:
     """Run the serving server, which follows the registry."""
     from terna.embedded.processes import check_free
+    from terna.serving import logs
     from terna.serving.app import serve
 
     settings = Settings.load().serving
-    _log_to_stderr()
+    logs.to_stderr()
     check_free(settings.host, settings.port)
     serve(settings)
 
@@ -242,10 +242,10 @@ def serving() -> None:
 @app.command(rich_help_panel=SERVERS, hidden=True)
 def follow() -> None:
     """Follow the registry on behalf of the serving server, which starts this."""
-    from terna.serving import follower
+    from terna.serving import follower, logs
 
     settings = Settings.load()
-    _log_to_stderr()
+    logs.to_stderr()
     follower.follow(follower.build(settings), settings.serving)
 
 
@@ -280,12 +280,6 @@ def certificates() -> None:
 
     for path in make_missing_keys(Settings.load(), Path.cwd()):
         out.print(f"made {path}", highlight=False)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # The follower says once that tracking is away; urllib3 would say so at every look.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _session(name: str) -> "Session":

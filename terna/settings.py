@@ -125,7 +125,16 @@ class Serving(BaseSettings):
     """Worker processes; each holds the model."""
 
     threads: int = Field(default=2, ge=1)
-    """Predictions that one worker computes at a time."""
+    """Predictions that one worker computes at a time, and one of many rows beside them."""
+
+    waiting: int = Field(default=64, ge=0)
+    """How many more may wait for that; what comes then is answered 503 at once."""
+
+    timeout: float = Field(default=25, gt=0)
+    """Seconds after which a prediction is answered 504; the door waits for 30."""
+
+    drain: int = Field(default=20, ge=1)
+    """Seconds that requests have to end when the server is told to stop."""
 
     folder: Path = Path(".terna/serving")
     """The verified local copies of the model versions served."""

@@ -3,10 +3,9 @@
 from typing import Any
 
 import msgspec
-from granian import Granian
-from granian.constants import Interfaces
 
-from terna.settings import Serving, Settings
+from terna.serving.app import run
+from terna.settings import Settings
 
 ANSWER = b'{"predictions":["no"]}'
 HEADERS = [("content-type", "application/json")]
@@ -24,21 +23,5 @@ def build() -> Echo:
     return Echo()
 
 
-def serve(serving: Serving) -> None:
-    """As terna.serving.app runs its own application."""
-    Granian(
-        "bench.peers.echo:build",
-        factory=True,
-        interface=Interfaces.RSGI,
-        address=serving.host,
-        port=serving.port,
-        workers=serving.workers,
-        websockets=False,
-        respawn_failed_workers=True,
-        ssl_cert=serving.certificate,
-        ssl_key=serving.key,
-    ).serve()
-
-
 if __name__ == "__main__":
-    serve(Settings.load().serving)
+    run("bench.peers.echo:build", Settings.load().serving)

@@ -24,7 +24,9 @@ TernaError                      one line for a person, that says what to do next
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
     ├── InternalError           500
-    └── NoModel                 503
+    ├── NoModel                 503
+    ├── Overloaded              503
+    └── TimedOut                504
 """
 
 
@@ -93,6 +95,8 @@ class RequestError(TernaError):
 
     status: int
     error_code: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the answer's headers say beyond its status."""
 
 
 class BadRequest(RequestError):
@@ -131,9 +135,12 @@ class MethodNotAllowed(RequestError):
     error_code = "BAD_REQUEST"
 
     def __init__(self, message: str, allowed: str) -> None:
+        """
+        Args:
+            allowed: the methods that the path answers, as the header `Allow` lists them.
+        """
         super().__init__(message)
-        self.allowed = allowed
-        """The methods that the path answers, as the header `Allow` lists them."""
+        self.headers = (("allow", allowed),)
 
 
 class PayloadTooLarge(RequestError):
@@ -154,3 +161,15 @@ class InternalError(RequestError):
 class NoModel(RequestError):
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"
+    headers = (("retry-after", "10"),)
+
+
+class Overloaded(RequestError):
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    headers = (("retry-after", "1"),)
+
+
+class TimedOut(RequestError):
+    status = 504
+    error_code = "DEADLINE_EXCEEDED"

@@ -45,10 +45,14 @@ def plain_rows(body: bytes, names: list[str]) -> Table | None:
     """The rows of a body that is plainly a table of these columns, each row in their order.
 
     None where there is any doubt that MLflow's own code would read the same rows from it.
+
+    Raises:
+        BadRequest: there is none that MLflow's code cannot read it either, as it is no JSON.
     """
     try:
         document = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        _decode_leniently(body)
         return None
     if type(document) is not dict or len(document) != 1:
         return None

@@ -19,18 +19,28 @@ class Answer(NamedTuple):
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    headers: Headers = ()
+    model: LoadedModel | None = None
+    """Who answers."""
+    path: str = ""
+    """By which path, where it is not the model's usual one."""
+    rows: int = 0
+    """How many were predicted."""
+    more: Headers = ()
+    """Headers that only this kind of answer has."""
+
+    def headers(self, request_id: str) -> list[tuple[str, str]]:
+        """All that goes before the body."""
+        headers = [("content-type", self.content_type), ("x-request-id", request_id), *self.more]
+        if self.model:
+            version = self.model.version
+            headers += [
+                ("x-model-name", version.name),
+                ("x-model-version", str(version.number)),
+                ("x-model-path", self.path or self.model.path),
+            ]
+        return headers
 
 
-def names(model: LoadedModel, path: str | None = None) -> Headers:
-    """The headers that say who answers, and how."""
-    return (
-        ("x-model-name", model.version.name),
-        ("x-model-version", str(model.version.number)),
-        ("x-model-path", path or model.path),
-    )
-
-
-def said(document: Any, headers: Headers = ()) -> Answer:
+def said(document: Any, model: LoadedModel | None = None) -> Answer:
     """A document as JSON."""
-    return Answer(msgspec.json.encode(document), headers=headers)
+    return Answer(msgspec.json.encode(document), model=model)

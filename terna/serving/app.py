@@ -7,10 +7,12 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from terna.contracts.errors import SettingsError
+from terna.serving import logs, metrics
 from terna.serving.companion import Companion
 from terna.serving.copies import LocalCopies
 from terna.serving.handlers import Handlers
 from terna.serving.loader import Loader
+from terna.serving.logs import RequestLog
 from terna.serving.programs import Programs
 from terna.serving.routes import App
 from terna.serving.slot import Slot
@@ -23,7 +25,7 @@ def build(settings: Settings | None = None) -> App:
     slot = Slot()
     copies = LocalCopies(serving.folder, serving.verify_key)
     loader = Loader(serving.model, copies, Programs(serving.key), slot)
-    return App(Handlers(slot, serving.threads), loader, serving.max_body)
+    return App(Handlers(slot, serving), loader, serving.max_body, RequestLog())
 
 
 def serve(serving: Serving) -> None:
@@ -35,10 +37,21 @@ def serve(serving: Serving) -> None:
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
     LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
+    metrics.begin(serving.folder / "metrics")
     # A fork would copy the companion's thread half.
     multiprocessing.set_start_method("spawn", force=True)
-    server = Granian(
-        "terna.serving.app:build",
+    with Companion("follow"):
+        run("terna.serving.app:build", serving)
+
+
+def run(app: str, serving: Serving) -> None:
+    """Run the server around an application.
+
+    Args:
+        app: where its factory is, as `module:function`.
+    """
+    Granian(
+        app,
         factory=True,
         interface=Interfaces.RSGI,
         address=serving.host,
@@ -46,11 +59,11 @@ def serve(serving: Serving) -> None:
         workers=serving.workers,
         websockets=False,
         respawn_failed_workers=True,
+        workers_kill_timeout=serving.drain,
+        log_dictconfig=logs.CONFIG,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,
-    )
-    with Companion("follow"):
-        server.serve()
+    ).serve()
 
 
 def _check_file(path: Path) -> None:

@@ -1,20 +1,24 @@
 """What serving answers, without HTTP: a handler takes bytes and decides."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import ParamSpec, TypeVar
 
 from terna.contracts.errors import RequestError, UnsupportedMediaType
 from terna.contracts.scoring import render, render_error
-from terna.serving.answers import HTML, TEXT, Answer, names
+from terna.serving import metrics
+from terna.serving.answers import HTML, TEXT, Answer
 from terna.serving.inference import Inference
 from terna.serving.model import COMPILED, FEW_ROWS, LoadedModel
+from terna.serving.pool import Pool
 from terna.serving.slot import Slot
+from terna.settings import Serving
 
 FEW_BYTES = 16_384
 """What is parsed at once: in less time than handing it to a thread costs, 30 to 50 µs."""
+
+MANY_BYTES = 65_536
+"""From here on a body takes a place of its own, so that it keeps no small one waiting."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,9 +27,10 @@ T = TypeVar("T")
 class Handlers:
     """MLflow's routes for one model, its description, and the Open Inference Protocol."""
 
-    def __init__(self, slot: Slot, threads: int) -> None:
+    def __init__(self, slot: Slot, serving: Serving) -> None:
         self._slot = slot
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._few = Pool(serving.threads, serving.waiting, serving.timeout)
+        self._many = Pool(1, serving.waiting, serving.timeout)
         self.inference = Inference(slot, self)
 
     async def invocations(self, content_type: str, body: bytes) -> Answer:
@@ -37,42 +42,54 @@ class Handlers:
         model = self._slot.take()
         at_once = _at_once(model, content_type, body)
         if at_once is not None:
-            return Answer(at_once, headers=names(model, COMPILED))
-        said, path = await self.in_thread(model.answer, content_type, body)
-        return Answer(said, headers=names(model, path))
+            return at_once
+        said = await self.run(len(body), model.answer, content_type, body)
+        return Answer(said.body, model=model, path=said.path, rows=said.rows)
 
     async def ping(self) -> Answer:
         """Well when a model answers."""
-        return Answer(headers=names(self._slot.take()))
+        return Answer(model=self._slot.take())
 
     async def version(self) -> Answer:
         """MLflow's version, as its own scoring server says it; the model's is in the headers."""
-        model = self._slot.model
-        return Answer(version("mlflow-skinny").encode(), headers=names(model) if model else ())
+        return Answer(version("mlflow-skinny").encode(), model=self._slot.model)
+
+    async def metrics(self) -> Answer:
+        """What Prometheus scrapes, of all workers."""
+        return Answer(await self.run(0, metrics.page), content_type=metrics.CONTENT_TYPE)
 
     async def openapi(self) -> Answer:
         """The routes, with the live model's signature and example, for programs."""
         model = self._slot.take()
-        return await self.in_thread(_document, model)
+        return await self.run(0, _document, model)
 
     async def docs(self) -> Answer:
         """The same for people."""
         model = self._slot.take()
-        return await self.in_thread(_page, model)
+        return await self.run(0, _page, model)
 
     def refusal(self, error: RequestError) -> Answer:
         """A status, MLflow's error code, and one line for a person."""
         if isinstance(error, UnsupportedMediaType):
             return Answer(str(error).encode(), error.status, TEXT)
-        return Answer(render_error(error.error_code, str(error)), error.status)
+        body = render_error(error.error_code, str(error))
+        return Answer(body, error.status, more=error.headers)
 
-    async def in_thread(self, work: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
-        """Work that would keep other requests waiting."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, work, *args)
+    async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Work that would keep other requests waiting.
+
+        Args:
+            size: of the request's body, in bytes.
+
+        Raises:
+            Overloaded, TimedOut: there is too much of it, or it takes too long.
+        """
+        pool = self._many if size >= MANY_BYTES else self._few
+        return await pool.run(work, *args, **more)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._few.close()
+        self._many.close()
 
 
 # The original of a compiled model, MLflow and pandas take seconds to come: in a thread, when asked.
@@ -81,18 +98,22 @@ class Handlers:
 def _document(model: LoadedModel) -> Answer:
     from terna.serving import openapi
 
-    return Answer(openapi.document(model), headers=names(model))
+    return Answer(openapi.document(model), model=model)
 
 
 def _page(model: LoadedModel) -> Answer:
     from terna.serving import openapi
 
-    return Answer(openapi.page(model), content_type=HTML, headers=names(model))
+    return Answer(openapi.page(model), content_type=HTML, model=model)
 
 
-def _at_once(model: LoadedModel, content_type: str, body: bytes) -> bytes | None:
+def _at_once(model: LoadedModel, content_type: str, body: bytes) -> Answer | None:
     if len(body) > FEW_BYTES:
         return None
     rows = model.plain_rows(content_type, body)
-    predictions = model.predict_rows(rows) if rows and len(rows) <= FEW_ROWS else None
-    return None if predictions is None else render(predictions)
+    if not rows or len(rows) > FEW_ROWS:
+        return None
+    predictions = model.predict_rows(rows)
+    if predictions is None:
+        return None
+    return Answer(render(predictions), model=model, path=COMPILED, rows=len(rows))

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from terna.contracts import inference
 from terna.contracts.errors import NotFound, RequestError
-from terna.serving.answers import Answer, names, said
+from terna.serving.answers import Answer, said
 from terna.serving.model import LoadedModel
 from terna.serving.slot import Slot
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Threads(Protocol):
     """Where work goes that would keep other requests waiting."""
 
-    async def in_thread(self, work: Callable[..., T], *args: Any) -> T: ...
+    async def run(self, size: int, work: Callable[..., T], *args: Any) -> T: ...
 
 
 class Inference:
@@ -36,7 +36,7 @@ class Inference:
 
     async def ready(self) -> Answer:
         """Ready when a model answers."""
-        return said({"ready": True}, names(self._slot.take()))
+        return said({"ready": True}, self._slot.take())
 
     async def models(self) -> Answer:
         """The names of the models here: one, or none yet."""
@@ -45,11 +45,11 @@ class Inference:
 
     async def metadata(self, name: str, version: str | None) -> Answer:
         """The tensors that the model takes and returns, and how it answers."""
-        return await self._threads.in_thread(_metadata, self._take(name, version))
+        return await self._threads.run(0, _metadata, self._take(name, version))
 
     async def model_ready(self, name: str, version: str | None) -> Answer:
         model = self._take(name, version)
-        return said({"name": model.version.name, "ready": True}, names(model))
+        return said({"name": model.version.name, "ready": True}, model)
 
     async def infer(
         self, name: str, version: str | None, header_length: str, body: bytes
@@ -60,11 +60,11 @@ class Inference:
             RequestError: each kind of it.
         """
         model = self._take(name, version)
-        return await self._threads.in_thread(_infer, model, body, header_length)
+        return await self._threads.run(len(body), _infer, model, body, header_length)
 
     def refusal(self, error: RequestError) -> Answer:
         """A status, and one line for a person."""
-        return Answer(inference.render_error(str(error)), error.status)
+        return Answer(inference.render_error(str(error)), error.status, more=error.headers)
 
     def _take(self, name: str, version: str | None) -> LoadedModel:
         model = self._slot.take()

@@ -7,7 +7,7 @@ from terna.contracts.errors import InternalError
 from terna.contracts.inference import HEADER_LENGTH, Question
 from terna.contracts.scoring import Rows
 from terna.serving import tensors
-from terna.serving.answers import Answer, names, said
+from terna.serving.answers import Answer, said
 from terna.serving.model import COMPILED, LoadedModel
 
 BINARY = "application/octet-stream"
@@ -23,7 +23,7 @@ def metadata(model: LoadedModel) -> Answer:
         "outputs": tensors.describe_outputs(model.original.metadata.get_output_schema()),
         "parameters": {"path": model.path},
     }
-    return said(document, names(model))
+    return said(document, model)
 
 
 def infer(model: LoadedModel, body: bytes, header_length: str) -> Answer:
@@ -34,8 +34,8 @@ def infer(model: LoadedModel, body: bytes, header_length: str) -> Answer:
     """
     question = inference.parse(body, header_length)
     table = tensors.rows(question, model.original.metadata.get_input_schema())
-    answer = _compiled(model, question, table)
-    return answer or _by_mlflow(model, question, table)
+    answer = _compiled(model, question, table) or _by_mlflow(model, question, table)
+    return answer._replace(rows=tensors.count(question))
 
 
 def _compiled(model: LoadedModel, question: Question, table: Rows | None) -> Answer | None:
@@ -61,7 +61,7 @@ def _rendered(model: LoadedModel, question: Question, predictions: Any, path: st
         body, length = inference.render(version.name, str(version.number), question, named)
     except (TypeError, ValueError) as error:
         raise InternalError("The model's answer is no tensor.") from error
-    headers = names(model, path)
+    answer = Answer(body, model=model, path=path)
     if length is None:
-        return Answer(body, headers=headers)
-    return Answer(body, content_type=BINARY, headers=(*headers, (HEADER_LENGTH, str(length))))
+        return answer
+    return answer._replace(content_type=BINARY, more=((HEADER_LENGTH, str(length)),))

@@ -37,6 +37,12 @@ class Inputs:
     wrapped: bool = True
     """The answer has the key `predictions`, as all but those for language models have."""
 
+    @property
+    def rows(self) -> int:
+        named = isinstance(self.data, dict)
+        column = next(iter(self.data.values()), ()) if named else self.data
+        return len(column) if hasattr(column, "__len__") else 1
+
 
 class Reader:
     """Reads what the clients of one model send."""

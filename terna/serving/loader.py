@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from terna.contracts.errors import TernaError
 from terna.contracts.version import Version
+from terna.serving import metrics
 from terna.serving.copies import LocalCopies
 from terna.serving.model import LoadedModel
 from terna.serving.programs import Programs
@@ -33,6 +34,7 @@ class Loader:
         self._programs = programs
         self._slot = slot
         self._seen = 0
+        self._info = metrics.Info(metrics.MODEL)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="loader", daemon=True)
 
@@ -53,9 +55,13 @@ class Loader:
         try:
             self._load()
         except TernaError as error:
-            logger.error("the local copy is not served: %s", error)
+            self._failed(str(error))
         except Exception as error:  # a thread that dies would follow nothing any more
-            logger.error("the local copy is not served: unexpected %s", type(error).__name__)
+            self._failed(f"unexpected {type(error).__name__}")
+
+    def _failed(self, why: str) -> None:
+        metrics.SWAPS.labels("failed").inc()
+        logger.error("the local copy is not served: %s", why)
 
     def _load(self) -> None:
         version = self._copies.current(self._name)
@@ -68,6 +74,8 @@ class Loader:
         model = LoadedModel(version, lambda: self._original(version), program)
         model.check_reference(folder)
         self._slot.swap(model)
+        metrics.SWAPS.labels("done").inc()
+        self._info.tell(version.name, str(version.number), model.path)
         logger.info("serving %s, %s", version, model.path)
 
     def _original(self, version: Version) -> "Original":

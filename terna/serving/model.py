@@ -9,12 +9,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from terna.contracts import reference
 from terna.contracts.errors import BadRequest, ReferenceMismatch, RequestError
 from terna.contracts.scoring import JSON, PLAIN_JSON, Rows, Table, plain_rows, render
 from terna.contracts.version import Version
+from terna.serving import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,15 @@ class Program(Protocol):
 
     def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
         """A prediction a row of a frame that MLflow has held against the signature."""
+
+
+class Predicted(NamedTuple):
+    """The answer to a request."""
+
+    body: bytes
+    path: str
+    """On which it was found."""
+    rows: int
 
 
 class LoadedModel:
@@ -96,19 +106,20 @@ class LoadedModel:
         try:
             return self.program.predict_rows(rows) if self.program else None
         except Exception as error:  # the original knows better, or says what is wrong
+            metrics.FAILURES.inc()
             logger.error("the compiled model failed: %s", type(error).__name__)
             return None
 
-    def answer(self, content_type: str, body: bytes) -> tuple[bytes, str]:
-        """What MLflow's scoring server answers, and by which path.
+    def answer(self, content_type: str, body: bytes) -> Predicted:
+        """What MLflow's scoring server answers.
 
         Raises:
             RequestError: each kind of it.
         """
         rows = self.plain_rows(content_type, body)
         predictions = self.predict_rows(rows) if rows else None
-        if predictions is not None:
-            return render(predictions), COMPILED
+        if rows and predictions is not None:
+            return Predicted(render(predictions), COMPILED, len(rows))
         return self.original.answer(content_type, body, self.program)
 
     def predict(self, rows: Rows) -> list[Any]:
@@ -119,7 +130,7 @@ class LoadedModel:
         """
         table = {"columns": rows.columns or self._names, "data": rows.values}
         body = json.dumps({"dataframe_split": table}).encode()
-        predictions: list[Any] = json.loads(self.answer(JSON, body)[0])["predictions"]
+        predictions: list[Any] = json.loads(self.answer(JSON, body).body)["predictions"]
         return predictions
 
     def check_reference(self, folder: Path) -> None:
@@ -136,9 +147,19 @@ class LoadedModel:
             answered = self.predict(rows)
         except RequestError as error:
             raise ReferenceMismatch(f"{self.version} fails on its reference rows.") from error
+        if not _is_finite(answered):
+            raise ReferenceMismatch(f"{self.version} answers NaN on its reference rows.")
         different = sum(a != b for a, b in zip(answered, expected, strict=False))
         if not answered or len(answered) != len(expected) or different:
             raise ReferenceMismatch(
                 f"{self.version} answers {different} of {len(expected)} reference rows other than"
                 " training recorded."
             )
+
+
+def _is_finite(predictions: list[Any]) -> bool:
+    try:
+        json.dumps(predictions, allow_nan=False)
+    except ValueError:
+        return False
+    return True

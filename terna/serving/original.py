@@ -12,7 +12,7 @@ from terna.contracts.errors import LoadFailed
 from terna.contracts.scoring import Rows
 from terna.contracts.version import Version
 from terna.serving.inputs import Inputs, Reader, column_names
-from terna.serving.model import COMPILED, PYFUNC, Program
+from terna.serving.model import COMPILED, PYFUNC, Predicted, Program
 from terna.serving.outputs import as_json
 from terna.serving.refusals import Refusals
 
@@ -45,10 +45,8 @@ class Original:
         _check_identity(version, model.metadata.metadata or {})
         return cls(model, model.metadata.get_serving_input(str(folder)))
 
-    def answer(
-        self, content_type: str, body: bytes, program: Program | None = None
-    ) -> tuple[bytes, str]:
-        """What MLflow's scoring server answers, and by which path.
+    def answer(self, content_type: str, body: bytes, program: Program | None = None) -> Predicted:
+        """What MLflow's scoring server answers.
 
         Args:
             program: answers in the model's place what has passed MLflow's enforcement.
@@ -62,7 +60,7 @@ class Original:
 
         inputs = self.fit(lambda: self._reader.read(content_type, body), words)
         said, path = self.predict(inputs, words, program)
-        return as_json(said, inputs.wrapped), path
+        return Predicted(as_json(said, inputs.wrapped), path, inputs.rows)
 
     def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
         """What `read` makes of what a client sent.

@@ -6,8 +6,11 @@ https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import unquote
+from uuid import uuid4
 
 from terna.contracts.errors import (
     InternalError,
@@ -19,15 +22,22 @@ from terna.contracts.errors import (
     UnsupportedMediaType,
 )
 from terna.contracts.inference import HEADER_LENGTH
+from terna.serving import metrics
 from terna.serving.answers import Answer
 from terna.serving.handlers import Handlers
+from terna.serving.logs import Line, RequestLog
 
 logger = logging.getLogger("terna.serving")
 
 Route = Callable[["Request"], Awaitable[Answer]]
 
+METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+OTHER = "other"
+"""What paths and methods without a route are called: they may hold anything."""
+
+_ID = re.compile("[A-Za-z0-9._-]{8,64}")
 _MODEL = re.compile(
-    "/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(/(?P<action>infer|ready))?"
+    "/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<action>/infer|/ready)?"
 )
 
 
@@ -43,9 +53,21 @@ class Request:
     """One request, its body unread."""
 
     def __init__(self, scope: Scope, protocol: Any, max_body: int) -> None:
+        self.method = scope.method
+        self.path = scope.path
+        self.route = OTHER
+        """The path as it is documented, such as `/v2/models/{name}/infer`."""
+        self.size = 0
+        """Bytes of the body that have been read."""
         self._headers = scope.headers
         self._protocol = protocol
         self._max_body = max_body
+
+    @property
+    def id(self) -> str:
+        """The caller's own when it is harmless, so that one id follows a request everywhere."""
+        said = self.header("x-request-id")
+        return said if _ID.fullmatch(said) else uuid4().hex
 
     def header(self, name: str) -> str:
         return str(self._headers.get(name) or "")
@@ -53,9 +75,18 @@ class Request:
     async def body(self) -> bytes:
         """Raises `PayloadTooLarge` before more than the limit is held."""
         length = self.header("content-length")
-        if length.isdigit():
-            # HTTP holds a client to its word, and one read takes 40 µs less than a loop.
-            return await self._whole(int(length))
+        # HTTP holds a client to its word, and one read takes 40 µs less than a loop.
+        body = await (self._whole(int(length)) if length.isdigit() else self._in_parts())
+        self.size = len(body)
+        return body
+
+    async def _whole(self, length: int) -> bytes:
+        if length > self._max_body:
+            raise self._too_large()
+        body: bytes = await self._protocol()
+        return body
+
+    async def _in_parts(self) -> bytes:
         chunks, size = [], 0
         async for chunk in self._protocol:
             size += len(chunk)
@@ -63,12 +94,6 @@ class Request:
                 raise self._too_large()
             chunks.append(chunk)
         return b"".join(chunks)
-
-    async def _whole(self, length: int) -> bytes:
-        if length > self._max_body:
-            raise self._too_large()
-        body: bytes = await self._protocol()
-        return body
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"Send at most {self._max_body} bytes at a time: fewer rows.")
@@ -85,10 +110,13 @@ class Models(Protocol):
 class App:
     """The serving server's application."""
 
-    def __init__(self, handlers: Handlers, models: Models, max_body: int) -> None:
+    def __init__(
+        self, handlers: Handlers, models: Models, max_body: int, log: RequestLog | None = None
+    ) -> None:
         self._handlers = handlers
         self._models = models
         self._max_body = max_body
+        self._log = log
         self._inference = handlers.inference
         self._routes: Mapping[str, Mapping[str, Route]] = {
             "/invocations": {"POST": self._invocations},
@@ -97,6 +125,7 @@ class App:
             "/version": {"GET": self._get(handlers.version)},
             "/docs": {"GET": self._get(handlers.docs)},
             "/openapi.json": {"GET": self._get(handlers.openapi)},
+            "/metrics": {"GET": self._get(handlers.metrics)},
             "/v2": {"GET": self._get(handlers.inference.server)},
             "/v2/health/live": {"GET": self._get(handlers.inference.live)},
             "/v2/health/ready": {"GET": self._get(handlers.inference.ready)},
@@ -104,57 +133,88 @@ class App:
         }
 
     def __rsgi_init__(self, _loop: object) -> None:
+        if self._log:
+            self._log.start()
         self._models.start()
 
     def __rsgi_del__(self, _loop: object) -> None:
         self._models.stop()
         self._handlers.close()
+        if self._log:
+            self._log.stop()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
-        answer = await self._answer(scope, protocol)
-        headers = [("content-type", answer.content_type), *answer.headers]
-        protocol.response_bytes(answer.status, headers, answer.body)
-
-    async def _answer(self, scope: Scope, protocol: Any) -> Answer:
+        began = perf_counter()
+        metrics.IN_FLIGHT.inc()
         try:
-            route = self._route(scope.method, scope.path)
-            return await route(Request(scope, protocol, self._max_body))
+            request = Request(scope, protocol, self._max_body)
+            answer, request_id = await self._answer(request), request.id
+            protocol.response_bytes(answer.status, answer.headers(request_id), answer.body)
+            self._tell(request, request_id, answer, perf_counter() - began)
+        finally:
+            metrics.IN_FLIGHT.dec()
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            return await self._route(request)(request)
         except RequestError as error:
             if isinstance(error, (PredictionFailed, InternalError)):
                 logger.error("the model failed: %s", type(error.__cause__).__name__)
-            return self._refusal(scope, error)
+            return self._refusal(request, error)
         except Exception as error:  # its text may hold customers' data: only its kind is told
             logger.error("unexpected %s", type(error).__name__)
-            return self._refusal(scope, InternalError("The server failed on this request."))
+            return self._refusal(request, InternalError("The server failed on this request."))
 
-    def _route(self, method: str, path: str) -> Route:
-        methods = self._routes.get(path) or self._model_routes(path)
-        if not methods:
-            raise NotFound(f"There is no such path: ask one of {', '.join(self._routes)}.")
-        if method not in methods:
+    def _route(self, request: Request) -> Route:
+        methods = self._routes.get(request.path)
+        if methods:
+            request.route = request.path
+        else:
+            methods = self._model_routes(request)
+        if request.method not in methods:
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"This path answers {allowed} only.", allowed)
-        return methods[method]
+        return methods[request.method]
 
-    def _model_routes(self, path: str) -> Mapping[str, Route]:
+    def _model_routes(self, request: Request) -> Mapping[str, Route]:
         """Of `/v2/models/NAME[/versions/NUMBER]`, and what is below."""
-        found = _MODEL.fullmatch(path)
+        found = _MODEL.fullmatch(request.path)
         if found is None:
-            return {}
-        named = unquote(found["name"]), found["version"]
-        match found["action"]:
-            case "infer":
+            raise NotFound(f"There is no such path: ask one of {', '.join(self._routes)}.")
+        named, action = (unquote(found["name"]), found["version"]), found["action"] or ""
+        request.route = "/v2/models/{name}" + action
+        match action:
+            case "/infer":
                 return {"POST": lambda request: self._infer(*named, request)}
-            case "ready":
+            case "/ready":
                 return {"GET": lambda _: self._inference.model_ready(*named)}
         return {"GET": lambda _: self._inference.metadata(*named)}
 
-    def _refusal(self, scope: Scope, error: RequestError) -> Answer:
-        under_v2 = scope.path.startswith("/v2")
-        answer = (self._inference if under_v2 else self._handlers).refusal(error)
-        if isinstance(error, MethodNotAllowed):
-            return answer._replace(headers=(("allow", error.allowed),))
-        return answer
+    def _refusal(self, request: Request, error: RequestError) -> Answer:
+        under_v2 = request.path.startswith("/v2")
+        return (self._inference if under_v2 else self._handlers).refusal(error)
+
+    def _tell(self, request: Request, request_id: str, answer: Answer, seconds: float) -> None:
+        """Count the request, and log it."""
+        metrics.count(request.route, answer.status, seconds, answer.rows)
+        if self._log is None:
+            return
+        line = Line(
+            time=datetime.now(UTC),
+            request_id=request_id,
+            method=request.method if request.method in METHODS else OTHER,
+            route=request.route,
+            status=answer.status,
+            seconds=round(seconds, 6),
+            bytes_in=request.size,
+            bytes_out=len(answer.body),
+            rows=answer.rows,
+        )
+        if answer.model:
+            line.model = answer.model.version.name
+            line.version = answer.model.version.number
+            line.path = answer.path or answer.model.path
+        self._log.add(line)
 
     async def _invocations(self, request: Request) -> Answer:
         return await self._handlers.invocations(

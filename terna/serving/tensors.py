@@ -54,6 +54,11 @@ def rows(question: Question, schema: Schema | None) -> Rows | None:
     return Rows(list(zip(*columns.values(), strict=True)), tuple(columns))
 
 
+def count(question: Question) -> int:
+    """How many rows are asked about: the first length of the tensors."""
+    return max((array.shape[0] for array in question.tensors.values() if array.ndim), default=0)
+
+
 def inputs(question: Question, table: Rows | None, metadata: Model) -> Inputs:
     """What MLflow hands to the model.
 

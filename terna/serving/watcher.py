@@ -7,6 +7,7 @@ from pathlib import Path
 from terna.contracts.errors import ModelRefused
 from terna.contracts.version import Version
 from terna.registry import Registry
+from terna.serving import metrics
 from terna.serving.copies import LocalCopies
 
 logger = logging.getLogger("terna.serving")
@@ -38,6 +39,7 @@ class Watcher:
         self._reason = ""
         self._path = ""
         self._reported: tuple[Version, str] | None = None
+        self._info = metrics.Info(metrics.PATH)
 
     def look(self) -> None:
         """Ask the registry once, and have what is in production there kept.
@@ -46,6 +48,7 @@ class Watcher:
             TrackingUnreachable, TrackingRefused: nothing changes here.
         """
         wanted = self._registry.production(self._name)
+        metrics.CONTACT.set_to_current_time()
         if wanted is None:
             return
         if wanted != self._refused:
@@ -64,10 +67,13 @@ class Watcher:
             self._path = self._judge(version, folder)
         except ModelRefused as error:
             self._refused, self._reason = version, str(error)
+            metrics.VERSIONS.labels("refused").inc()
             logger.error("refused: %s", error)
             return
         self._copies.keep(version)
         self._accepted = version
+        metrics.VERSIONS.labels("accepted").inc()
+        self._info.tell(version.name, str(version.number), self._path)
         logger.info("accepted %s", version)
 
     def _report(self, version: Version) -> None:

@@ -16,6 +16,7 @@ from terna.serving.model import LoadedModel, Program
 from terna.serving.original import Original
 from terna.serving.routes import App
 from terna.serving.slot import Slot
+from terna.settings import Serving
 from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.scored.servers import MLflowServer, Said, serving
@@ -81,7 +82,7 @@ def _client(name: str, folder: Path, program: Program | None = None) -> Client:
     slot = Slot()
     original = Original(mlflow.pyfunc.load_model(str(folder)))
     slot.swap(LoadedModel(Version(name, 1, "", ""), lambda: original, program))
-    return Client(App(Handlers(slot, threads=1), NoWatcher(), max_body=10_000_000))
+    return Client(App(Handlers(slot, Serving(threads=1)), NoWatcher(), max_body=10_000_000))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

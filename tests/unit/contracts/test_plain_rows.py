@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from terna.contracts.errors import BadRequest
 from terna.contracts.scoring import plain_rows
 
 NAMES = ["a", "b"]
@@ -42,8 +43,6 @@ def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str
 @pytest.mark.parametrize(
     "sent",
     [
-        b"",
-        b"{",
         b"[1]",
         b"7",
         b"{}",
@@ -52,7 +51,6 @@ def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str
         b'{"inputs": [[1, "\\ud800"]]}',
         b'{"inputs": [[1, "x\\u0000"]]}',
         b'\xef\xbb\xbf{"inputs": [[1, "x"]]}',
-        b"[" * 100_000,
         body(rows=ROWS),
         body(inputs=ROWS, params={}),
         body(inputs=ROWS, messages=[]),
@@ -81,6 +79,12 @@ def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str
 )
 def test_what_is_not_plainly_these_columns_is_left_to_mlflow(sent: bytes) -> None:
     assert plain_rows(sent, NAMES) is None
+
+
+@pytest.mark.parametrize("sent", [b"", b"{", b"[" * 100_000, b'{"inputs": [[1, "x"]]'])
+def test_what_is_no_json_is_refused_without_mlflow(sent: bytes) -> None:
+    with pytest.raises(BadRequest, match="not valid JSON"):
+        plain_rows(sent, NAMES)
 
 
 def test_the_lists_of_one_column_are_left_to_mlflow() -> None:

@@ -12,6 +12,7 @@ from terna.contracts.scoring import AZURE_FORMS, FORMS
 from terna.serving.handlers import Handlers
 from terna.serving.routes import App
 from terna.serving.slot import Slot
+from terna.settings import Serving
 from tests.rsgi import Answered, Client
 from tests.unit.serving.conftest import COLUMNS, NAME, NoWatcher, Workshop
 
@@ -108,7 +109,7 @@ def client(
     slot = Slot()
     program = workshop.program() if request.param == "compiled" else None
     slot.swap(workshop.load(tmp_path_factory.mktemp("fuzzed") / "model", program=program))
-    handlers = Handlers(slot, threads=1)
+    handlers = Handlers(slot, Serving(threads=1))
     yield Client(App(handlers, NoWatcher(), max_body=100_000))
     handlers.close()
 

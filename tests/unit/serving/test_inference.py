@@ -11,6 +11,7 @@ from terna.serving.handlers import Handlers
 from terna.serving.model import FEW_ROWS
 from terna.serving.routes import App
 from terna.serving.slot import Slot
+from terna.settings import Serving
 from tests.rsgi import Answered, Client
 from tests.unit.serving.conftest import COLUMNS, NAME, Direct, NoWatcher, Workshop
 
@@ -26,7 +27,7 @@ def slot() -> Slot:
 
 @pytest.fixture
 def client(slot: Slot) -> Iterator[Client]:
-    handlers = Handlers(slot, threads=2)
+    handlers = Handlers(slot, Serving(threads=2))
     yield Client(App(handlers, NoWatcher(), max_body=1_000_000))
     handlers.close()
 

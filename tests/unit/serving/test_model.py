@@ -74,8 +74,8 @@ def test_the_four_json_forms_give_the_same_labels(model: LoadedModel, workshop: 
 
     answers = {model.answer(JSON, json.dumps(form).encode()) for form in forms}
 
-    ((answer, _),) = answers
-    assert json.loads(answer)["predictions"] == model.predict(Rows(rows))
+    (answer,) = answers
+    assert json.loads(answer.body)["predictions"] == model.predict(Rows(rows))
 
 
 def test_named_columns_may_come_in_any_order_and_with_others_between(
@@ -234,7 +234,7 @@ def test_a_model_without_a_signature_is_asked_with_what_was_sent(
     table = json.loads(workshop.customers.to_json(orient="split"))
     del table["index"]
 
-    answer, path = model.answer(JSON, json.dumps({"dataframe_split": table}).encode())
+    answer, path, _ = model.answer(JSON, json.dumps({"dataframe_split": table}).encode())
 
     signed = workshop.load(tmp_path / "signed")
     assert json.loads(answer)["predictions"] == signed.predict(Rows(workshop.rows()))
@@ -338,9 +338,9 @@ def test_a_compiled_model_answers_to_the_byte_what_pyfunc_answers(
     compiled = workshop.load(tmp_path / "compiled", program=program)
     body = json.dumps({"inputs": workshop.rows()}).encode()
 
-    said, path = compiled.answer(JSON, body)
+    said, path, _ = compiled.answer(JSON, body)
 
-    assert (said, "pyfunc") == workshop.load(tmp_path / "model").answer(JSON, body)
+    assert said == workshop.load(tmp_path / "model").answer(JSON, body).body
     assert (path, program.rows, program.frames) == ("compiled", [len(workshop.customers)], [])
 
 
@@ -351,9 +351,9 @@ def test_what_is_not_plainly_a_table_reaches_the_compiled_model_through_mlflows_
     compiled = workshop.load(tmp_path / "compiled", program=program)
     table = workshop.customers.to_csv(index=False).encode()
 
-    said, path = compiled.answer("text/csv", table)
+    said, path, _ = compiled.answer("text/csv", table)
 
-    assert (said, "pyfunc") == workshop.load(tmp_path / "model").answer("text/csv", table)
+    assert said == workshop.load(tmp_path / "model").answer("text/csv", table).body
     assert (path, program.rows, program.frames) == ("compiled", [], [len(workshop.customers)])
 
 
@@ -382,7 +382,7 @@ def test_what_the_compiled_model_fails_on_is_answered_by_pyfunc(
     broken = workshop.load(tmp_path / "broken", program=Broken(None))
     body = json.dumps({"inputs": workshop.rows()}).encode()
 
-    said, path = broken.answer(JSON, body)
+    said = broken.answer(JSON, body)
 
-    assert (said, path) == workshop.load(tmp_path / "model").answer(JSON, body)
+    assert said == workshop.load(tmp_path / "model").answer(JSON, body)
     assert caplog.messages == ["the compiled model failed: KeyError"]

@@ -1,19 +1,25 @@
 """HTTP as clients meet it, driven through RSGI."""
 
+import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from terna.contracts.scoring import Rows
-from terna.serving.handlers import Handlers
-from terna.serving.model import LoadedModel
+from terna.serving.answers import Answer
+from terna.serving.handlers import MANY_BYTES, Handlers
+from terna.serving.logs import Line, RequestLog
+from terna.serving.model import LoadedModel, Predicted
 from terna.serving.routes import App
 from terna.serving.slot import Slot
+from terna.settings import Serving
 from tests.rsgi import Answered, Client, Protocol
 from tests.unit.serving.conftest import COLUMNS, NAME, Server2, Workshop
 
@@ -38,7 +44,7 @@ class Server(Client):
 @pytest.fixture
 def empty(server: Server2) -> Iterator[Server]:
     """A server without a model."""
-    handlers = Handlers(server.slot, threads=2)
+    handlers = Handlers(server.slot, Serving(threads=2))
     yield Server(App(handlers, server.loader, MAX_BODY), server.slot)
     handlers.close()
 
@@ -55,7 +61,7 @@ def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
     labels = client.slot.take().predict(Rows(workshop.rows()))
     assert answer.status == 200
     assert json.loads(answer.body) == {"predictions": labels}
-    assert answer.headers == {**JSON, **NAMES}
+    assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
 
 
 def test_nan_as_python_clients_write_it(client: Server) -> None:
@@ -83,7 +89,7 @@ def test_the_version_route_says_mlflows(client: Server) -> None:
     answer = client.get("/version")
 
     assert (answer.status, answer.body) == (200, b"3.17.2")
-    assert answer.headers == {**JSON, **NAMES}
+    assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
 
 
 GOOD = [120.5, "basic", 3, True]
@@ -256,7 +262,7 @@ def test_without_a_model_a_request_is_told_to_come_back(empty: Server) -> None:
 class FailingInside(LoadedModel):
     """Something of ours fails and says on which value."""
 
-    def answer(self, *sent: Any) -> tuple[bytes, str]:
+    def answer(self, *sent: Any) -> Predicted:
         raise LookupError(sent)
 
 
@@ -301,7 +307,7 @@ def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Serv
     server.look()
     server.registry.reachable = False
     server.restart()
-    handlers = Handlers(server.slot, threads=2)
+    handlers = Handlers(server.slot, Serving(threads=2))
     client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
     before = set(threading.enumerate())
 
@@ -313,3 +319,129 @@ def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Serv
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
     assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture
+def lines() -> list[Line]:
+    return []
+
+
+@pytest.fixture
+def logged(client: Server, lines: list[Line], monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server whose request log is a list."""
+    log = RequestLog()
+    monkeypatch.setattr(log, "add", lines.append)
+    monkeypatch.setattr(client.app, "_log", log)
+    return client
+
+
+def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was_sent(
+    logged: Server, lines: list[Line]
+) -> None:
+    sent = json.dumps({"inputs": [[1.5, CUSTOMER, 3, True]] * 2}).encode()
+    answers = [
+        logged.invoke(sent, JSON | {"x-request-id": "order-4711.a"}),
+        logged.ask("POST", f"/v2/models/{CUSTOMER}/infer", b"{}", JSON),
+        logged.ask(CUSTOMER, f"/{CUSTOMER}"),
+    ]
+
+    told = [(line.method, line.route, line.status, line.rows, line.version) for line in lines]
+    assert told == [
+        ("POST", "/invocations", 200, 2, 1),
+        ("POST", "/v2/models/{name}/infer", 404, 0, 0),
+        ("other", "other", 404, 0, 0),
+    ]
+    assert [line.request_id for line in lines] == [a.headers["x-request-id"] for a in answers]
+    assert lines[0].request_id == "order-4711.a"
+    assert (lines[0].bytes_in, lines[0].bytes_out) == (len(sent), len(answers[0].body))
+    assert CUSTOMER not in json.dumps(msgspec.to_builtins(lines))
+
+
+@pytest.mark.parametrize("given", ["", "short", CUSTOMER * 10, "a b c d e f", 'x"},{"injected'])
+def test_a_request_without_a_proper_id_gets_one(client: Server, given: str) -> None:
+    ids = {
+        client.invoke(b"{", JSON | {"x-request-id": given}).headers["x-request-id"] for _ in "ab"
+    }
+
+    assert len(ids) == 2
+    assert given not in ids
+
+
+def test_overload_is_refused_at_once_and_says_when_to_come_back(
+    server: Server2, workshop: Workshop, tmp_path: Path
+) -> None:
+    server.slot.swap(workshop.load(tmp_path / "model"))
+    handlers = Handlers(server.slot, Serving(threads=1, waiting=0))
+    client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
+    go_on = threading.Event()
+    handlers._few._threads.submit(go_on.wait, 10)
+    assert handlers._few._places.acquire(blocking=False)
+
+    answer = client.label(inputs=[GOOD])
+    go_on.set()
+    handlers.close()
+
+    assert answer.error[:2] == (503, "TEMPORARILY_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_prediction_that_takes_too_long_is_answered_504(
+    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = workshop.load(tmp_path / "model")
+    go_on = threading.Event()
+    monkeypatch.setattr(model, "answer", lambda *_: go_on.wait(10))
+    server.slot.swap(model)
+    handlers = Handlers(server.slot, Serving(timeout=0.05))
+
+    answer = Server(App(handlers, server.loader, MAX_BODY), server.slot).label(inputs=[GOOD])
+    go_on.set()
+    handlers.close()
+
+    assert answer.error == (504, "DEADLINE_EXCEEDED", "Request processing time exceeded limit")
+
+
+def test_many_rows_keep_no_single_row_waiting(
+    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = workshop.load(tmp_path / "model")
+    answer, go_on = model.answer, threading.Event()
+
+    def wait_if_large(content_type: str, body: bytes) -> Any:
+        return answer(content_type, body) if len(body) < MANY_BYTES else go_on.wait(10)
+
+    monkeypatch.setattr(model, "answer", wait_if_large)
+    server.slot.swap(model)
+    handlers = Handlers(server.slot, Serving(threads=1))
+
+    async def ask() -> Answer:
+        large = b" " * MANY_BYTES
+        waiting = [
+            asyncio.create_task(handlers.invocations("application/json", large)) for _ in range(5)
+        ]
+        await asyncio.sleep(0)
+        try:
+            body = json.dumps({"inputs": [GOOD]}).encode()
+            return await asyncio.wait_for(handlers.invocations("application/json", body), 5)
+        finally:
+            go_on.set()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert asyncio.run(ask()).status == 200
+    handlers.close()
+
+
+def test_metrics_tell_what_was_asked(client: Server) -> None:
+    def count(page: Answered) -> float:
+        sample = 'terna_requests_total{route="/invocations",status="200"}'
+        found = re.search(rf"^{re.escape(sample)} (\S+)$", page.body.decode(), re.MULTILINE)
+        return float(found[1]) if found else 0
+
+    before = count(client.get("/metrics"))
+    client.label(inputs=[GOOD])
+    page = client.get("/metrics")
+
+    assert count(page) == before + 1
+    assert page.headers["content-type"].startswith("text/plain; version=")
+    for name in ("request_seconds_bucket", "rows_bucket", "requests_in_flight", "swaps_total"):
+        assert f"terna_{name}" in page.body.decode()

@@ -1,0 +1,110 @@
+"""What Prometheus scrapes: counted in every process, told by whichever worker is asked.
+
+Each process counts in a file of its own, and the page adds the files up:
+https://prometheus.github.io/client_python/multiprocess/
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable with the files' folder; read when prometheus_client is imported."""
+
+LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25)
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+
+REQUESTS = Counter("terna_requests", "Requests answered.", ["route", "status"])
+SECONDS = Histogram(
+    "terna_request_seconds", "From a request's head to its answer.", ["route"], buckets=LATENCIES
+)
+ROWS = Histogram("terna_rows", "Rows of a request that a model answered.", buckets=SIZES)
+IN_FLIGHT = Gauge(
+    "terna_requests_in_flight", "Requests not answered yet.", multiprocess_mode="livesum"
+)
+FAILURES = Counter("terna_program_failures", "Times that a compiled model failed on plain rows.")
+SWAPS = Counter("terna_swaps", "Versions that workers were to swap in.", ["result"])
+VERSIONS = Counter(
+    "terna_versions", "Versions that were judged, and what became of them.", ["result"]
+)
+MODEL = Gauge(
+    "terna_model_info",
+    "1 for the version by which a live worker answers, and by which path.",
+    ["name", "version", "path"],
+    multiprocess_mode="livemax",
+)
+PATH = Gauge(
+    "terna_path_info",
+    "1 for the version that was accepted last, with its kind of program or why it has none.",
+    ["name", "version", "path"],
+    multiprocess_mode="livemax",
+)
+CONTACT = Gauge(
+    "terna_registry_contact_timestamp_seconds",
+    "When the registry answered last, in Unix time.",
+    multiprocess_mode="max",
+)
+
+_requests = cache(REQUESTS.labels)
+_seconds = cache(SECONDS.labels)
+
+
+def count(route: str, status: int, seconds: float, rows: int) -> None:
+    """One request that was answered."""
+    _requests(route, status).inc()
+    _seconds(route).observe(seconds)
+    if rows:
+        ROWS.observe(rows)
+
+
+class Info:
+    """A gauge that is 1 for one set of labels at a time."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._now: tuple[str, ...] = ()
+
+    def tell(self, *labels: str) -> None:
+        if self._now:
+            self._gauge.labels(*self._now).set(0)
+        self._gauge.labels(*labels).set(1)
+        self._now = labels
+
+
+def page() -> bytes:
+    """All processes' counts, in Prometheus' text format."""
+    if FOLDER not in os.environ:
+        return generate_latest()
+    folder = Path(os.environ[FOLDER])
+    _forget_dead(folder)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def begin(folder: Path) -> None:
+    """Forget what earlier servers counted here; the processes started from now on count here."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for counted in folder.glob("*.db"):
+        counted.unlink()
+    os.environ[FOLDER] = str(folder)
+
+
+def _forget_dead(folder: Path) -> None:
+    """What a process that has ended had in flight, or answered with, is no more."""
+    for file in folder.glob("gauge_live*_*.db"):
+        process = file.stem.rpartition("_")[2]
+        if not Path("/proc", process).exists():
+            mark_process_dead(int(process), str(folder))  # type: ignore[no-untyped-call]

@@ -1,0 +1,64 @@
+"""Metrics are those of all processes together."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from terna.serving import metrics
+
+COUNT = """
+from terna.serving import metrics
+metrics.IN_FLIGHT.inc()
+for _ in range({requests}):
+    metrics.count("/invocations", 200, 0.002, rows=3)
+first = metrics.Info(metrics.MODEL)
+first.tell("churn", "1", "pyfunc")
+first.tell("churn", "2", "compiled")
+print(metrics.page().decode(), flush=True)
+"""
+
+
+def page_of(requests: int, folder: Path) -> str:
+    """What a process that answered some requests tells before it ends."""
+    environment = os.environ | {metrics.FOLDER: str(folder)}
+    command = [sys.executable, "-c", COUNT.format(requests=requests)]
+    return subprocess.run(command, env=environment, check=True, capture_output=True).stdout.decode()
+
+
+def value(page: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_every_process_tells_what_all_have_counted(tmp_path: Path) -> None:
+    page_of(2, tmp_path)
+    page = page_of(3, tmp_path)
+
+    assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 5
+    assert value(page, 'terna_request_seconds_count{route="/invocations"}') == 5
+    assert value(page, "terna_rows_sum") == 15
+
+
+def test_what_a_process_had_in_flight_ends_with_it(tmp_path: Path) -> None:
+    page_of(1, tmp_path)
+    assert value(page_of(1, tmp_path), "terna_requests_in_flight") == 1
+
+
+def test_one_version_answers_at_a_time(tmp_path: Path) -> None:
+    page = page_of(1, tmp_path)
+
+    assert value(page, 'terna_model_info{name="churn",path="compiled",version="2"}') == 1
+    assert value(page, 'terna_model_info{name="churn",path="pyfunc",version="1"}') == 0
+
+
+def test_a_server_starts_counting_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    page_of(2, tmp_path)
+
+    metrics.begin(tmp_path)
+
+    assert value(page_of(1, tmp_path), "terna_rows_sum") == 3
