@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from terna import signing
 from terna.contracts.errors import SignatureInvalid
 from terna.contracts.version import Version
 from terna.files import locked
@@ -104,6 +103,7 @@ class LocalCopies:
         return place
 
     def _verified(self, place: Path) -> Path:
+        from terna import signing  # cryptography takes 20 MB, which a worker can do without
 
         try:
             signing.verify(place, self._public_key)

@@ -34,6 +34,10 @@ def test_the_limit_is_on_and_beyond_any_load(copied: str) -> None:
     assert "rate=1000000r/s" in copied
 
 
+def test_the_benchs_own_requests_are_logged(copied: str) -> None:
+    assert "default 1;\n    \n" in copied
+
+
 def test_the_log_that_the_server_time_is_read_from_is_still_written(copied: str) -> None:
     assert '"upstream_seconds":"$upstream_response_time"' in copied
     line = b'{"status":200,"upstream_status":"200","upstream_seconds":"0.012"}'
