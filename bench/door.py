@@ -34,7 +34,7 @@ def substitutions(
         r"rate=\d+r/s": "rate=1000000r/s",
         r"127\.0\.0\.1 0;": "",  # what comes from inside is not logged, and so does the bench
         r"http2 on;": "http2 on;" if known else "",
-        r"\?X25519MLKEM768:": "",  # OpenSSL before 3.5 does not know it; handshakes are not measured
+        r"\?X25519MLKEM768:": "",  # not in OpenSSL before 3.5; handshakes are not measured
     }
 
 

@@ -38,8 +38,6 @@ def serve(serving: Serving) -> None:
         _check_file(path)
     LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
     metrics.begin(serving.folder / "metrics")
-    # A fork would copy the companion's thread half.
-    multiprocessing.set_start_method("spawn", force=True)
     with Companion("follow"):
         run("terna.serving.app:build", serving)
 
@@ -50,6 +48,8 @@ def run(app: str, serving: Serving) -> None:
     Args:
         app: where its factory is, as `module:function`.
     """
+    # A fork would copy the companion's thread half.
+    multiprocessing.set_start_method("spawn", force=True)
     Granian(
         app,
         factory=True,

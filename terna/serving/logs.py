@@ -24,7 +24,7 @@ KEPT = 100_000
 """Lines kept for a reader that does not read; then the oldest are lost."""
 
 
-class Line(msgspec.Struct, omit_defaults=True):
+class Line(msgspec.Struct, omit_defaults=True, gc=False):
     """One request that was answered."""
 
     time: datetime
@@ -51,16 +51,14 @@ class RequestLog:
             file: a descriptor; standard output.
         """
         self._file = file
-        self._lines: deque[bytes] = deque(maxlen=KEPT)
-        self._encode = msgspec.json.Encoder().encode
+        self._lines: deque[Line] = deque(maxlen=KEPT)
+        self.add = self._lines.append
+        """Takes one line."""
         self._ending = Event()
         self._thread = Thread(target=self._keep_writing, name="request log", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
-
-    def add(self, line: Line) -> None:
-        self._lines.append(self._encode(line) + b"\n")
 
     def stop(self) -> None:
         """Write what is left."""
@@ -78,9 +76,9 @@ class RequestLog:
 
     def _parts(self) -> Iterator[bytes]:
         """What has come, in parts of whole lines."""
-        part = b""
+        part, encode = b"", msgspec.json.Encoder().encode
         while self._lines:
-            line = self._lines.popleft()
+            line = encode(self._lines.popleft()) + b"\n"
             if part and len(part) + len(line) > AT_ONCE:
                 yield part
                 part = b""

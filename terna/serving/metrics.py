@@ -5,7 +5,9 @@ https://prometheus.github.io/client_python/multiprocess/
 """
 
 import os
-from functools import cache
+from bisect import bisect_left
+from collections import Counter as Counting
+from collections.abc import Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -57,16 +59,58 @@ CONTACT = Gauge(
     multiprocess_mode="max",
 )
 
-_requests = cache(REQUESTS.labels)
-_seconds = cache(SECONDS.labels)
+
+class Tally:
+    """What one thread counts, request by request, until it hands it on.
+
+    Counting a request with Prometheus' own objects takes 10 µs, which is as much as answering it.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._requests: Counting[tuple[str, int]] = Counting()
+        self._seconds: dict[str, Values] = {}
+        self._rows = Values(SIZES)
+
+    def count(self, route: str, status: int, seconds: float, rows: int) -> None:
+        """One request that was answered."""
+        self._requests[route, status] += 1
+        if route not in self._seconds:
+            self._seconds[route] = Values(LATENCIES)
+        self._seconds[route].add(seconds)
+        if rows:
+            self._rows.add(rows)
+
+    def hand_on(self) -> None:
+        """Let the page tell it."""
+        IN_FLIGHT.set(self.in_flight)
+        for (route, status), requests in self._requests.items():
+            REQUESTS.labels(route, status).inc(requests)
+        for route, values in self._seconds.items():
+            values.hand_on(SECONDS.labels(route))
+        self._rows.hand_on(ROWS)
+        self._requests.clear()
 
 
-def count(route: str, status: int, seconds: float, rows: int) -> None:
-    """One request that was answered."""
-    _requests(route, status).inc()
-    _seconds(route).observe(seconds)
-    if rows:
-        ROWS.observe(rows)
+class Values:
+    """Some values of a histogram."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._sum = 0.0
+        self._counts = [0] * (len(bounds) + 1)
+
+    def add(self, value: float) -> None:
+        self._sum += value
+        self._counts[bisect_left(self._bounds, value)] += 1
+
+    def hand_on(self, histogram: Histogram) -> None:
+        """All at once, as `Histogram.observe` does it with one."""
+        histogram._sum.inc(self._sum)
+        for bucket, count in zip(histogram._buckets, self._counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum, self._counts = 0.0, [0] * len(self._counts)
 
 
 class Info:

@@ -5,6 +5,7 @@ https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
 
 import logging
 import re
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
@@ -25,7 +26,7 @@ from terna.contracts.inference import HEADER_LENGTH
 from terna.serving import metrics
 from terna.serving.answers import Answer
 from terna.serving.handlers import Handlers
-from terna.serving.logs import Line, RequestLog
+from terna.serving.logs import EVERY, Line, RequestLog
 
 logger = logging.getLogger("terna.serving")
 
@@ -117,6 +118,7 @@ class App:
         self._models = models
         self._max_body = max_body
         self._log = log
+        self._tally = metrics.Tally()
         self._inference = handlers.inference
         self._routes: Mapping[str, Mapping[str, Route]] = {
             "/invocations": {"POST": self._invocations},
@@ -125,17 +127,18 @@ class App:
             "/version": {"GET": self._get(handlers.version)},
             "/docs": {"GET": self._get(handlers.docs)},
             "/openapi.json": {"GET": self._get(handlers.openapi)},
-            "/metrics": {"GET": self._get(handlers.metrics)},
+            "/metrics": {"GET": self._metrics},
             "/v2": {"GET": self._get(handlers.inference.server)},
             "/v2/health/live": {"GET": self._get(handlers.inference.live)},
             "/v2/health/ready": {"GET": self._get(handlers.inference.ready)},
             "/v2/models": {"GET": self._get(handlers.inference.models)},
         }
 
-    def __rsgi_init__(self, _loop: object) -> None:
+    def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         if self._log:
             self._log.start()
         self._models.start()
+        self._hand_on(loop)
 
     def __rsgi_del__(self, _loop: object) -> None:
         self._models.stop()
@@ -145,14 +148,14 @@ class App:
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         began = perf_counter()
-        metrics.IN_FLIGHT.inc()
+        self._tally.in_flight += 1
         try:
             request = Request(scope, protocol, self._max_body)
             answer, request_id = await self._answer(request), request.id
             protocol.response_bytes(answer.status, answer.headers(request_id), answer.body)
             self._tell(request, request_id, answer, perf_counter() - began)
         finally:
-            metrics.IN_FLIGHT.dec()
+            self._tally.in_flight -= 1
 
     async def _answer(self, request: Request) -> Answer:
         try:
@@ -196,7 +199,7 @@ class App:
 
     def _tell(self, request: Request, request_id: str, answer: Answer, seconds: float) -> None:
         """Count the request, and log it."""
-        metrics.count(request.route, answer.status, seconds, answer.rows)
+        self._tally.count(request.route, answer.status, seconds, answer.rows)
         if self._log is None:
             return
         line = Line(
@@ -216,6 +219,10 @@ class App:
             line.path = answer.path or answer.model.path
         self._log.add(line)
 
+    def _hand_on(self, loop: AbstractEventLoop) -> None:
+        self._tally.hand_on()
+        loop.call_later(EVERY, self._hand_on, loop)
+
     async def _invocations(self, request: Request) -> Answer:
         return await self._handlers.invocations(
             request.header("content-type"), await request.body()
@@ -226,6 +233,10 @@ class App:
             raise UnsupportedMediaType("Send the tensors without compression.")
         length = request.header(HEADER_LENGTH)
         return await self._inference.infer(name, version, length, await request.body())
+
+    async def _metrics(self, _request: Request) -> Answer:
+        self._tally.hand_on()  # what the others have counted is a quarter of a second old
+        return await self._handlers.metrics()
 
     @staticmethod
     def _get(answer: Callable[[], Awaitable[Answer]]) -> Route:

@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 
 from terna.serving import metrics
 
 COUNT = """
 from terna.serving import metrics
-metrics.IN_FLIGHT.inc()
+tally = metrics.Tally()
+tally.in_flight = 1
 for _ in range({requests}):
-    metrics.count("/invocations", 200, 0.002, rows=3)
+    tally.count("/invocations", 200, 0.002, rows=3)
+    tally.hand_on()
+tally.hand_on()
 first = metrics.Info(metrics.MODEL)
 first.tell("churn", "1", "pyfunc")
 first.tell("churn", "2", "compiled")
@@ -41,6 +45,25 @@ def test_every_process_tells_what_all_have_counted(tmp_path: Path) -> None:
     assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 5
     assert value(page, 'terna_request_seconds_count{route="/invocations"}') == 5
     assert value(page, "terna_rows_sum") == 15
+
+
+def test_a_histogram_is_what_prometheus_would_have_counted_value_by_value() -> None:
+    bounds = (0.5, 1.0, 5.0)
+    at_once = Histogram("at_once", "", buckets=bounds, registry=None)
+    one_by_one = Histogram("one_by_one", "", buckets=bounds, registry=None)
+    values = metrics.Values(bounds)
+    for value in (0.1, 0.5, 0.7, 1.0, 7.0, 7.5):
+        values.add(value)
+        one_by_one.observe(value)
+
+    values.hand_on(at_once)
+
+    def told(histogram: Histogram) -> list[tuple[str, dict[str, str], float]]:
+        (family,) = histogram.collect()
+        samples = [s for s in family.samples if not s.name.endswith("_created")]
+        return [(s.name.removeprefix(family.name), s.labels, s.value) for s in samples]
+
+    assert told(at_once) == told(one_by_one)
 
 
 def test_what_a_process_had_in_flight_ends_with_it(tmp_path: Path) -> None:

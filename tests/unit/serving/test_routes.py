@@ -311,9 +311,11 @@ def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Serv
     client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
     before = set(threading.enumerate())
 
-    client.app.__rsgi_init__(None)
+    loop = asyncio.new_event_loop()
+    client.app.__rsgi_init__(loop)
     answer = client.label(inputs=[GOOD])
-    client.app.__rsgi_del__(None)
+    client.app.__rsgi_del__(loop)
+    loop.close()
 
     assert (answer.status, answer.headers["x-model-version"]) == (200, str(version.number))
     for thread in set(threading.enumerate()) - before:
