@@ -1,8 +1,15 @@
 """The serving server as a process: its port, its signals, its workers."""
 
+import json
+import re
+import shutil
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -10,11 +17,16 @@ import psutil
 import pytest
 
 from terna.contracts.errors import TernaError
+from terna.contracts.version import Version
 from terna.embedded.processes import Process
 from terna.embedded.replica import Replica, local_settings, make_missing_keys
 from terna.erp.labels import Labels
 from terna.progress import Silent
+from terna.serving.copies import LocalCopies
+from terna.serving.judge import Judge
+from terna.serving.programs import Programs
 from tests.ports import settings_on_free_ports
+from tests.unit.serving.conftest import NAME, Workshop, opened
 
 
 @pytest.fixture
@@ -31,9 +43,60 @@ def serving(tmp_path: Path) -> Iterator[Replica]:
         replica.close()
 
 
-def workers(folder: Path) -> list[psutil.Process]:
-    """The processes that `terna serving` started to answer with this folder's keys."""
-    key = str(folder / "secrets/serving/tls.key")
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return opened(tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture
+def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[Replica]:
+    """Serving alone, with two workers and a compiled model that it finds in its local copies."""
+    settings = local_settings(tmp_path, settings_on_free_ports(), model=NAME)
+    serving = settings.serving.model_copy(update={"workers": 2})
+    settings = replace(settings, serving=serving)
+    settings.training.signing_key.parent.mkdir(parents=True)
+    shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
+    make_missing_keys(settings, tmp_path)
+    version = Version(NAME, 1, "memory:/m-1", "run1")
+    copies = LocalCopies(serving.folder, serving.verify_key)
+    folder = workshop.make(copies.place(version))
+    Judge(Programs(serving.key), slower=0).judge(version, folder)
+    copies.keep(version)
+    replica = Replica(tmp_path, settings, Silent())
+    try:
+        replica.start("serving")
+        replica.wait("serving")
+        yield replica
+    finally:
+        replica.close()
+
+
+@contextmanager
+def connected(replica: Replica) -> Iterator[ssl.SSLSocket]:
+    trusting = ssl.create_default_context(cafile=str(replica.settings.erp.ca))
+    port = replica.settings.serving.port
+    with (
+        socket.create_connection(("localhost", port), 30) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        yield connection
+
+
+def post(body: bytes) -> bytes:
+    """A request that keeps its connection."""
+    head = "POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def answered(connection: ssl.SSLSocket) -> tuple[int, bytes]:
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status, response.read()
+
+
+def workers(replica: Replica) -> list[psutil.Process]:
+    """The processes that `terna serving` started to answer with this replica's keys."""
+    key = str(replica.settings.serving.key)
     return [
         process
         for process in psutil.Process().children(recursive=True)
@@ -65,12 +128,12 @@ def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(serving: 
             assert client.post(erp.endpoint, content=content).status_code == 413
 
 
-def test_a_killed_worker_is_replaced(serving: Replica, tmp_path: Path) -> None:
-    (worker,) = workers(tmp_path)
+def test_a_killed_worker_is_replaced(serving: Replica) -> None:
+    (worker,) = workers(serving)
     worker.kill()
     worker.wait(10)
     serving.wait("serving")
-    (successor,) = workers(tmp_path)
+    (successor,) = workers(serving)
     assert successor != worker
 
 
@@ -84,3 +147,96 @@ def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
     said = log.read_text()
     assert f"Port {serving.settings.serving.port} on 127.0.0.1 is taken" in said
     assert "Traceback" not in said
+
+
+def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
+    labelling: Replica, workshop: Workshop
+) -> None:
+    request = post(json.dumps({"inputs": workshop.rows()[:1]}).encode())
+    with connected(labelling) as begun, connected(labelling) as idle:
+        begun.sendall(request[:-20])
+        idle.sendall(request)
+        assert answered(idle)[0] == 200
+        (server,) = {worker.parent() for worker in workers(labelling)}
+        assert server
+        server.terminate()
+        wait_for(lambda: not takes_connections(labelling))
+        begun.sendall(request[-20:])
+        status, body = answered(begun)
+        assert server.wait(20) == 0
+    assert (status, list(json.loads(body))) == (200, ["predictions"])
+
+
+def takes_connections(replica: Replica) -> bool:
+    try:
+        socket.create_connection(("localhost", replica.settings.serving.port), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """At most for as long as serving may take to end."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_while_one_worker_is_killed_the_other_answers(
+    labelling: Replica, workshop: Workshop
+) -> None:
+    killed, other = workers(labelling)
+    killed.kill()
+    killed.wait(10)
+    with httpx.Client(verify=trusted(labelling)) as client:
+        for _ in range(20):
+            answer = client.post(
+                labelling.settings.erp.endpoint, json={"inputs": workshop.rows()[:1]}
+            )
+            assert answer.status_code == 200
+    wait_for(lambda: len(workers(labelling)) == 2)
+    assert other in workers(labelling)
+
+
+def trusted(replica: Replica) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(replica.settings.erp.ca))
+
+
+def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
+    labelling: Replica, workshop: Workshop
+) -> None:
+    url = labelling.settings.erp.endpoint
+    for count in range(1, 11):
+        with httpx.Client(verify=trusted(labelling)) as client:  # each on a connection of its own
+            client.post(url, json={"inputs": workshop.rows()[:count]}).raise_for_status()
+    time.sleep(1)  # longer than counts wait to be handed on
+    for _ in range(6):
+        with httpx.Client(verify=trusted(labelling)) as client:
+            page = client.get(url.replace("invocations", "metrics")).text
+        assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 10
+        assert value(page, "terna_rows_sum") == sum(range(1, 11))
+        assert value(page, 'terna_model_info{name="churn",path="compiled",version="1"}') == 1
+
+
+def value(page: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_every_line_of_the_log_is_json_without_the_customers(
+    labelling: Replica, tmp_path: Path
+) -> None:
+    customer = [117.25, "a plan of her own", 3, True]
+    with httpx.Client(verify=trusted(labelling)) as client:
+        headers = {"x-request-id": "order-4711"}
+        client.post(labelling.settings.erp.endpoint, json={"inputs": [customer]}, headers=headers)
+    labelling.stop("serving")
+
+    text = (tmp_path / ".terna/logs/serving.log").read_text()
+
+    lines = [json.loads(line) for line in text.splitlines()]
+    (asked,) = [line for line in lines if line.get("request_id") == "order-4711"]
+    assert (asked["status"], asked["model"], asked["version"], asked["rows"]) == (200, NAME, 1, 1)
+    assert "117.25" not in text
+    assert "a plan" not in text

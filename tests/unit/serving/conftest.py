@@ -122,7 +122,11 @@ class Direct:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    folder = tmp_path_factory.mktemp("workshop")
+    return opened(tmp_path_factory.mktemp("workshop"))
+
+
+def opened(folder: Path) -> Workshop:
+    """A workshop in an empty folder."""
     signing.make_missing_keys(folder / "signing.key", folder / "signing.pub")
     customers, labels = _customers()
     features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
