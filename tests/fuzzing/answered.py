@@ -48,6 +48,6 @@ class Tally:
         table = Table("model", "sent", "cases", *map(str, sorted(every)), "reached the model")
         for (served, what), counted in [*self.statuses.items(), (("all", ""), every)]:
             numbers = [counted.total(), *(counted[status] for status in sorted(every))]
-            share = f"{counted[200] / counted.total():.0%}"
+            share = f"{counted[200] / max(1, counted.total()):.0%}"
             table.add_row(served, what, *(f"{number:,}" for number in numbers), share)
         return table

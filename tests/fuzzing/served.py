@@ -75,7 +75,7 @@ def serving(root: Path, path: str) -> Iterator[Served]:
         replica.wait("serving")
         url = settings.erp.endpoint.removesuffix(INVOCATIONS)
         verified = ssl.create_default_context(cafile=str(settings.erp.ca))
-        with httpx.Client(verify=verified, timeout=60) as client:
+        with httpx.Client(verify=verified, timeout=60, trust_env=False) as client:
             yield Served(path, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
     finally:
         replica.close()
