@@ -81,7 +81,7 @@ def document(model: LoadedModel) -> bytes:
                 f"{name}/ready": {"get": _get("200 while this model answers")},
                 f"{name}/infer": {"post": _infer()},
             },
-            "components": {"schemas": _SCHEMAS | {"Request": _request(model)}},
+            "components": {"schemas": {**_SCHEMAS, "Request": _request(model)}},
         }
     ).encode()
 

@@ -1,4 +1,4 @@
-"""Requests to the model of `tests.fuzzing.served`, from sound to senseless, as Hypothesis draws them.
+"""Requests to the model of `tests.fuzzing.served`, from sound to senseless, by Hypothesis.
 
 What is planted in them may come back in no refusal, and be in no log.
 """
@@ -41,11 +41,14 @@ class Sent:
 
 
 def rarely(odd: st.SearchStrategy[Any], usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """So that much of what is sent gets as far as the model."""
-    return st.integers(0, 15).flatmap(lambda number: odd if number == 15 else usual)
+    """So that much of what is sent gets as far as the model.
+
+    One time in 16: Hypothesis prefers the ends of a range, so it is none of them.
+    """
+    return st.integers(0, 15).flatmap(lambda number: odd if number == 9 else usual)
 
 
-# --- cells and rows --------------------------------------------------------------------------------
+# --- cells and rows -------------------------------------------------------------------------------
 
 texts = st.text(st.characters(), max_size=3)  # half characters too: json writes them as \ud800
 cells = st.one_of(
@@ -64,7 +67,8 @@ values = st.recursive(
 )
 plausible: Mapping[str, st.SearchStrategy[Any]] = {
     "minutes": st.floats(0, 300) | st.none() | st.integers(0, 300) | st.just(float(NUMBER)),
-    "plan": st.sampled_from(["basic", "extra", None, "", SECRET]) | st.text("äöü\0 ,;'", max_size=3),
+    "plan": st.sampled_from(["basic", "extra", None, "", SECRET])
+    | st.text("äöü\0 ,;'", max_size=3),
     "calls": st.integers(0, 9) | st.just(NUMBER),
     "vip": st.booleans(),
 }
@@ -81,7 +85,7 @@ def columns_of(table: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [record[name] for record in table] for name in COLUMNS}
 
 
-# --- JSON ------------------------------------------------------------------------------------------
+# --- JSON -----------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -99,7 +103,8 @@ def sound_documents(draw: st.DrawFn) -> dict[str, Any]:
         *({form: columns_of(table)} for form in ("inputs", "instances")),
         {"input_data": split | {"index": [*range(len(table))]}},
     ]
-    return draw(st.sampled_from(forms)) | draw(rarely(st.fixed_dictionaries({"params": values}), st.just({})))
+    params = rarely(st.fixed_dictionaries({"params": values}), st.just({}))
+    return {**draw(st.sampled_from(forms)), **draw(params)}
 
 
 odd_rows = st.tuples(*columns.values()).map(list) | st.lists(cells, max_size=5)
@@ -120,7 +125,7 @@ odd_documents = st.dictionaries(
 documents = st.one_of(sound_documents(), sound_documents(), sound_documents(), odd_documents)
 
 
-# --- bytes -----------------------------------------------------------------------------------------
+# --- bytes ----------------------------------------------------------------------------------------
 
 PIECES = (
     b"",
@@ -150,7 +155,7 @@ def damaged(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> bytes:
 
 
 def sometimes_damaged(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    return st.integers(0, 5).flatmap(lambda n: damaged(bodies) if n == 5 else bodies)
+    return rarely(damaged(bodies), rarely(damaged(bodies), bodies))
 
 
 def _json(document: Any) -> bytes:
@@ -173,13 +178,14 @@ def csv_bodies(draw: st.DrawFn) -> bytes:
     table = draw(tables)
     names = draw(rarely(st.lists(st.sampled_from([*COLUMNS, SECRET])), st.permutations(COLUMNS)))
     text = StringIO(newline="")
-    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-    writer = csv.writer(text, delimiter=draw(rarely(st.sampled_from(";\t|"), st.just(","))), quoting=quoting)
+    dialect = draw(st.sampled_from(["excel", "unix"]))
+    delimiter = draw(rarely(st.sampled_from(";	|"), st.just(",")))
+    writer = csv.writer(text, dialect, delimiter=delimiter)
     writer.writerows([names, *([record.get(name) for name in names] for record in table)])
     return text.getvalue().encode("utf-8", "surrogatepass")
 
 
-# --- Parquet ---------------------------------------------------------------------------------------
+# --- Parquet --------------------------------------------------------------------------------------
 
 ARROW = {"minutes": pa.float64(), "plan": pa.string(), "calls": pa.int64(), "vip": pa.bool_()}
 ODD_CELLS: Sequence[Callable[[int], Any]] = (
@@ -205,7 +211,8 @@ odd_metadata = st.dictionaries(
 
 @st.composite
 def parquet_bodies(draw: st.DrawFn) -> bytes:
-    table = draw(st.lists(st.fixed_dictionaries(dict(plausible)), max_size=3))
+    sound_tables = st.lists(st.fixed_dictionaries(dict(plausible)), min_size=1, max_size=3)
+    table = draw(rarely(st.just([]), sound_tables))
     count = len(table)
     sound = {n: pa.array(_of_kind(c, ARROW[n]), ARROW[n]) for n, c in columns_of(table).items()}
     odd = st.sampled_from(ODD_CELLS).map(lambda make: make(count))
@@ -223,7 +230,7 @@ def _of_kind(column: list[Any], kind: pa.DataType) -> list[Any]:
     return [float(c) if c is not None and pa.types.is_floating(kind) else c for c in column]
 
 
-# --- tensors ---------------------------------------------------------------------------------------
+# --- tensors --------------------------------------------------------------------------------------
 
 KINDS = dict(zip(COLUMNS, ("FP64", "BYTES", "INT64", "BOOL"), strict=True))
 sizes = st.integers(-1, 20) | st.sampled_from([2**31, 2**63, 10**30])
@@ -295,9 +302,11 @@ odd_questions = st.tuples(
 
 @st.composite
 def questions(draw: st.DrawFn) -> Sent:
-    document, rest = draw(st.one_of(sound_tensors(), sound_tensors(), sound_tensors(), odd_questions))
-    if draw(st.integers(0, 7)) == 7:
-        document["inputs"] = [document["inputs"], draw(odd_tensors)]
+    document, rest = draw(
+        st.one_of(sound_tensors(), sound_tensors(), sound_tensors(), odd_questions)
+    )
+    if isinstance(document["inputs"], list):
+        document["inputs"] += draw(rarely(st.lists(odd_tensors, max_size=2), st.just([])))
     head = _json(document | draw(rarely(st.dictionaries(st.just("id"), cells), rest_of_question)))
     body = draw(sometimes_damaged(st.just(head + rest)))
     headers = {"content-type": OCTETS if rest else JSON}
@@ -307,10 +316,12 @@ def questions(draw: st.DrawFn) -> Sent:
     return Sent(INFER.replace("/infer", f"{version}/infer"), body, headers)
 
 
-odd_lengths = st.integers(-1, 500).map(str) | st.sampled_from(["9" * 5000, "0x10", "1.0", " ", SECRET])
+odd_lengths = st.integers(-1, 500).map(str) | st.sampled_from(
+    ["9" * 5000, "0x10", "1.0", " ", SECRET]
+)
 
 
-# --- whole requests --------------------------------------------------------------------------------
+# --- whole requests -------------------------------------------------------------------------------
 
 
 def posted(bodies: st.SearchStrategy[bytes], content_type: str) -> st.SearchStrategy[Sent]:

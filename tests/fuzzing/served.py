@@ -1,4 +1,4 @@
-"""The serving server as a process, with a model that it compiles or one that only pyfunc answers."""
+"""The serving server as a process, with a model that it compiles or one that it cannot."""
 
 import ssl
 import warnings
