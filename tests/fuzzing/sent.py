@@ -317,7 +317,7 @@ def questions(draw: st.DrawFn) -> Sent:
 
 
 odd_lengths = st.integers(-1, 500).map(str) | st.sampled_from(
-    ["9" * 5000, "0x10", "1.0", " ", SECRET]
+    ["9" * 5000, "0x10", "1.0", "²", SECRET]
 )
 
 
@@ -333,7 +333,7 @@ def posted(bodies: st.SearchStrategy[bytes], content_type: str) -> st.SearchStra
 
 
 content_types = st.sampled_from(
-    [JSON, CSV, PARQUET, f"{JSON}; charset=utf-8", f"{JSON}; charset=latin-1", "", ";", SECRET]
+    [JSON, CSV, PARQUET, f"{JSON}; charset=utf-8", f"{JSON}; charset=latin-1", "", ";", "é", SECRET]
 )
 any_bytes = st.builds(
     lambda path, body, kind: Sent(path, body, {"content-type": kind}),

@@ -44,7 +44,7 @@ class Served:
     client: httpx.Client
 
     def ask(self, sent: Sent) -> httpx.Response:
-        headers = {name: value for name, value in sent.headers.items() if value}
+        headers = [(name.encode(), value.encode()) for name, value in sent.headers.items() if value]
         return self.client.request(
             sent.method, self.url + sent.path, content=sent.body, headers=headers
         )
