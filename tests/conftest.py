@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what the e2e journeys run against; repeat it. Default: all",
     )
     parser.addoption(
-        "--cases", type=int, default=1000, help="how many requests the fuzzing sends in all"
+        "--cases", type=int, default=800, help="how many requests the fuzzing sends in all"
     )
 
 

@@ -61,7 +61,7 @@ def tally() -> Iterator[Tally]:
     """What was answered, told at the end."""
     counted = Tally()
     yield counted
-    Console(width=120).print(counted.table())
+    Console(width=100).print(counted.table())
 
 
 @pytest.fixture(scope="module", params=[COMPILED, PYFUNC])
