@@ -14,6 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=STACKS,
         help="what the e2e journeys run against; repeat it. Default: all",
     )
+    parser.addoption(
+        "--cases", type=int, default=800, help="how many requests the fuzzing sends in all"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -155,7 +155,8 @@ _DECODER = msgspec.json.Decoder(_Request)
 def _header_length(said: str, available: int) -> int:
     if not said:
         return available
-    if not said.isdigit() or int(said) > available:
+    # As many digits as a length may have; Python refuses to read some thousands.
+    if not said.isdecimal() or len(said) > 20 or int(said) > available:
         raise BadRequest(f"The header {HEADER_LENGTH} is no length within the body.")
     return int(said)
 
@@ -208,7 +209,10 @@ def _array(number: int, tensor: _Input, rest: _Binary) -> NDArray[Any]:
     )
     if len(values) != prod(tensor.shape):
         raise BadRequest(f"Input {number} does not hold as many values as its shape says.")
-    return values.reshape(tensor.shape)
+    try:
+        return values.reshape(tensor.shape)
+    except (ValueError, OverflowError):  # too many dimensions, or one that no machine holds
+        raise BadRequest(f"The shape of input {number} is too large.") from None
 
 
 def _from_list(number: int, data: Any, dtype: "np.dtype[Any]") -> NDArray[Any]:

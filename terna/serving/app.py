@@ -19,8 +19,18 @@ from terna.serving.slot import Slot
 from terna.settings import Serving, Settings
 
 
+def worker() -> App:
+    """One worker's application, with its model.
+
+    It is loaded here, as a signal to end is lost on a worker whose event loop does not run yet.
+    """
+    app = build()
+    app.models.look()
+    return app
+
+
 def build(settings: Settings | None = None) -> App:
-    """One worker's application. It reads nothing before its server starts it."""
+    """One worker's application. It reads nothing before it is told to."""
     serving = (settings or Settings.load()).serving
     slot = Slot()
     copies = LocalCopies(serving.folder, serving.verify_key)
@@ -39,7 +49,7 @@ def serve(serving: Serving) -> None:
     LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
     metrics.begin(serving.folder / "metrics")
     with Companion("follow"):
-        run("terna.serving.app:build", serving)
+        run("terna.serving.app:worker", serving)
 
 
 def run(app: str, serving: Serving) -> None:

@@ -17,8 +17,16 @@ from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 from mlflow.types import DataType, Schema
 
 from terna.contracts import scoring
-from terna.contracts.errors import BadRequest, InvalidParameter, UnsupportedMediaType
+from terna.contracts.errors import (
+    BadRequest,
+    InvalidParameter,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
 from terna.contracts.scoring import AZURE_FORMS, CONTENT_TYPES, FORMS
+
+MOST_CELLS = 5_000_000
+"""Of a Parquet file, where 50 kB may say one row a million times: what 10 MB of CSV may hold."""
 
 Document = Mapping[str, Any]
 
@@ -58,6 +66,7 @@ class Reader:
 
         Raises:
             UnsupportedMediaType: of another content type, or not in UTF-8.
+            PayloadTooLarge: a Parquet file holds more than `MOST_CELLS`.
             BadRequest, MlflowException: it cannot be read as the signature has it.
         """
         match media_type(content_type):
@@ -66,6 +75,7 @@ class Reader:
             case scoring.JSON:
                 inputs = self._json(body)
             case _:
+                _check_cells(body)
                 inputs = Inputs(scoring_server.parse_parquet_input(BytesIO(body)))
         keep_texts(inputs.data, self._texts)
         return inputs
@@ -181,6 +191,15 @@ def keep_texts(data: Any, names: Sequence[str]) -> None:
         known = column.ndim > 1 or isinstance(column.dtype, pd.StringDtype)
         if not known and column.isna().all():
             data[name] = column.astype("str")
+
+
+def _check_cells(body: bytes) -> None:
+    from pyarrow import parquet  # megabytes, which only they need who are sent such a file
+
+    said = parquet.read_metadata(BytesIO(body))
+    rows = sum(said.row_group(number).num_rows for number in range(said.num_row_groups))
+    if rows * said.num_columns > MOST_CELLS:
+        raise PayloadTooLarge(f"Send at most {MOST_CELLS} values at a time: fewer rows.")
 
 
 def _is_table(value: Any) -> bool:

@@ -39,7 +39,7 @@ class Loader:
         self._thread = threading.Thread(target=self._follow, name="loader", daemon=True)
 
     def start(self) -> None:
-        """Serve what is kept here, without asking the registry; then what will be."""
+        """Serve what is kept here, without asking the registry, and then what will be."""
         self.look()
         self._thread.start()
 

@@ -13,7 +13,10 @@ from typing import Any
 from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, ParamSchema, Schema, TensorSpec
 
-from terna.contracts.scoring import CSV, FORMS, JSON, PARQUET
+from terna.contracts.inference import DATATYPES, HEADER_LENGTH
+from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
+from terna.serving.answers import HTML, TEXT
+from terna.serving.inferring import BINARY
 from terna.serving.inputs import column_names
 from terna.serving.model import LoadedModel
 
@@ -21,8 +24,18 @@ Json = dict[str, Any]
 
 _TYPES: Mapping[DataType, Json] = {
     DataType.boolean: {"type": "boolean"},
-    DataType.integer: {"type": "integer", "format": "int32"},
-    DataType.long: {"type": "integer", "format": "int64"},
+    DataType.integer: {
+        "type": "integer",
+        "format": "int32",
+        "minimum": -(2**31),
+        "maximum": 2**31 - 1,
+    },
+    DataType.long: {
+        "type": "integer",
+        "format": "int64",
+        "minimum": -(2**63),
+        "maximum": 2**63 - 1,
+    },
     DataType.float: {"type": ["number", "null"], "format": "float"},
     DataType.double: {"type": ["number", "null"], "format": "double"},
     DataType.string: {"type": ["string", "null"]},
@@ -43,6 +56,7 @@ _SAMPLES: Mapping[DataType, Any] = {
 def document(model: LoadedModel) -> bytes:
     """The routes in OpenAPI 3.1, as JSON."""
     version = model.version
+    name = f"/v2/models/{version.name}"
     return json.dumps(
         {
             "openapi": "3.1.0",
@@ -54,18 +68,20 @@ def document(model: LoadedModel) -> bytes:
             },
             "paths": {
                 "/invocations": {"post": _invocations(model)},
-                "/ping": {"get": _get("200 as soon as a model answers, else 503")},
+                "/ping": {"get": _get("Whether a model answers")},
                 "/health": {"get": _get("The same as /ping")},
-                "/version": {"get": _get("MLflow's version")},
-                "/v2": {"get": _get("The server's metadata")},
-                "/v2/health/live": {"get": _get("200 while the server runs")},
-                "/v2/health/ready": {"get": _get("200 as soon as a model answers, else 503")},
-                "/v2/models": {"get": _get("The model's name")},
-                f"/v2/models/{version.name}": {"get": _get("The model's tensors")},
-                f"/v2/models/{version.name}/ready": {"get": _get("200 while this model answers")},
-                f"/v2/models/{version.name}/infer": {"post": _infer()},
+                "/version": {"get": _get("MLflow's version", always=True)},
+                "/docs": {"get": _get("This document for people", HTML)},
+                "/openapi.json": {"get": _get("This document")},
+                "/v2": {"get": _get("The server's metadata", always=True)},
+                "/v2/health/live": {"get": _get("200 while the server runs", always=True)},
+                "/v2/health/ready": {"get": _get("Whether a model answers")},
+                "/v2/models": {"get": _get("The model's name", always=True)},
+                name: {"get": _get("The model's tensors")},
+                f"{name}/ready": {"get": _get("200 while this model answers")},
+                f"{name}/infer": {"post": _infer()},
             },
-            "components": {"schemas": {"Error": _error(), "Request": _request(model)}},
+            "components": {"schemas": {**_SCHEMAS, "Request": _request(model)}},
         }
     ).encode()
 
@@ -131,59 +147,105 @@ def _zeros(shape: tuple[int, ...]) -> Any:
 
 
 def _invocations(model: LoadedModel) -> Json:
-    reference = {"schema": {"$ref": "#/components/schemas/Request"}, "example": example(model)}
+    reference = _content("Request", example=example(model))
     table = {"schema": {"type": "string", "description": "A header and a line a row"}}
     return {
         "summary": "Ask for predictions",
-        "requestBody": {
-            "required": True,
-            "content": {JSON: reference, CSV: table, PARQUET: {}},
-        },
+        "requestBody": {"required": True, "content": {**reference, CSV: table, PARQUET: {}}},
         "responses": {
-            "200": {
-                "description": "A prediction a row",
-                "content": {JSON: {"schema": _predictions()}},
-            }
-        }
-        | {
-            status: {
-                "description": what,
-                "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
-            }
-            for status, what in {
-                "400": "The rows do not fit the signature, or the model fails on them",
-                "413": "The body is too large",
-                "503": "No model is in production yet",
-            }.items()
-        }
-        | {"415": {"description": "Another content type", "content": {"text/plain": {}}}},
+            "200": _answer("A prediction a row", _content("Predictions")),
+            **_refusals("Error"),
+            "415": {"description": "Another content type", "content": {TEXT: {}}},
+        },
     }
-
-
-def _predictions() -> Json:
-    return {"type": "object", "required": ["predictions"], "properties": {"predictions": {}}}
 
 
 def _infer() -> Json:
-    url = "https://github.com/kserve/open-inference-protocol"
+    length = {
+        "name": HEADER_LENGTH,
+        "in": "header",
+        "description": "How many bytes of the body are JSON, where tensors follow in binary",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+    outputs = _content("InferenceAnswer") | {BINARY: {}}
     return {
         "summary": "Ask for predictions as tensors",
-        "externalDocs": {"url": url},
-        "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
+        "externalDocs": {"url": "https://github.com/kserve/open-inference-protocol"},
+        "parameters": [length],
+        "requestBody": {"required": True, "content": _content("InferenceRequest") | {BINARY: {}}},
         "responses": {
-            "200": {"description": "The model's outputs", "content": {JSON: {}}},
-            "400": {"description": "The tensors do not fit the signature", "content": {JSON: {}}},
+            "200": _answer("The model's outputs", outputs),
+            **_refusals("InferenceError"),
+            "415": {"description": "A compressed body", "content": _content("InferenceError")},
         },
     }
 
 
-def _get(summary: str) -> Json:
-    return {"summary": summary, "responses": {"200": {"description": "As said"}}}
+def _get(summary: str, content_type: str = JSON, always: bool = False) -> Json:
+    """
+    Args:
+        always: there need be no model.
+    """
+    said = {"200": {"description": "As said", "content": {content_type: {}}}}
+    refused = {} if always else {"503": _unavailable({JSON: {}})}
+    return {"summary": summary, "responses": said | refused}
 
 
-def _error() -> Json:
-    properties = {"error_code": {"type": "string"}, "message": {"type": "string"}}
+def _answer(description: str, content: Json) -> Json:
+    said = {"x-model-name": "string", "x-model-version": "string", "x-model-path": "string"}
+    headers = {name: {"schema": {"type": kind}} for name, kind in said.items()}
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _refusals(schema: str) -> Json:
+    content = _content(schema)
+    told = {
+        "400": "The rows do not fit the signature, or the model fails on them",
+        "413": "The body is too large",
+        "500": "The model's answer cannot be written",
+        "504": "The model takes too long",
+    }
+    refused = {status: {"description": why, "content": content} for status, why in told.items()}
+    return refused | {"503": _unavailable(content)}
+
+
+def _unavailable(content: Json) -> Json:
+    again = {"description": "Seconds until it is worth asking again", "schema": {"type": "integer"}}
+    why = "No model is in production yet, or more is asked than can be answered"
+    return {"description": why, "headers": {"Retry-After": again}, "content": content}
+
+
+def _content(schema: str, **more: Any) -> Json:
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _object(**properties: Json) -> Json:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_TEXT: Json = {"type": "string"}
+_ANYTHING: Json = {"type": "object"}
+_TENSOR = _object(
+    name=_TEXT,
+    datatype={"type": "string", "enum": list(DATATYPES)},
+    shape=_list({"type": "integer", "minimum": 0}),
+)
+_TENSOR["properties"] |= {"parameters": _ANYTHING, "data": _list({})}
+_OUTPUT = _object(name=_TEXT)
+_OUTPUT["properties"] |= {"parameters": _ANYTHING}
+_QUESTION = _object(inputs=_list(_TENSOR))
+_QUESTION["properties"] |= {"id": _TEXT, "parameters": _ANYTHING, "outputs": _list(_OUTPUT)}
+_SCHEMAS: Mapping[str, Json] = {
+    "Error": _object(error_code=_TEXT, message=_TEXT),
+    "Predictions": _object(predictions={}),
+    "InferenceError": _object(error=_TEXT),
+    "InferenceRequest": _QUESTION,
+    "InferenceAnswer": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
+}
 
 
 def _request(model: LoadedModel) -> Json:
@@ -195,7 +257,7 @@ def _request(model: LoadedModel) -> Json:
         forms["params"] = {"type": "object", "properties": _parameters(params)}
     return {
         "type": "object",
-        "oneOf": [{"required": [form]} for form in FORMS],
+        "oneOf": [{"required": [form]} for form in (*FORMS, *AZURE_FORMS) if form in forms],
         "properties": forms,
     }
 
@@ -203,25 +265,32 @@ def _request(model: LoadedModel) -> Json:
 def _forms(schema: Schema) -> Json:
     names = column_names(schema)
     columns = {str(spec.name or i): _column(spec.type) for i, spec in enumerate(schema.inputs)}
-    record = {"type": "object", "properties": columns}
-    if names:
-        record["required"] = [str(name) for name in schema.required_input_names()]
-    row = {"type": "array", "prefixItems": list(columns.values())}
-    split = {
-        "type": "object",
-        "required": ["data"],
-        "properties": {
-            "columns": {"type": "array", "items": {"type": "string"}, "example": names},
-            "data": {"type": "array", "items": row},
-        },
-    }
-    records = {"type": "array", "items": record}
-    either = {"oneOf": [records, {"type": "array", "items": row}, {"type": "object"}]}
+    kinds = list(columns.values())
+    needed = {"required": [str(name) for name in schema.required_input_names()]} if names else {}
+    records = _list({"type": "object", "properties": columns, **needed})
+    lists = {name: _list(kind) for name, kind in columns.items()}
+    row = {"type": "array", "prefixItems": kinds}
+    rows = _list(row | {"minItems": len(kinds), "maxItems": len(kinds)})
+    values = map(_list, kinds) if len(kinds) == 1 else ()
+    tables = {"anyOf": [records, rows, *values, {"type": "object", "properties": lists, **needed}]}
+    split = _split(names, row)
     return {
         "dataframe_split": split,
         "dataframe_records": records,
-        "inputs": either,
-        "instances": either,
+        "inputs": tables,
+        "instances": tables,
+        "data": tables,
+        "input_data": {"anyOf": [split, tables]},
+    }
+
+
+def _split(names: list[str], row: Json) -> Json:
+    columns = _list(_TEXT) | ({"examples": [names]} if names else {})
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"columns": columns, "index": _list({}), "data": _list(row)},
+        "additionalProperties": False,
     }
 
 

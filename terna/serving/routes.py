@@ -103,6 +103,8 @@ class Request:
 class Models(Protocol):
     """What brings them: `Loader`."""
 
+    def look(self) -> None: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -115,7 +117,7 @@ class App:
         self, handlers: Handlers, models: Models, max_body: int, log: RequestLog | None = None
     ) -> None:
         self._handlers = handlers
-        self._models = models
+        self.models = models
         self._max_body = max_body
         self._log = log
         self._tally = metrics.Tally()
@@ -137,11 +139,11 @@ class App:
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         if self._log:
             self._log.start()
-        self._models.start()
+        self.models.start()
         self._hand_on(loop)
 
     def __rsgi_del__(self, _loop: object) -> None:
-        self._models.stop()
+        self.models.stop()
         self._handlers.close()
         if self._log:
             self._log.stop()

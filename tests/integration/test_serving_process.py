@@ -157,6 +157,7 @@ def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
         begun.sendall(request[:-20])
         idle.sendall(request)
         assert answered(idle)[0] == 200
+        wait_for(lambda: in_flight(labelling) == 2)
         (server,) = {worker.parent() for worker in workers(labelling)}
         assert server
         server.terminate()
@@ -165,6 +166,13 @@ def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
         status, body = answered(begun)
         assert server.wait(20) == 0
     assert (status, list(json.loads(body))) == (200, ["predictions"])
+
+
+def in_flight(replica: Replica) -> float:
+    """The question itself included."""
+    url = replica.settings.erp.endpoint.replace("invocations", "metrics")
+    with httpx.Client(verify=trusted(replica)) as client:
+        return value(client.get(url).text, "terna_requests_in_flight")
 
 
 def takes_connections(replica: Replica) -> bool:

@@ -13,6 +13,7 @@ import pandas as pd
 import xgboost
 from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
@@ -35,7 +36,7 @@ def save(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in MODELS}
 
 
-def churn(folder: Path) -> None:
+def churn(folder: Path, estimator: BaseEstimator | None = None) -> None:
     """What Terna trains: text, missing values and a threshold."""
     count = 200
     table = pd.DataFrame(
@@ -50,8 +51,9 @@ def churn(folder: Path) -> None:
     table.loc[::7, "minutes"] = np.nan
     table.loc[::5, "plan"] = None
     features = Features(("minutes", "calls", "vip"), ("plan",), tuple(table.columns))
+    forest = RandomForestClassifier(10, random_state=0)
     model = FixedThresholdClassifier(
-        pipeline(features, RandomForestClassifier(10, random_state=0), scaled=False),
+        pipeline(features, estimator or forest, scaled=estimator is not None),
         threshold=0.4,
         pos_label="yes",
         response_method="predict_proba",

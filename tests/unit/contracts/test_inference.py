@@ -128,6 +128,8 @@ BINARY = {"name": SECRET, "datatype": "INT64", "shape": [1], "parameters": {"bin
         (body(INPUT | {"datatype": SECRET}), "The datatype of input 0 is none of: BOOL"),
         (body(INPUT | {"shape": [3]}), "does not hold as many values as its shape says"),
         (body(INPUT | {"shape": [-1]}), "The shape of input 0 is negative"),
+        (body(INPUT | {"shape": [2] + [1] * 70}), "The shape of input 0 is too large"),
+        (body(INPUT | {"shape": [0, 10**30], "data": []}), "The shape of input 0 is too large"),
         (body(INPUT | {"data": SECRET}), "needs a list 'data', or binary data"),
         (body(INPUT | {"data": [1, SECRET]}), "a value that is not of its datatype"),
         (body(INPUT | {"data": [[1], [1, 2]]}), "a value that is not of its datatype"),
@@ -165,7 +167,7 @@ def test_binary_data_that_is_not_what_it_says_is_refused(
         parse(head + data, str(len(head)))
 
 
-@pytest.mark.parametrize("length", ["-1", "x", "100000", "1.5"])
+@pytest.mark.parametrize("length", ["-1", "x", "100000", "1.5", "²", "9" * 5000])
 def test_a_header_length_that_is_no_place_in_the_body_is_refused(length: str) -> None:
     with pytest.raises(BadRequest, match="no length within the body"):
         parse(body(INPUT), length)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,9 @@ from mlflow.models.signature import ModelSignature
 from mlflow.models.utils import _enforce_schema
 from mlflow.types import ColSpec, DataType, Schema
 
-from terna.contracts.errors import UnsupportedMediaType
-from terna.contracts.scoring import JSON, plain_rows
-from terna.serving.inputs import Reader, media_type
+from terna.contracts.errors import PayloadTooLarge, UnsupportedMediaType
+from terna.contracts.scoring import JSON, PARQUET, plain_rows
+from terna.serving.inputs import MOST_CELLS, Reader, media_type
 
 KINDS = {
     "minutes": DataType.double,
@@ -123,3 +124,12 @@ def test_no_content_type_is_repeated(content_type: str) -> None:
         media_type(f"{content_type}; SECRET=SECRET")
 
     assert "SECRET" not in str(refused.value)
+
+
+def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is_read() -> None:
+    file = BytesIO()
+    pd.DataFrame({"minutes": 0.0}, index=range(MOST_CELLS + 1)).to_parquet(file, index=False)
+    assert len(file.getvalue()) < 100_000
+
+    with pytest.raises(PayloadTooLarge, match="fewer rows"):
+        READER.read(PARQUET, file.getvalue())

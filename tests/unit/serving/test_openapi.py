@@ -53,6 +53,14 @@ def test_its_example_is_none_of_the_models_customers(document: Any, workshop: Wo
         assert value in workshop.customers[name].tolist()
 
 
+@pytest.mark.parametrize("path", ["/invocations", f"/v2/models/{NAME}/infer"])
+def test_a_client_reads_in_it_which_refusals_to_expect(document: Any, path: str) -> None:
+    responses = document["paths"][path]["post"]["responses"]
+
+    assert set(responses) == {"200", "400", "413", "415", "500", "503", "504"}
+    assert "Retry-After" in responses["503"]["headers"]
+
+
 def test_every_reference_is_there(document: Any) -> None:
     text = json.dumps(document)
     for name in document["components"]["schemas"]:

@@ -1,0 +1,98 @@
+"""The serving server as a process, with a model that it compiles or one that it cannot."""
+
+import ssl
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import KNeighborsClassifier
+
+from terna import signing
+from terna.embedded.replica import Replica, local_settings, make_missing_keys
+from terna.progress import Silent
+from terna.serving import follower
+from terna.serving.model import COMPILED, PYFUNC
+from terna.settings import Settings
+from tests.fakes import MemoryRegistry
+from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
+from tests.integration.scored import models
+from tests.ports import settings_on_free_ports
+
+LARGEST = 60_000
+"""Bytes of a body: less than what some requests hold."""
+ESTIMATORS: Mapping[str, BaseEstimator | None] = {
+    COMPILED: None,
+    PYFUNC: KNeighborsClassifier(algorithm="brute"),
+}
+"""Of the model that answers by each path; None for a forest."""
+GOOD = {"dataframe_records": [{"minutes": 99.5, "plan": "basic", "calls": 2, "vip": False}]}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server, and what it says."""
+
+    path: str
+    """`compiled` or `pyfunc`."""
+    url: str
+    ca: Path
+    log: Path
+    client: httpx.Client
+
+    def ask(self, sent: Sent) -> httpx.Response:
+        headers = [(name.encode(), value.encode()) for name, value in sent.headers.items() if value]
+        return self.client.request(
+            sent.method, self.url + sent.path, content=sent.body, headers=headers
+        )
+
+    def check(self) -> None:
+        """It answers, by its own path, and its log tells nothing that it must not."""
+        answer = self.client.post(self.url + INVOCATIONS, json=GOOD)
+        assert answer.json()["predictions"] in (["yes"], ["no"])
+        assert answer.headers["x-model-path"] == self.path
+        said = self.log.read_text()
+        assert "Traceback" not in said
+        assert not [planted for planted in PLANTED if planted in said]
+
+
+@contextmanager
+def serving(root: Path, path: str) -> Iterator[Served]:
+    """A server that starts from its local copy of a model: there is no tracking server.
+
+    Args:
+        path: by which the model answers.
+    """
+    settings = _settings(root)
+    make_missing_keys(settings, root)
+    _bring(root, settings, ESTIMATORS[path])
+    replica = Replica(root, settings, Silent())
+    try:
+        replica.start("serving")
+        replica.wait("serving")
+        url = settings.erp.endpoint.removesuffix(INVOCATIONS)
+        verified = ssl.create_default_context(cafile=str(settings.erp.ca))
+        with httpx.Client(verify=verified, timeout=60, trust_env=False) as client:
+            yield Served(path, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
+    finally:
+        replica.close()
+
+
+def _settings(root: Path) -> Settings:
+    settings = local_settings(root, settings_on_free_ports(), NAME)
+    return replace(settings, serving=settings.serving.model_copy(update={"max_body": LARGEST}))
+
+
+def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> None:
+    """A signed version, judged and kept as if it came from the registry."""
+    folder = root / "model"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own
+        models.churn(folder, estimator)
+        signing.sign(folder, settings.training.signing_key)
+        registry = MemoryRegistry(root / "registry")
+        registry.promote(registry.register(NAME, folder, "m-1", "run1"))
+        follower.build(settings, registry).look()
