@@ -29,6 +29,11 @@ def test_the_copy_finds_its_files_and_its_server(copied: str) -> None:
     assert " /secrets/" not in copied
 
 
+def test_the_openssl_of_debian_12_can_read_the_groups(copied: str) -> None:
+    assert "ssl_ecdh_curve X25519:" in copied
+    assert "?" not in "".join(line for line in copied.splitlines() if "ssl_ecdh_curve" in line)
+
+
 def test_the_limit_is_on_and_beyond_any_load(copied: str) -> None:
     assert "limit_req zone=per_client" in copied
     assert "rate=1000000r/s" in copied
