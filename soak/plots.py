@@ -9,6 +9,8 @@ from terna.training.plots import style
 
 BIN = 1.0
 """Seconds whose answers are counted together."""
+QUIET = 20
+"""MB of memory that a plot shows at least: less than that is noise."""
 
 
 def drawn(findings: Findings) -> Figure:
@@ -54,12 +56,13 @@ def _version(axes: Axes, findings: Findings) -> None:
 
 
 def _memory(axes: Axes, findings: Findings) -> None:
+    """What each process takes more than after the first swap: growth shows, whatever its size."""
     names = list(findings.swaps[-1].memory)
     for name, colour in zip(names, style.COLOURS, strict=False):
         known = [swap for swap in findings.swaps if name in swap.memory]
         times = [swap.followed - findings.began for swap in known]
-        sizes = [swap.memory[name].rss for swap in known]
+        sizes = [swap.memory[name].rss - known[0].memory[name].rss for swap in known]
         axes.plot(times, sizes, color=colour, linewidth=1.5)
     style.legend(axes, axes.get_lines(), names)
-    axes.set(ylabel="memory (RSS), MB")
-    axes.set_ylim(bottom=0)
+    low, high = axes.get_ylim()
+    axes.set(ylabel="memory since the first swap, MB", ylim=(min(low, -QUIET), max(high, QUIET)))

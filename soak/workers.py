@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
 import psutil
 
@@ -13,6 +14,8 @@ from soak.clients import PATIENCE
 from soak.server import Server
 from terna.contracts.errors import TernaError
 
+REMOTE, INODE = 2, 9
+"""Columns of /proc/PID/net/tcp."""
 TRIES = 200
 """Connections made until each worker has one: the kernel deals them out."""
 
@@ -99,9 +102,22 @@ class Watch:
 
 
 def _holds(worker: psutil.Process, port: int) -> bool:
-    """Whether it has accepted the connection that comes from the port."""
-    held = worker.net_connections("tcp")
-    return any(each.raddr and each.raddr.port == port for each in held)
+    """Whether it has accepted the connection that comes from the port.
+
+    In its own network: psutil knows connections of this process's only, not of a container's.
+    """
+    proc = Path(f"/proc/{worker.pid}")
+    table = [line.split() for line in (proc / "net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{row[INODE]}]" for row in table if row[REMOTE].endswith(f":{port:04X}")}
+    return any(_target(descriptor) in ours for descriptor in (proc / "fd").iterdir())
+
+
+def _target(descriptor: Path) -> str:
+    """What an open file is; empty when it was just closed."""
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
 
 
 def _begin(process: psutil.Process) -> tuple[float, int]:
