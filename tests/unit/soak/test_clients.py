@@ -66,7 +66,7 @@ def asking(connections: Sequence[Sequence[bytes]]) -> Iterator[Client]:
         server.settimeout(30)
         thread = Thread(target=answer_all, args=(server, connections), daemon=True)
         thread.start()
-        connection = HTTPConnection(*server.getsockname(), timeout=30)
+        connection = HTTPConnection("127.0.0.1", server.getsockname()[1], timeout=30)
         yield Client(connection, "/invocations", [QUESTION])
         connection.close()
         thread.join(30)
