@@ -48,9 +48,10 @@ def growth(swaps: Sequence[Swap], size: Callable[[Memory], float]) -> float:
 
 
 def _compared(swaps: Sequence[Swap]) -> tuple[Sequence[Swap], Sequence[Swap]]:
-    """The swaps after the warm-up, which is shorter where there are few, and the last ones."""
+    """The swaps after the warm-up and the last ones: fewer and sooner where there are few."""
     warm = swaps[min(WARM_UP, len(swaps) // 2) :]
-    return warm[:AROUND], warm[-AROUND:]
+    around = max(1, min(AROUND, len(warm) // 2))
+    return warm[:around], warm[-around:]
 
 
 def _together(swaps: Sequence[Swap], size: Callable[[Memory], float]) -> float:
