@@ -30,6 +30,11 @@ def check_programs() -> None:
         raise TernaError(f"{', '.join(missing)} missing: sudo apt install {' '.join(missing)}")
 
 
+def has_nginx() -> bool:
+    """Also the module with which it reaches serving."""
+    return bool(program("nginx")) and STREAM_MODULE.exists()
+
+
 def program(name: str) -> str | None:
     """The path of a program; also where only root's PATH leads."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")

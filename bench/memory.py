@@ -33,9 +33,9 @@ def of(system: System) -> Memory:
     with system.client() as client:
         body = system.model.body(system.model.customers[:1])
         client.post(direct, content=body, headers=JSON).raise_for_status()
-        worker = _rollup(_holder(system.port))
+        worker = rollup(_holder(system.port))
     leader = psutil.Process(system.process.group)
-    shares = [_rollup(each.pid)["Pss"] for each in (leader, *leader.children(recursive=True))]
+    shares = [rollup(each.pid)["Pss"] for each in (leader, *leader.children(recursive=True))]
     return Memory(worker["Rss"], worker["Pss"], sum(shares), len(shares))
 
 
@@ -48,7 +48,7 @@ def _holder(port: int) -> int:
     raise TernaError(f"No process holds a connection to port {port}.")
 
 
-def _rollup(pid: int) -> dict[str, float]:
-    """Sizes in MB."""
+def rollup(pid: int) -> dict[str, float]:
+    """Sizes of a process in MB, by the kernel's names: Rss, Pss, Anonymous, …"""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return {name: int(kib) * 1024 / 1e6 for name, kib in re.findall(r"(\w+): +(\d+) kB", text)}

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow import pyfunc
 from sklearn.datasets import make_classification
 
 from terna.certificates import Service, make_missing
-from terna.contracts.errors import TernaError
+from terna.contracts.version import Version
 from terna.embedded.replica import LOCAL, Replica, local_settings, make_missing_keys
 from terna.progress import Reporter, Silent
 from terna.settings import Settings
@@ -26,6 +27,7 @@ from terna.training.tune import Tuned
 PARAMS = {**FOREST.default, "n_estimators": 200}
 THRESHOLD = 0.4
 """Near what `tune` finds for this forest, and not the library's 0.5."""
+WINNER = Tuned(FOREST.name, PARAMS, THRESHOLD, f1=0)
 ROWS_OF_WIDE = 1000
 DIFFERENT = 200
 """How many rows differ from each other in the requests of one row."""
@@ -35,9 +37,10 @@ BEHIND_DOOR = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
 
 @dataclass(frozen=True)
 class Model:
-    """A registered version in production, and customers that it never saw."""
+    """A registered version, and customers that it never saw."""
 
     name: str
+    number: int
     folder: Path
     """A copy of the signed directory."""
     columns: list[str]
@@ -52,7 +55,7 @@ class Model:
 
     def bodies(self, rows: int) -> Path:
         """A file of requests of so many rows, a line each, which differ while they are small."""
-        path = self.folder.with_name(f"{self.name}-{rows}.jsonl")
+        path = self.folder.with_name(f"{self.folder.name}-{rows}.jsonl")
         if not path.exists():
             customers = cycle(self.customers)
             requests = (list(islice(customers, rows)) for _ in range(max(1, DIFFERENT // rows)))
@@ -83,31 +86,28 @@ class Stage:
         table.to_parquet(path)
         return self.publish(f"bench_wide_{columns}", Request(str(path), target="target"))
 
-    def publish(self, name: str, request: Request) -> Model:
+    def publish(self, name: str, request: Request, winner: Tuned = WINNER) -> Model:
         """Train as `terna train` does, but for the search: the winner is given."""
         session = Session.open(name, self.settings, Silent())
         with self.reporter.step(f"training {name}"):
             acquire.run(session, request)
             features = prepare.run(session)
-            Tuned(FOREST.name, PARAMS, THRESHOLD, f1=0).write(session.workspace)
+            winner.write(session.workspace)
             evaluate.run(session)
-            publish.run(session)
-            return self._fetched(session, features)
+            return self._fetched(session, features, publish.run(session).version)
 
-    def _fetched(self, session: Session, features: Features) -> Model:
-        version = session.registry.production(session.name)
-        if version is None:
-            raise TernaError(f"{session.name} is not in production: its registry was not empty.")
-        folder = self.root / "models" / session.name
+    def _fetched(self, session: Session, features: Features, version: Version) -> Model:
+        folder = self.root / f"models/{version.name}-{version.number}"
         folder.mkdir(parents=True)
         session.registry.download(version, folder)
         holdout = inputs(session.workspace.read_table("holdout.parquet", "acquire"), features)
         return Model(
-            session.name,
+            version.name,
+            version.number,
             folder,
             list(features.order),
             holdout.astype(object).to_numpy().tolist(),
-            evaluate.load(session).predict(holdout).tolist(),
+            pyfunc.load_model(str(folder)).predict(holdout).tolist(),
         )
 
 

@@ -42,10 +42,11 @@ class Companion:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # One thread in the models' libraries: more would take the cores of requests.
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # One thread in the models' libraries: more would take the cores of requests. One arena of
+        # memory: each check of a signature has new threads, which would leave theirs half empty.
+        sparing = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
         command = [sys.executable, "-m", "terna", self._command]
-        return subprocess.Popen(command, env=os.environ | threads)
+        return subprocess.Popen(command, env=os.environ | sparing)
 
     def _keep(self) -> None:
         while True:

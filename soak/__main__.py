@@ -1,0 +1,106 @@
+"""`scripts/soak`: parses, calls, prints."""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from terna.contracts.errors import SettingsError, TernaError
+
+if TYPE_CHECKING:
+    # Imported where used, as these bring in MLflow and scikit-learn: `--help` answers at once, and
+    # each client, which imports this anew, is ready at once.
+    from soak.facts import Facts
+    from soak.run import Findings, Plan
+
+FOLDER = Path(".terna/soak")
+INTERRUPTED = 130
+
+out = Console()
+
+
+class Stack(StrEnum):
+    """Where serving runs."""
+
+    EMBEDDED = "embedded"
+    COMPOSE = "compose"
+
+
+def main() -> None:
+    """Run the command line; every error that Terna raises is one line and exit code 1."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
+    warnings.simplefilter("ignore")
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupt)
+    try:
+        typer.run(soak)
+    except TernaError as error:
+        Console(stderr=True).print(f"soak: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def soak(
+    requests: Annotated[int, typer.Option(min=1, help="Ask at least so often.")] = 100_000,
+    swaps: Annotated[int, typer.Option(min=1, help="Swap at least so often.")] = 50,
+    minutes: Annotated[float, typer.Option(min=0, help="End then, whatever is missing.")] = 20,
+    stack: Annotated[Stack, typer.Option(help="Local processes, or containers.")] = Stack.EMBEDDED,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file.")
+    ] = None,
+) -> None:
+    """Swap versions under load, and hold every answer against the version that it names."""
+    if json_file and not json_file.absolute().parent.is_dir():
+        raise SettingsError(f"There is no folder {json_file.parent} for --json to write to.")
+    from soak import facts
+    from soak.run import Plan
+
+    findings = _soak(Plan(requests, swaps, minutes), stack.value)
+    found = facts.of(findings)
+    if json_file:
+        json_file.write_text(json.dumps(found, indent=1) + "\n")
+    _tell(found, _draw(findings))
+    findings.check()
+
+
+def _soak(plan: "Plan", stack: str) -> "Findings":
+    from soak.run import run
+    from terna.files import locked
+    from terna.progress import Terminal
+
+    with locked(FOLDER):
+        return run(plan, stack, FOLDER / "run", Terminal(out))
+
+
+def _draw(findings: "Findings") -> Path:
+    from soak import plots
+    from terna.training.plots import style
+
+    path = FOLDER / f"{findings.stack}.png"
+    path.write_bytes(style.png(plots.drawn(findings)))
+    return path
+
+
+def _tell(found: "Facts", plot: Path) -> None:
+    from bench.tables import shown
+    from soak import tables
+
+    for table in (tables.outcome(found), tables.memory(found)):
+        out.print(shown(table))
+    out.print(f"door: {found['door']}\nplot: {plot}", highlight=False, soft_wrap=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

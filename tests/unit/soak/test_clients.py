@@ -1,0 +1,142 @@
+"""What counts as an answer: all of its version's own, over a connection that HTTP keeps."""
+
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, judge
+from terna.certificates import make_missing
+from terna.contracts.errors import TernaError
+
+QUESTION = Question(b"{}", {"1": ["no", "no"], "2": ["yes", "no"]})
+BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "no"]}'}
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_version_may_say_what_it_says(version: str) -> None:
+    assert judge(QUESTION, Answer(200, version, BODIES[version])) is Verdict.GOOD
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BODIES["2"],
+        b'{"predictions": ["no"]}',
+        b'{"predictions": ["no", "no", "no"]}',
+        b'{"predictions": ["yes", "yes"]}',
+        b'{"predictions": ["no", "no"], "more": 1}',
+        b"<html>",
+        b"",
+    ],
+)
+def test_what_another_version_or_none_says_is_mixed_up(body: bytes) -> None:
+    assert judge(QUESTION, Answer(200, "1", body)) is Verdict.MIXED_UP
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(503, "1", BODIES["1"]),
+        Answer(502, "", b"{}"),
+        Answer(200, "", BODIES["1"]),
+        Answer(200, "3", BODIES["1"]),
+    ],
+)
+def test_another_status_and_a_version_that_was_never_promoted_have_failed(answer: Answer) -> None:
+    assert judge(QUESTION, answer) is Verdict.FAILED
+
+
+def said(version: str, body: bytes, close: bool = False) -> bytes:
+    """One response, as it is on the wire."""
+    end = "connection: close\r\n" if close else ""
+    head = f"HTTP/1.1 200 OK\r\nx-model-version: {version}\r\ncontent-length: {len(body)}\r\n{end}"
+    return f"{head}\r\n".encode() + body
+
+
+@contextmanager
+def asking(connections: Sequence[Sequence[bytes]]) -> Iterator[Client]:
+    """A client of a server that says this, a request each, and then ends the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        thread = Thread(target=answer_all, args=(server, connections), daemon=True)
+        thread.start()
+        connection = HTTPConnection("127.0.0.1", server.getsockname()[1], timeout=30)
+        yield Client(connection, "/invocations", [QUESTION])
+        connection.close()
+        thread.join(30)
+
+
+def answer_all(server: socket.socket, connections: Sequence[Sequence[bytes]]) -> None:
+    for responses in connections:
+        connection, _ = server.accept()
+        with connection:
+            for response in responses:
+                asked = b""
+                while not asked.endswith(QUESTION.body):
+                    asked += connection.recv(65536)
+                connection.sendall(response)
+
+
+def test_each_answer_is_counted_for_the_version_that_gave_it() -> None:
+    with asking(
+        [[said("1", BODIES["1"]), said("2", BODIES["2"]), said("1", BODIES["2"])]]
+    ) as client:
+        verdicts = [client.ask() for _ in range(3)]
+    assert verdicts == [Verdict.GOOD, Verdict.GOOD, Verdict.MIXED_UP]
+    tally = client.taken()
+    assert (dict(tally.good), tally.mixed_up, tally.failed) == ({"1": 1, "2": 1}, 1, 0)
+    assert tally.requests == 3
+    assert client.taken().requests == 0
+
+
+@pytest.mark.parametrize("cut", [b"", said("1", BODIES["1"])[:20], said("1", BODIES["1"])[:-1]])
+def test_a_connection_that_is_lost_is_a_failed_request_and_the_next_one_is_asked_anew(
+    cut: bytes,
+) -> None:
+    good = said("1", BODIES["1"])
+    with asking([[good, cut], [good]]) as client:
+        verdicts = [client.ask() for _ in range(3)]
+    assert verdicts == [Verdict.GOOD, Verdict.FAILED, Verdict.GOOD]
+    tally = client.taken()
+    assert (tally.good["1"], tally.failed) == (2, 1)
+    assert tally.words
+
+
+def test_a_connection_whose_end_was_announced_fails_nothing() -> None:
+    good, last = said("1", BODIES["1"]), said("1", BODIES["1"], close=True)
+    with asking([[good, last], [good]]) as client:
+        verdicts = [client.ask() for _ in range(3)]
+    assert verdicts == [Verdict.GOOD] * 3
+
+
+def test_a_server_that_is_away_fails_every_request(tmp_path: Path) -> None:
+    make_missing(tmp_path, tmp_path / "secrets", ())
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with Load(Target(f"https://localhost:{port}/", tmp_path / "ca.crt"), [QUESTION], 2) as load:
+        tallies = until_some(load)
+        tallies += load.stopped()
+    assert sum(tally.failed for tally in tallies) == sum(tally.requests for tally in tallies) > 0
+    assert "refused" in tallies[0].words[0]
+
+
+def test_a_client_that_ends_by_itself_is_no_silent_success(tmp_path: Path) -> None:
+    with (
+        Load(Target("https://localhost:1/", tmp_path / "no-ca.crt"), [QUESTION], 1) as load,
+        pytest.raises(TernaError, match="ended by itself"),
+    ):
+        until_some(load)
+
+
+def until_some(load: Load) -> list[Tally]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if tallies := load.taken():
+            return tallies
+    raise AssertionError("no client tells anything")
