@@ -6,22 +6,18 @@ No line holds anything that a client sent, but the id that it gave its request.
 import logging
 import logging.config
 import os
-from collections import deque
-from collections.abc import Iterator
+import select
 from datetime import UTC, datetime
-from threading import Event, Thread
 from typing import Any
 
 import msgspec
 
-EVERY = 0.25
-"""Seconds between two writes of the request log."""
-
 AT_ONCE = 4096
-"""Bytes that a pipe takes whole, so that two processes' lines never mix (PIPE_BUF)."""
+"""Bytes that a pipe takes whole, so that two processes' lines never mix, and that it has room for
+when it says that it can be written to (PIPE_BUF)."""
 
-KEPT = 100_000
-"""Lines kept for a reader that does not read; then the oldest are lost."""
+LONGEST = 700
+"""Bytes of a line, at most: all but its names are numbers."""
 
 
 class Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -43,7 +39,10 @@ class Line(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class RequestLog:
-    """Takes lines without making requests wait, and writes them a little later."""
+    """Collects lines, and writes them whole when there are some, or when it is told to.
+
+    By no thread of its own: waking one up, and taking turns with it, takes as long as answering.
+    """
 
     def __init__(self, file: int = 1) -> None:
         """
@@ -51,40 +50,22 @@ class RequestLog:
             file: a descriptor; standard output.
         """
         self._file = file
-        self._lines: deque[Line] = deque(maxlen=KEPT)
-        self.add = self._lines.append
-        """Takes one line."""
-        self._ending = Event()
-        self._thread = Thread(target=self._keep_writing, name="request log", daemon=True)
+        self._lines = bytearray()
+        self._encode = msgspec.json.Encoder().encode_into
+        self._reader = select.poll()
+        self._reader.register(file, select.POLLOUT)
 
-    def start(self) -> None:
-        self._thread.start()
+    def add(self, line: Line) -> None:
+        self._encode(line, self._lines, -1)
+        self._lines += b"\n"
+        if len(self._lines) > AT_ONCE - LONGEST:
+            self.flush()
 
-    def stop(self) -> None:
-        """Write what is left."""
-        self._ending.set()
-        self._thread.join(EVERY * 4)
-
-    def _keep_writing(self) -> None:
-        while not self._ending.wait(EVERY):
-            self._write()
-        self._write()
-
-    def _write(self) -> None:
-        for part in self._parts():
-            os.write(self._file, part)
-
-    def _parts(self) -> Iterator[bytes]:
-        """What has come, in parts of whole lines."""
-        part, encode = b"", msgspec.json.Encoder().encode
-        while self._lines:
-            line = encode(self._lines.popleft()) + b"\n"
-            if part and len(part) + len(line) > AT_ONCE:
-                yield part
-                part = b""
-            part += line
-        if part:
-            yield part
+    def flush(self) -> None:
+        """Write what has come; it is lost if nobody reads, as no request waits for a reader."""
+        if self._lines and self._reader.poll(0):
+            os.write(self._file, self._lines)
+        self._lines.clear()
 
 
 class Json(logging.Formatter):

@@ -26,13 +26,16 @@ from terna.contracts.inference import HEADER_LENGTH
 from terna.serving import metrics
 from terna.serving.answers import Answer
 from terna.serving.handlers import Handlers
-from terna.serving.logs import EVERY, Line, RequestLog
+from terna.serving.logs import Line, RequestLog
 
 logger = logging.getLogger("terna.serving")
 
 Route = Callable[["Request"], Awaitable[Answer]]
 
 METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+EVERY = 0.25
+"""Seconds between two times that counts and log lines are handed on."""
+
 OTHER = "other"
 """What paths and methods without a route are called: they may hold anything."""
 
@@ -137,8 +140,6 @@ class App:
         }
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
-        if self._log:
-            self._log.start()
         self.models.start()
         self._hand_on(loop)
 
@@ -146,7 +147,7 @@ class App:
         self.models.stop()
         self._handlers.close()
         if self._log:
-            self._log.stop()
+            self._log.flush()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         began = perf_counter()
@@ -223,6 +224,8 @@ class App:
 
     def _hand_on(self, loop: AbstractEventLoop) -> None:
         self._tally.hand_on()
+        if self._log:
+            self._log.flush()
         loop.call_later(EVERY, self._hand_on, loop)
 
     async def _invocations(self, request: Request) -> Answer:

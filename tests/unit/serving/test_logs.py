@@ -3,7 +3,11 @@
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+
+import pytest
 
 from terna.serving.logs import AT_ONCE, Json, Line, RequestLog
 
@@ -25,13 +29,21 @@ def line(request_id: str) -> Line:
     )
 
 
-def test_every_request_is_a_line_also_those_of_the_last_moment() -> None:
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
     reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        with suppress(OSError):
+            os.close(end)
+
+
+def test_every_request_is_a_line(pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
     log = RequestLog(writing)
-    log.start()
     for number in range(100):
         log.add(line(f"request-{number}"))
-    log.stop()
+    log.flush()
     os.close(writing)
 
     with os.fdopen(reading) as file:
@@ -43,16 +55,27 @@ def test_every_request_is_a_line_also_those_of_the_last_moment() -> None:
     }
 
 
-def test_lines_are_written_whole_in_parts_that_a_pipe_does_not_mix() -> None:
-    log = RequestLog()
-    for number in range(1000):
-        log.add(line(f"request-{number}"))
+def test_lines_are_written_whole_in_parts_that_a_pipe_does_not_mix(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    parts: list[bytes] = []
+    monkeypatch.setattr(os, "write", lambda _, part: parts.append(bytes(part)))
+    log = RequestLog(pipe[1])
+    longest = line("i" * 64)
+    longest.route, longest.model = "/v2/models/{name}/infer", "m" * 250
+    for _ in range(1000):
+        log.add(longest)
+    log.flush()
 
-    parts = list(log._parts())
-
-    assert len(parts) > 1
+    assert 1 < len(parts) < 1000
     assert all(len(part) <= AT_ONCE and part.endswith(b"\n") for part in parts)
     assert b"".join(parts).count(b"\n") == 1000
+
+
+def test_a_reader_that_does_not_read_keeps_no_request_waiting(pipe: tuple[int, int]) -> None:
+    log = RequestLog(pipe[1])
+    for _ in range(10_000):  # many times what a pipe holds
+        log.add(line("request"))
 
 
 def test_an_error_is_logged_by_its_kind_not_by_its_words() -> None:
