@@ -9,8 +9,8 @@ from terna.training.plots import style
 
 BIN = 1.0
 """Seconds whose answers are counted together."""
-QUIET = 20
-"""MB of memory that a plot shows at least: less than that is noise."""
+QUIET = (-5, 20)
+"""MB of memory that a plot shows at least: noise looks like noise."""
 
 
 def drawn(findings: Findings) -> Figure:
@@ -65,4 +65,6 @@ def _memory(axes: Axes, findings: Findings) -> None:
         axes.plot(times, sizes, color=colour, linewidth=1.5)
     style.legend(axes, axes.get_lines(), names)
     low, high = axes.get_ylim()
-    axes.set(ylabel="memory since the first swap, MB", ylim=(min(low, -QUIET), max(high, QUIET)))
+    axes.set(
+        ylabel="memory since the first swap, MB", ylim=(min(low, QUIET[0]), max(high, QUIET[1]))
+    )
