@@ -45,6 +45,7 @@ def headline(findings: Findings) -> dict[str, Spread]:
         "ratios.throughput_c16_vs_mlflow": Spread.ratio(busy["terna"], busy["mlflow"]),
         "ratios.throughput_c16_vs_bentoml_onnx": Spread.ratio(busy["terna"], busy["bentoml"]),
         "ratios.throughput_c16_vs_echo": Spread.ratio(busy["terna"], busy["echo"]),
+        "ratios.throughput_c16_pyfunc_vs_mlflow": Spread.ratio(busy["pyfunc"], busy["mlflow"]),
         SECOND_WORKER: Spread.of(added),
         "ratios.p50_c1_vs_mlflow": Spread.ratio(alone["terna"], alone["mlflow"]),
         "server_ms_1000_rows": findings.server_ms,

@@ -66,7 +66,9 @@ class Bench:
     def run(self) -> Findings:
         with ExitStack() as up:
             terna, peers = self._started(up)
-            compared = [terna, *peers]
+            pyfunc = up.enter_context(systems.pyfunc(self.stage, self.model))
+            pyfunc.check()
+            compared = [terna, pyfunc, *peers]
             loads = {
                 (each.name, connections): each.load(connections=connections)
                 for connections in (BUSY, 1)

@@ -85,13 +85,15 @@ class BehindDoor(System):
 
 
 @contextmanager
-def serving(stage: Stage, model: Model, label: str, workers: int = 1) -> Iterator[System]:
+def serving(
+    stage: Stage, model: Model, label: str, workers: int = 1, compiled: bool = True
+) -> Iterator[System]:
     """`terna serving` without nginx, not waited for; `label` names its local copies and its log."""
     port = _any_port()
-    settings = _serving_settings(stage, model, label, port, workers)
+    settings = _serving_settings(stage, model, label, port, workers, compiled)
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
     with _running(stage, "serving", label, settings.environment()) as process:
-        yield System("terna", model, process, port, url, trust)
+        yield System("terna" if compiled else "pyfunc", model, process, port, url, trust)
 
 
 @contextmanager
@@ -102,6 +104,16 @@ def terna(
     with (
         serving(stage, model, label, workers) as server,
         _behind_door(stage, label, server) as system,
+    ):
+        yield system
+
+
+@contextmanager
+def pyfunc(stage: Stage, model: Model) -> Iterator[BehindDoor]:
+    """The same with the model as MLflow loads it, as those are served that do not compile."""
+    with (
+        serving(stage, model, "pyfunc", compiled=False) as server,
+        _behind_door(stage, "pyfunc", server) as system,
     ):
         yield system
 
@@ -183,12 +195,13 @@ def _behind_door(stage: Stage, label: str, server: System) -> Iterator[BehindDoo
 
 
 def _serving_settings(
-    stage: Stage, model: Model, label: str, port: int, workers: int = 1
+    stage: Stage, model: Model, label: str, port: int, workers: int = 1, compiled: bool = True
 ) -> Settings:
     changes = {
         "model": model.name,
         "port": port,
         "workers": workers,
+        "compiled": compiled,
         "folder": stage.root / "serving" / label,
     }
     return replace(stage.settings, serving=stage.settings.serving.model_copy(update=changes))

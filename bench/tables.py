@@ -12,6 +12,7 @@ from terna.contracts.errors import TernaError
 
 NAMES = {
     "terna": "Terna behind nginx",
+    "pyfunc": "Terna behind nginx, pyfunc",
     "mlflow": "mlflow models serve",
     "bentoml": "BentoML, ONNX",
     "echo": "echo behind nginx",
@@ -52,6 +53,12 @@ GOALS = (
         "≥ 70%",
         "%",
         100,
+    ),
+    Goal(
+        "ratios.throughput_c16_pyfunc_vs_mlflow",
+        "… of a model that does not compile, against mlflow models serve",
+        "≥ 1 ×",
+        " ×",
     ),
     Goal("ratios.throughput_c16_second_worker_adds", "… a second worker adds", "≥ 60%", "%", 100),
     Goal(

@@ -145,6 +145,9 @@ class Serving(BaseSettings):
     slower: float = Field(default=10, ge=0)
     """How many times slower than its predecessor a new version may be; 0 for any."""
 
+    compiled: bool = True
+    """Whether models are compiled; if not, every version is answered by pyfunc."""
+
     max_body: int = Field(default=10_000_000, ge=1)
     """The largest request body, in bytes; a larger one is answered 413."""
 

@@ -27,7 +27,7 @@ def build(settings: Settings, registry: Registry | None = None) -> Watcher:
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
     copies = LocalCopies(serving.folder, serving.verify_key)
-    judge = Judge(Programs(serving.key), serving.slower)
+    judge = Judge(Programs(serving.key), serving.slower, serving.compiled)
     return Watcher(serving.model, registry, copies, judge.judge)
 
 

@@ -25,13 +25,15 @@ TIMES = 5
 class Judge:
     """Looks at one version after another, and remembers how fast the last one was."""
 
-    def __init__(self, programs: Programs, slower: float) -> None:
+    def __init__(self, programs: Programs, slower: float, compiled: bool = True) -> None:
         """
         Args:
             slower: how many times slower than its predecessor a version may be; 0 for any.
+            compiled: whether versions are compiled at all.
         """
         self._programs = programs
         self._slower = slower
+        self._compiled = compiled
         self._seconds = 0.0
 
     def judge(self, version: Version, folder: Path) -> str:
@@ -51,6 +53,8 @@ class Judge:
 
     def _compile(self, original: Original, rows: Rows, folder: Path) -> tuple[Program | None, str]:
         try:
+            if not self._compiled:
+                raise NotCompilable("TERNA_SERVING_COMPILED says so")
             asked = _in_order(rows, original.names)
             program, compared = agreement.accepted(original.model, asked, made_for(folder))
         except NotCompilable as error:

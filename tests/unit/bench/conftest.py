@@ -32,6 +32,7 @@ def points(what: str, sizes: tuple[int, ...]) -> list[Point]:
 def findings() -> Findings:
     busy = {
         "terna": [sample(8000, 2), sample(9000, 2), sample(4000, 4)],
+        "pyfunc": [sample(60, 300)] * 3,
         "mlflow": [sample(40, 400), sample(45, 350), sample(10, 900)],
         "bentoml": [sample(500, 30)] * 3,
         "echo": [sample(10000, 1)] * 3,

@@ -13,6 +13,7 @@ def test_the_figures_stand_where_they_are_looked_for(
     told = facts.of(findings, machine)
     assert set(told["ratios"]) >= {
         "throughput_c16_vs_mlflow",
+        "throughput_c16_pyfunc_vs_mlflow",
         "throughput_c16_vs_bentoml_onnx",
         "throughput_c16_vs_echo",
         "p50_c1_vs_mlflow",

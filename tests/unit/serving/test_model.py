@@ -21,7 +21,7 @@ from terna.contracts.errors import (
 )
 from terna.contracts.scoring import JSON, Rows
 from terna.contracts.version import Version
-from terna.serving.model import LoadedModel
+from terna.serving.model import LoadedModel, Predicted
 from terna.serving.original import Original
 from tests.unit.serving.conftest import COLUMNS, NAME, Direct, Workshop
 
@@ -316,6 +316,19 @@ def test_a_model_that_answers_other_than_training_recorded_is_refused(
     model = workshop.load(tmp_path / "model", change)
 
     with pytest.raises(ReferenceMismatch, match=f"churn version 1 {reason}"):
+        model.check_reference(tmp_path / "model")
+
+
+class AnsweringNaN(LoadedModel):
+    def answer(self, content_type: str, body: bytes) -> Predicted:
+        said = super().answer(content_type, body)
+        return said._replace(body=said.body.replace(b'"yes"', b"NaN"))
+
+
+def test_a_model_that_answers_nan_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    model = workshop.load_as(AnsweringNaN, tmp_path / "model")
+
+    with pytest.raises(ReferenceMismatch, match="churn version 1 answers NaN"):
         model.check_reference(tmp_path / "model")
 
 

@@ -15,9 +15,10 @@ from terna.contracts.errors import NotCompilable, TrackingUnreachable
 from terna.contracts.version import Version
 from terna.serving import judge, programs
 from terna.serving.compiled import agreement
+from terna.serving.judge import Judge
 from terna.serving.loader import Loader
 from terna.serving.slot import Slot
-from terna.serving.watcher import PATH_TAG
+from terna.serving.watcher import PATH_TAG, Watcher
 from tests.unit.serving.conftest import NAME, Server2, tamper
 
 
@@ -358,6 +359,21 @@ def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
 
     assert server.slot.version == good
     assert "TERNA_SERVING_SLOWER is 10" in server.tag(slow)
+
+
+def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_so(
+    server: Server2,
+) -> None:
+    version = server.promote()
+    server.look()
+    uncompiled = Judge(server.programs, slower=0, compiled=False)
+    server.watcher = Watcher(NAME, server.registry, server.copies, uncompiled.judge)
+
+    server.look()
+
+    assert not server.slot.take().compiled
+    path = server.registry.tags[NAME, version.number][PATH_TAG]
+    assert path == "pyfunc: TERNA_SERVING_COMPILED says so"
 
 
 def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
