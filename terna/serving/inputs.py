@@ -49,7 +49,10 @@ class Inputs:
     def rows(self) -> int:
         named = isinstance(self.data, dict)
         column = next(iter(self.data.values()), ()) if named else self.data
-        return len(column) if hasattr(column, "__len__") else 1
+        try:
+            return len(column)
+        except TypeError:  # a scalar, or an array without a dimension
+            return 1
 
 
 class Reader:

@@ -5,6 +5,7 @@ import math
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from terna.contracts.errors import PayloadTooLarge, UnsupportedMediaType
 from terna.contracts.scoring import JSON, PARQUET, plain_rows
-from terna.serving.inputs import MOST_CELLS, Reader, media_type
+from terna.serving.inputs import MOST_CELLS, Inputs, Reader, media_type
 
 KINDS = {
     "minutes": DataType.double,
@@ -133,3 +134,18 @@ def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is
 
     with pytest.raises(PayloadTooLarge, match="fewer rows"):
         READER.read(PARQUET, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (pd.DataFrame({"a": [1, 2, 3]}), 3),
+        (np.zeros((2, 5)), 2),
+        ({"a": np.zeros(4), "b": np.zeros(4)}, 4),
+        ([{"a": 1}], 1),
+        (np.float64(7), 1),
+        (np.array(7), 1),
+    ],
+)
+def test_rows_are_counted_whatever_mlflow_makes_of_a_request(data: Any, rows: int) -> None:
+    assert Inputs(data).rows == rows
