@@ -10,6 +10,7 @@ body that MLflow's code refuses.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -103,7 +104,11 @@ def render(predictions: Any) -> bytes:
     Args:
         predictions: what JSON knows; NaN and infinities are written as Python does.
     """
-    return f'{{"predictions": {_ENCODER.encode(predictions)}}}'.encode()
+    if predictions and type(predictions[0]) is str:
+        text = f"[{', '.join(map(_label, predictions))}]"
+    else:
+        text = _ENCODER.encode(predictions)
+    return f'{{"predictions": {text}}}'.encode()
 
 
 def render_error(error_code: str, message: str) -> bytes:
@@ -113,6 +118,7 @@ def render_error(error_code: str, message: str) -> bytes:
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = json.JSONEncoder()
+_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
 
 
 def _plain_split(value: Any, names: list[str]) -> Table | None:
@@ -172,7 +178,7 @@ def _plain_columns(value: Mapping[str, Any], names: list[str]) -> Table | None:
 
 
 def _are_wide(rows: Sequence[Any], width: int) -> bool:
-    return all(type(row) is list and len(row) == width for row in rows)
+    return set(map(type, rows)) <= {list} and set(map(len, rows)) <= {width}
 
 
 _PLAIN: Mapping[str, Callable[[Any, list[str]], Table | None]] = {

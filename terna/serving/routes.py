@@ -56,6 +56,8 @@ class Scope(Protocol):
 class Request:
     """One request, its body unread."""
 
+    __slots__ = ("_headers", "_max_body", "_protocol", "method", "path", "route", "size")
+
     def __init__(self, scope: Scope, protocol: Any, max_body: int) -> None:
         self.method = scope.method
         self.path = scope.path
@@ -74,20 +76,19 @@ class Request:
         return said if _ID.fullmatch(said) else uuid4().hex
 
     def header(self, name: str) -> str:
-        return str(self._headers.get(name) or "")
+        said: str | None = self._headers.get(name)
+        return said or ""
 
     async def body(self) -> bytes:
         """Raises `PayloadTooLarge` before more than the limit is held."""
         length = self.header("content-length")
-        # HTTP holds a client to its word, and one read takes 40 µs less than a loop.
-        body = await (self._whole(int(length)) if length.isdigit() else self._in_parts())
-        self.size = len(body)
-        return body
-
-    async def _whole(self, length: int) -> bytes:
-        if length > self._max_body:
+        if not length.isdigit():
+            body = await self._in_parts()
+        elif int(length) > self._max_body:
             raise self._too_large()
-        body: bytes = await self._protocol()
+        else:  # HTTP holds a client to its word, and one read takes 40 µs less than a loop
+            body = await self._protocol()
+        self.size = len(body)
         return body
 
     async def _in_parts(self) -> bytes:
@@ -205,22 +206,23 @@ class App:
         self._tally.count(request.route, answer.status, seconds, answer.rows)
         if self._log is None:
             return
-        line = Line(
-            time=datetime.now(UTC),
-            request_id=request_id,
-            method=request.method if request.method in METHODS else OTHER,
-            route=request.route,
-            status=answer.status,
-            seconds=round(seconds, 6),
-            bytes_in=request.size,
-            bytes_out=len(answer.body),
-            rows=answer.rows,
+        model = answer.model
+        self._log.add(
+            Line(
+                datetime.now(UTC),
+                request_id,
+                request.method if request.method in METHODS else OTHER,
+                request.route,
+                answer.status,
+                round(seconds, 6),
+                request.size,
+                len(answer.body),
+                answer.rows,
+                model.version.name if model else "",
+                model.version.number if model else 0,
+                answer.path or (model.path if model else ""),
+            )
         )
-        if answer.model:
-            line.model = answer.model.version.name
-            line.version = answer.model.version.number
-            line.path = answer.path or answer.model.path
-        self._log.add(line)
 
     def _hand_on(self, loop: AbstractEventLoop) -> None:
         self._tally.hand_on()
