@@ -197,7 +197,9 @@ def test_a_body_of_untold_length_is_refused_at_the_same_size(caller: httpx.Clien
     assert refusal(refused) == (413, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/invocations/", "/stub_status", "/ping/../x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/invocations/", "/metrics", "/stub_status", "/ping/../x"]
+)
 def test_nothing_but_the_endpoint_is_behind_the_door(caller: httpx.Client, path: str) -> None:
     assert refusal(caller.get(path)) == (404, "ENDPOINT_NOT_FOUND")
 
