@@ -1,16 +1,13 @@
 """`scripts/bench`: parses, calls, prints."""
 
 import json
-import os
-import signal
-import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from bench.command import run
 from terna.contracts.errors import SettingsError, TernaError
 
 if TYPE_CHECKING:
@@ -19,24 +16,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".terna/bench")
 README = Path("README.md")
-INTERRUPTED = 130
 
 out = Console()
-
-
-def main() -> None:
-    """Run the command line; every error that Terna raises is one line and exit code 1."""
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
-    warnings.simplefilter("ignore")
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _interrupt)
-    try:
-        typer.run(bench)
-    except TernaError as error:
-        Console(stderr=True).print(f"bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 def bench(
@@ -103,9 +84,5 @@ def _check_answers(facts: "Facts") -> None:
         raise TernaError(f"not every answer was one, so the figures are no good: {counts}.")
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    main()
+    run(bench)

@@ -1,10 +1,6 @@
 """`scripts/soak`: parses, calls, prints."""
 
 import json
-import os
-import signal
-import sys
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from terna.contracts.errors import SettingsError, TernaError
+from bench.command import run
+from terna.contracts.errors import SettingsError
 
 if TYPE_CHECKING:
     # Imported where used, as these bring in MLflow and scikit-learn: `--help` answers at once, and
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from soak.run import Findings, Plan
 
 FOLDER = Path(".terna/soak")
-INTERRUPTED = 130
 
 out = Console()
 
@@ -31,21 +27,6 @@ class Stack(StrEnum):
 
     EMBEDDED = "embedded"
     COMPOSE = "compose"
-
-
-def main() -> None:
-    """Run the command line; every error that Terna raises is one line and exit code 1."""
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
-    warnings.simplefilter("ignore")
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _interrupt)
-    try:
-        typer.run(soak)
-    except TernaError as error:
-        Console(stderr=True).print(f"soak: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 def soak(
@@ -98,9 +79,5 @@ def _tell(found: "Facts", plot: Path) -> None:
     out.print(f"door: {found['door']}\nplot: {plot}", highlight=False, soft_wrap=True)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    main()
+    run(soak)

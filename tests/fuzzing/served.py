@@ -12,8 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 
 from terna import signing
-from terna.embedded.replica import Replica, local_settings, make_missing_keys
-from terna.progress import Silent
+from terna.embedded.replica import local_settings, make_missing_keys
 from terna.serving import follower
 from terna.serving.model import COMPILED, PYFUNC
 from terna.settings import Settings
@@ -21,6 +20,7 @@ from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
 from tests.integration.scored import models
 from tests.ports import settings_on_free_ports
+from tests.running import running
 
 LARGEST = 60_000
 """Bytes of a body: less than what some requests hold."""
@@ -69,16 +69,13 @@ def serving(root: Path, path: str) -> Iterator[Served]:
     settings = _settings(root)
     make_missing_keys(settings, root)
     _bring(root, settings, ESTIMATORS[path])
-    replica = Replica(root, settings, Silent())
-    try:
-        replica.start("serving")
-        replica.wait("serving")
-        url = settings.erp.endpoint.removesuffix(INVOCATIONS)
-        verified = ssl.create_default_context(cafile=str(settings.erp.ca))
-        with httpx.Client(verify=verified, timeout=60, trust_env=False) as client:
-            yield Served(path, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
-    finally:
-        replica.close()
+    url = settings.erp.endpoint.removesuffix(INVOCATIONS)
+    verified = ssl.create_default_context(cafile=str(settings.erp.ca))
+    with (
+        running("serving", root, settings),
+        httpx.Client(verify=verified, timeout=60, trust_env=False) as client,
+    ):
+        yield Served(path, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
 
 
 def _settings(root: Path) -> Settings:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from terna.embedded.replica import Replica, local_settings, make_missing_keys
-from terna.progress import Silent
+from terna.embedded.replica import local_settings, make_missing_keys
 from terna.settings import Settings
 from tests.ports import settings_on_free_ports
+from tests.running import running
 
 
 @pytest.fixture(scope="package")
@@ -16,10 +16,5 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     root = tmp_path_factory.mktemp("terna")
     settings = local_settings(root, settings_on_free_ports())
     make_missing_keys(settings, root)
-    replica = Replica(root, settings, Silent())
-    try:
-        replica.start("tracking")
-        replica.wait("tracking")
+    with running("tracking", root, settings):
         yield settings
-    finally:
-        replica.close()

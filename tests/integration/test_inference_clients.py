@@ -16,11 +16,11 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from terna import signing
 from terna.embedded.replica import Replica, local_settings, make_missing_keys
 from terna.erp.labels import Labels
-from terna.progress import Silent
 from terna.serving.copies import LocalCopies
 from tests.fakes import MemoryRegistry
 from tests.integration.scored import models
 from tests.ports import settings_on_free_ports
+from tests.running import running
 
 NAME = "churn"
 TABLE = {
@@ -45,13 +45,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
     copies = LocalCopies(settings.serving.folder, settings.serving.verify_key)
     copies.fetch(version, registry)
     copies.keep(version)
-    replica = Replica(root, settings, Silent())
-    try:
-        replica.start("serving")
-        replica.wait("serving")
+    with running("serving", root, settings) as replica:
         yield replica
-    finally:
-        replica.close()
 
 
 @pytest.fixture(scope="module")

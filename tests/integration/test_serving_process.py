@@ -21,11 +21,11 @@ from terna.contracts.version import Version
 from terna.embedded.processes import Process
 from terna.embedded.replica import Replica, local_settings, make_missing_keys
 from terna.erp.labels import Labels
-from terna.progress import Silent
 from terna.serving.copies import LocalCopies
 from terna.serving.judge import Judge
 from terna.serving.programs import Programs
 from tests.ports import settings_on_free_ports
+from tests.running import running
 from tests.unit.serving.conftest import NAME, Workshop, opened
 
 
@@ -34,13 +34,8 @@ def serving(tmp_path: Path) -> Iterator[Replica]:
     """Serving alone: there is no tracking server, and no model."""
     settings = local_settings(tmp_path, settings_on_free_ports())
     make_missing_keys(settings, tmp_path)
-    replica = Replica(tmp_path, settings, Silent())
-    try:
-        replica.start("serving")
-        replica.wait("serving")
+    with running("serving", tmp_path, settings) as replica:
         yield replica
-    finally:
-        replica.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +57,8 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[Replica]:
     folder = workshop.make(copies.place(version))
     Judge(Programs(serving.key), slower=0).judge(version, folder)
     copies.keep(version)
-    replica = Replica(tmp_path, settings, Silent())
-    try:
-        replica.start("serving")
-        replica.wait("serving")
+    with running("serving", tmp_path, settings) as replica:
         yield replica
-    finally:
-        replica.close()
 
 
 @contextmanager

@@ -1,0 +1,21 @@
+"""Servers as processes, for tests that ask real ones."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from terna.embedded.replica import Replica
+from terna.progress import Silent
+from terna.settings import Settings
+
+
+@contextmanager
+def running(server: str, root: Path, settings: Settings) -> Iterator[Replica]:
+    """`tracking` or `serving` alone, from when it answers."""
+    replica = Replica(root, settings, Silent())
+    try:
+        replica.start(server)
+        replica.wait(server)
+        yield replica
+    finally:
+        replica.close()
