@@ -12,7 +12,7 @@ from pathlib import Path
 
 from terna.contracts.errors import PortTaken, TernaError
 
-STOP_SECONDS = 15
+STOP_SECONDS = 25
 START_SECONDS = 90
 
 
