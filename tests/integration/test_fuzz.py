@@ -42,8 +42,10 @@ SHARES = {
 }
 """Of all cases, for each of the two models; the rest is schemathesis's."""
 BY_THE_DOCUMENT = {GenerationMode.POSITIVE: 0.05, GenerationMode.NEGATIVE: 0.03}
-REACHED = {"JSON": 1 / 3, "CSV": 1 / 3, "Parquet": 1 / 3, "tensors": 1 / 3}
-"""The share that the model must have answered: else this would fuzz the parsers only."""
+TABLES = ("JSON", "CSV", "Parquet", "tensors")
+REACHED = 0.2
+"""The share of tables that the model must have answered: else this would fuzz the parsers only. It
+is half of them in a long run."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -145,7 +147,7 @@ def test_whatever_is_sent_the_answer_is_a_clients(
         return answer.status_code
 
     fuzz(REQUESTS[what], SHARES[what], ask)
-    assert tally.reached(served.path, what) >= REACHED.get(what, 0)
+    assert what not in TABLES or tally.reached(served.path, what) >= REACHED
 
 
 @pytest.mark.parametrize("what", BY_THE_DOCUMENT)
