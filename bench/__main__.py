@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bench.command import run
-from terna.contracts.errors import SettingsError, TernaError
+from terna.errors import SettingsError, TernaError
 
 if TYPE_CHECKING:
     # Imported where used, as it brings in MLflow and scikit-learn: `--help` answers at once.

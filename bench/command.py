@@ -9,7 +9,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 INTERRUPTED = 130
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bench import machine
 from bench.machine import STREAM_MODULE
-from terna.contracts.errors import TernaError
-from terna.embedded.processes import Process
+from terna.errors import TernaError
+from terna.processes import Process
 
 NGINX = Path(__file__).parents[1] / "nginx"
 HTTP2_ON = (1, 25, 1)

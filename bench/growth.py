@@ -11,7 +11,7 @@ from bench.rounds import Key, Spread
 from bench.stage import Model, Stage
 from bench.systems import System
 from bench.wrk import Load, Sample
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 
 @dataclass(frozen=True)

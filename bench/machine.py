@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 PACKAGES = ("granian", "mlflow", "scikit-learn", "numpy")

@@ -8,7 +8,7 @@ import httpx
 import psutil
 
 from bench.systems import JSON, System
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import httpx
 from bench import systems
 from bench.rounds import Spread
 from bench.stage import Model, Stage
-from terna.contracts.errors import TernaError
-from terna.embedded.processes import START_SECONDS
+from terna.errors import TernaError
+from terna.processes import START_SECONDS
 
 PAUSE = 0.02
 

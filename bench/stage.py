@@ -12,10 +12,10 @@ import pandas as pd
 from mlflow import pyfunc
 from sklearn.datasets import make_classification
 
-from terna.certificates import Service, make_missing
 from terna.contracts.version import Version
-from terna.embedded.replica import LOCAL, Replica, local_settings, make_missing_keys
+from terna.local.servers import LOCAL, Replica, local_settings, make_missing_keys
 from terna.progress import Reporter, Silent
+from terna.security.ca import Service, make_missing
 from terna.settings import Settings
 from terna.training import acquire, evaluate, prepare, publish
 from terna.training.acquire import CHURN_REQUEST, Request

@@ -16,8 +16,8 @@ from bench.door import Door, substitutions
 from bench.peers import venv
 from bench.stage import Model, Stage
 from bench.wrk import Load
-from terna.contracts.errors import TernaError
-from terna.embedded.processes import Process, free_port
+from terna.errors import TernaError
+from terna.processes import Process, free_port
 from terna.settings import Settings
 
 CHECKED = 200

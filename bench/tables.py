@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table as Shown
 
 from bench.facts import Facts
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 NAMES = {
     "terna": "Terna behind nginx",

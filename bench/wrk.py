@@ -10,7 +10,7 @@ from ssl import SSLContext
 
 import httpx
 
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 SCRIPT = Path(__file__).with_name("post.lua")
 THREADS = 2

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from bench.command import run
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 
 if TYPE_CHECKING:
     # Imported where used, as these bring in MLflow and scikit-learn: `--help` answers at once, and

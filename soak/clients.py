@@ -23,7 +23,7 @@ from queue import Empty
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 HEADERS = {"content-type": "application/json"}
 PATIENCE = 30

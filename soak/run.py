@@ -12,7 +12,7 @@ from soak.clients import Load, Tally
 from soak.server import Server
 from soak.stacks import STACKS
 from soak.workers import Memory, Watch, memory_of
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.progress import Reporter
 
 PATIENCE = 60

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.stage import PARAMS, Model, Stage
 from soak.clients import Question, Target
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.training.acquire import CHURN_REQUEST
 from terna.training.families import FOREST
 from terna.training.tune import Tuned

@@ -11,9 +11,9 @@ from bench import machine, systems
 from bench.stage import Stage, opened
 from soak.clients import Target
 from soak.server import NAME, Server, published
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.progress import Reporter
-from terna.registry import MLflowRegistry, connect
+from terna.registry.registry import MLflowRegistry, connect
 from terna.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import psutil
 from bench import memory
 from soak.clients import PATIENCE
 from soak.server import Server
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 REMOTE, INODE = 2, 9
 """Columns of /proc/PID/net/tcp."""

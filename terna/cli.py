@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from terna.contracts.errors import DataError, SettingsError, TernaError
+from terna.errors import DataError, SettingsError, TernaError
 from terna.progress import Terminal
 from terna.settings import Settings
 
@@ -96,8 +96,8 @@ def demo(
     ] = None,
 ) -> None:
     """Train, promote and serve on this machine, and ask for labels over HTTPS."""
-    from terna.embedded import demo, summary
-    from terna.embedded.replica import Replica, local_settings, moved_ports
+    from terna.local import demo, summary
+    from terna.local.servers import Replica, local_settings, moved_ports
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _interrupt)
@@ -207,7 +207,7 @@ def promote(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Move alias and stage to a version; serving follows within seconds."""
-    from terna.registry import MLflowRegistry, connect
+    from terna.registry.registry import MLflowRegistry, connect
 
     registry = MLflowRegistry(connect(Settings.load().tracking))
     promoted = registry.version(name, version)
@@ -218,7 +218,7 @@ def promote(
 @app.command(rich_help_panel=SERVERS)
 def tracking() -> None:
     """Run the MLflow tracking server and registry."""
-    from terna.embedded.processes import check_free
+    from terna.processes import check_free
     from terna.tracking.server import serve
 
     settings = Settings.load().tracking
@@ -229,9 +229,9 @@ def tracking() -> None:
 @app.command(rich_help_panel=SERVERS)
 def serving() -> None:
     """Run the serving server, which follows the registry."""
-    from terna.embedded.processes import check_free
+    from terna.processes import check_free
     from terna.serving import logs
-    from terna.serving.app import serve
+    from terna.serving.server import serve
 
     settings = Settings.load().serving
     logs.to_stderr()
@@ -242,17 +242,18 @@ def serving() -> None:
 @app.command(rich_help_panel=SERVERS, hidden=True)
 def follow() -> None:
     """Follow the registry on behalf of the serving server, which starts this."""
-    from terna.serving import follower, logs
+    from terna.serving import logs
+    from terna.serving.agent import agent
 
     settings = Settings.load()
     logs.to_stderr()
-    follower.follow(follower.build(settings), settings.serving)
+    agent.follow(agent.build(settings), settings.serving)
 
 
 @app.command(rich_help_panel=SERVERS)
 def check() -> None:
     """Ask the registry something that it answers only when it works."""
-    from terna.registry import MLflowRegistry, connect
+    from terna.registry.registry import MLflowRegistry, connect
 
     MLflowRegistry(connect(Settings.load().tracking)).check()
 
@@ -268,7 +269,7 @@ def stores() -> None:
 @app.command(rich_help_panel=SERVERS, hidden=True)
 def keys(certs: Path, secrets: Path) -> None:
     """Make the replica's certificates, keys and passwords where they are missing."""
-    from terna.keys import make_all_missing
+    from terna.security.secrets import make_all_missing
 
     make_all_missing(certs, secrets)
 
@@ -276,7 +277,7 @@ def keys(certs: Path, secrets: Path) -> None:
 @app.command(rich_help_panel=LOCAL)
 def certificates() -> None:
     """Make the CA, certificates and keys that are missing below the working directory."""
-    from terna.embedded.replica import make_missing_keys
+    from terna.local.servers import make_missing_keys
 
     for path in make_missing_keys(Settings.load(), Path.cwd()):
         out.print(f"made {path}", highlight=False)

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 
 SECRETS = "/secrets"
 """Where a container finds its own secrets. A file there named like a variable, in small letters, is

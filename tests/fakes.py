@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from terna.contracts.errors import TrackingRefused, TrackingUnreachable
 from terna.contracts.version import Version
-from terna.runs import Source
+from terna.errors import TrackingRefused, TrackingUnreachable
+from terna.registry.runs import Source
 
 
 class _Server:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from terna.embedded.processes import free_port
+from terna.processes import free_port
 from terna.settings import Settings
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from terna.serving.routes import App
+from terna.serving.http.app import App
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from terna.embedded.replica import Replica
+from terna.local.servers import Replica
 from terna.progress import Silent
 from terna.settings import Settings
 

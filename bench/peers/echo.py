@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from terna.serving.app import run
+from terna.serving.server import run
 from terna.settings import Settings
 
 ANSWER = b'{"predictions":["no"]}'

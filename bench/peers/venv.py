@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.progress import Reporter
 
 PEERS = Path(__file__).parent

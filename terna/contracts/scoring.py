@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from terna.contracts.errors import BadRequest
+from terna.errors import BadRequest
 
 JSON = "application/json"
 CSV = "text/csv"

@@ -4,16 +4,16 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from terna.contracts.errors import TernaError
 from terna.contracts.version import Version
+from terna.errors import TernaError
+from terna.predictor.predictor import LoadedModel
 from terna.serving import metrics
-from terna.serving.copies import LocalCopies
-from terna.serving.model import LoadedModel
-from terna.serving.programs import Programs
-from terna.serving.slot import Slot
+from terna.serving.cache.compiled_cache import Programs
+from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.endpoints.active_model import Slot
 
 if TYPE_CHECKING:
-    from terna.serving.original import Original
+    from terna.predictor.pyfunc_model import Original
 
 logger = logging.getLogger("terna.serving")
 
@@ -71,7 +71,7 @@ class Loader:
         program = self._programs.of(folder)
         if self._slot.holds(version, compiled=program is not None):
             return
-        model = LoadedModel(version, lambda: self._original(version), program)
+        model = LoadedModel(version, lambda: self._original(version), program, metrics.FAILURES.inc)
         model.check_reference(folder)
         self._slot.swap(model)
         metrics.SWAPS.labels("done").inc()
@@ -79,7 +79,7 @@ class Loader:
         logger.info("serving %s, %s", version, model.path)
 
     def _original(self, version: Version) -> "Original":
-        from terna.serving.original import Original
+        from terna.predictor.pyfunc_model import Original
 
         return Original.load(version, self._copies.verified(version))
 

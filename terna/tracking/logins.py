@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 
 if TYPE_CHECKING:
     # Imported where used, as these bring in the whole of MLflow's server.

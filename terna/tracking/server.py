@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 from terna.settings import Tracking
 from terna.tracking.logins import write_config
 

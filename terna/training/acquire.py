@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from terna.contracts.errors import DataError
-from terna.runs import Source
+from terna.errors import DataError
+from terna.registry.runs import Source
 from terna.training.session import Session
 from terna.training.sources import location, read
 from terna.training.workspace import Workspace

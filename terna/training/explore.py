@@ -19,7 +19,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from terna import __version__
-from terna.contracts.errors import DataError
+from terna.errors import DataError
 from terna.training.acquire import Job
 from terna.training.plots import style
 from terna.training.plots import table as plots

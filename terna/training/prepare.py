@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from terna.contracts.errors import DataError
+from terna.errors import DataError
 from terna.training.acquire import Job
 from terna.training.session import Session
 from terna.training.workspace import Workspace

@@ -20,10 +20,10 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from terna import signing
-from terna.contracts import reference
+from terna.contracts import reference_rows
 from terna.contracts.scoring import Rows
 from terna.contracts.version import Version
+from terna.security import signing
 from terna.training import evaluate
 from terna.training.acquire import Job
 from terna.training.prepare import Features, inputs
@@ -111,7 +111,7 @@ def build(
         rows: hold-out customers as the model takes them, shape (n, features).
         identity: `model`, `run_id` and `model_id`: what the directory was made for.
     """
-    examples = rows.sample(min(reference.MOST_ROWS, len(rows)), random_state=seed)
+    examples = rows.sample(min(reference_rows.MOST_ROWS, len(rows)), random_state=seed)
     labels = model.predict(examples)
     model_id = identity["model_id"]
     mlflow.sklearn.save_model(
@@ -124,7 +124,9 @@ def build(
         skops_trusted_types=list(evaluate.TRUSTED),
         metadata=dict(identity),
     )
-    reference.write(folder, Rows(_json_values(examples), tuple(examples.columns)), labels.tolist())
+    reference_rows.write(
+        folder, Rows(_json_values(examples), tuple(examples.columns)), labels.tolist()
+    )
 
 
 def signature(rows: pd.DataFrame, labels: NDArray[Any]) -> ModelSignature:

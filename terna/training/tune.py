@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedKFold
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
-from terna.contracts.errors import StudiesUnreachable
+from terna.errors import StudiesUnreachable
 from terna.settings import Training
 from terna.training.acquire import Job
 from terna.training.families import FAMILIES, Params

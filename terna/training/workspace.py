@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from terna.contracts.errors import PhaseMissing
+from terna.errors import PhaseMissing
 
 
 class Workspace:

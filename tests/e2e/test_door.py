@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from terna.certificates import Service, make_missing
+from terna.security.ca import Service, make_missing
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack, trusting
 from tests.engine import ROOT, docker

@@ -5,7 +5,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 
-from terna.contracts.errors import ServingUnreachable
+from terna.errors import ServingUnreachable
 from terna.training.acquire import CHURN_FEATURES
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.stack import Stack

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from terna.erp.labels import Labelled
-from terna.registry import MLflowRegistry
+from terna.erp.client import Labelled
+from terna.registry.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.beyond import PORT, machine_beyond
 from tests.e2e.stacks.compose import ComposeStack

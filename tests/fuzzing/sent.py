@@ -17,7 +17,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from terna.contracts.inference import DATATYPES, HEADER_LENGTH
+from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
 from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
 
 NAME = "churn"

@@ -11,10 +11,10 @@ import httpx
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 
-from terna import signing
-from terna.embedded.replica import local_settings, make_missing_keys
-from terna.serving import follower
-from terna.serving.model import COMPILED, PYFUNC
+from terna.local.servers import local_settings, make_missing_keys
+from terna.predictor.predictor import COMPILED, PYFUNC
+from terna.security import signing
+from terna.serving.agent import agent
 from terna.settings import Settings
 from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
@@ -92,4 +92,4 @@ def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> N
         signing.sign(folder, settings.training.signing_key)
         registry = MemoryRegistry(root / "registry")
         registry.promote(registry.register(NAME, folder, "m-1", "run1"))
-        follower.build(settings, registry).look()
+        agent.build(settings, registry).look()

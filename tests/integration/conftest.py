@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from terna.embedded.replica import local_settings, make_missing_keys
+from terna.local.servers import local_settings, make_missing_keys
 from terna.settings import Settings
 from tests.ports import settings_on_free_ports
 from tests.running import running

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from terna.certificates import Service, make_missing
+from terna.security.ca import Service, make_missing
 from tests.engine import docker, need_engine
 
 PAGES = {

@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from terna.contracts.scoring import CSV, PARQUET
+from terna.predictor.predictor import COMPILED, PYFUNC
 from terna.progress import Terminal
-from terna.serving.model import COMPILED, PYFUNC
 from tests.fuzzing import sent
 from tests.fuzzing.answered import Tally, check
 from tests.fuzzing.sent import REQUESTS, Sent

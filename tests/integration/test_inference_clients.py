@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from terna import signing
-from terna.embedded.replica import Replica, local_settings, make_missing_keys
-from terna.erp.labels import Labels
-from terna.serving.copies import LocalCopies
+from terna.erp.client import Labels
+from terna.local.servers import Replica, local_settings, make_missing_keys
+from terna.security import signing
+from terna.serving.cache.model_cache import LocalCopies
 from tests.fakes import MemoryRegistry
 from tests.integration.scored import models
 from tests.ports import settings_on_free_ports

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from terna.contracts.errors import TrackingRefused
 from terna.contracts.version import Version
-from terna.embedded.replica import Replica, local_settings, make_missing_keys
-from terna.keys import LOGINS
+from terna.errors import TrackingRefused
+from terna.local.servers import Replica, local_settings, make_missing_keys
 from terna.progress import Silent
-from terna.registry import ALIAS, MLflowRegistry, connect
-from terna.runs import MLflowRuns
+from terna.registry.registry import ALIAS, MLflowRegistry, connect
+from terna.registry.runs import MLflowRuns
+from terna.security.secrets import LOGINS
 from terna.settings import Settings, Tracking
 from tests.ports import settings_on_free_ports
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import mlflow.pyfunc
 import pytest
 
+from terna.compiler.compile import compile_model
 from terna.contracts.version import Version
-from terna.serving.compiled.compiling import compile_model
-from terna.serving.handlers import Handlers
-from terna.serving.model import LoadedModel, Program
-from terna.serving.original import Original
-from terna.serving.routes import App
-from terna.serving.slot import Slot
+from terna.predictor.predictor import LoadedModel, Program
+from terna.predictor.pyfunc_model import Original
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.http.app import App
+from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
 from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.scored.servers import MLflowServer, Said, serving
 from tests.rsgi import Answered, Client
-from tests.unit.serving.conftest import NoWatcher
+from tests.unit.workshop import NoWatcher
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 

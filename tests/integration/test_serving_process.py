@@ -16,17 +16,17 @@ import httpx
 import psutil
 import pytest
 
-from terna.contracts.errors import TernaError
 from terna.contracts.version import Version
-from terna.embedded.processes import Process
-from terna.embedded.replica import Replica, local_settings, make_missing_keys
-from terna.erp.labels import Labels
-from terna.serving.copies import LocalCopies
-from terna.serving.judge import Judge
-from terna.serving.programs import Programs
+from terna.erp.client import Labels
+from terna.errors import TernaError
+from terna.local.servers import Replica, local_settings, make_missing_keys
+from terna.processes import Process
+from terna.serving.agent.validator import Judge
+from terna.serving.cache.compiled_cache import Programs
+from terna.serving.cache.model_cache import LocalCopies
 from tests.ports import settings_on_free_ports
 from tests.running import running
-from tests.unit.serving.conftest import NAME, Workshop, opened
+from tests.unit.workshop import NAME, Workshop, opened
 
 
 @pytest.fixture

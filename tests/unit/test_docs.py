@@ -1,8 +1,6 @@
 """What is documented exists, and what exists is documented."""
 
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
 
 
 def named_in(page: str) -> str:

@@ -1,9 +1,9 @@
 """The door's configuration runs on any image's nginx, and with the settings that are documented."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 FILES = {path.name: path.read_text() for path in (ROOT / "nginx").rglob("*.conf")}
 OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/")
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 from terna.settings import Erp, Serving, Settings, Tracking, Training
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
 GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp)
 

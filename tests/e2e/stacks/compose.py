@@ -11,8 +11,8 @@ from typing import Any, Self
 import boto3
 import httpx
 
-from terna.contracts.errors import TernaError
-from terna.registry import MLflowRegistry
+from terna.errors import TernaError
+from terna.registry.registry import MLflowRegistry
 from terna.settings import Erp, Settings, Tracking
 from tests.e2e.stacks.forwarder import Address, Forwarder
 from tests.e2e.stacks.project import Project

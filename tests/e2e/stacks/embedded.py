@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from terna.embedded.replica import Replica, local_settings
+from terna.local.servers import Replica, local_settings
 from terna.progress import Silent
 from terna.settings import Settings
 from tests.e2e.stacks.stack import Stack

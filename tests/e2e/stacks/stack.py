@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from terna.erp.labels import Labels
-from terna.registry import connect
+from terna.erp.client import Labels
+from terna.registry.registry import connect
 from terna.settings import Settings
 
 PATIENCE = 120

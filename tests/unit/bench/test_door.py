@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import door, machine
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from bench import rounds, wrk
 from bench.plan import Pace
 from bench.wrk import Load, Sample
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 LINE = '{"answers": 7, "failed": 1, "seconds": 2.0, "p50_ms": 1.5, "p99_ms": 3.0}'
 

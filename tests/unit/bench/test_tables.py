@@ -8,10 +8,9 @@ import pytest
 from bench import facts, plots, tables
 from bench.facts import Facts
 from bench.run import Findings
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.training.plots import style
-
-ROOT = Path(__file__).parents[3]
+from tests.checkout import ROOT
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terna.contracts.errors import BadRequest
 from terna.contracts.scoring import plain_rows
+from terna.errors import BadRequest
 
 NAMES = ["a", "b"]
 ROWS: list[list[Any]] = [[1, "x"], [2.5, None]]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from terna.contracts.errors import BadRequest
 from terna.contracts.scoring import FORMS, Rows, parse, render, render_error
+from terna.errors import BadRequest
 
 SECRET = "Ada Lovelace, +44 20 7946 0991"
 KEYS = [*FORMS, "columns", "data", "index", SECRET]

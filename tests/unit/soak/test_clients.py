@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 
 from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, judge
-from terna.certificates import make_missing
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
+from terna.security.ca import make_missing
 
 QUESTION = Question(b"{}", {"1": ["no", "no"], "2": ["yes", "no"]})
 BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "no"]}'}

@@ -8,7 +8,7 @@ import pytest
 from soak import facts, plots, tables
 from soak.clients import Tally
 from soak.run import Findings, Plan
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 from terna.training.plots import style
 
 

@@ -7,7 +7,7 @@ import pytest
 from bench.stage import Model
 from soak.clients import Target
 from soak.server import BATCH, EVERY, MOST, Server
-from terna.contracts.errors import TernaError
+from terna.errors import TernaError
 
 
 def server(first: list[str], second: list[str]) -> Server:

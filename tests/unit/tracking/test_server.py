@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from terna.contracts.errors import SettingsError
+from terna.errors import SettingsError
 from terna.settings import Tracking
 from terna.tracking import server
 

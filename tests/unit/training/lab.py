@@ -10,8 +10,8 @@ import pandas as pd
 import skops.io
 from numpy.typing import NDArray
 
-from terna import signing
 from terna.progress import Advance, Silent
+from terna.security import signing
 from terna.settings import Training
 from terna.training import acquire, evaluate, prepare, publish
 from terna.training.acquire import Job, Request

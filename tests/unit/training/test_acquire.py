@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import sqlalchemy
 
-from terna.contracts.errors import DataError, TrackingRefused, TrackingUnreachable
-from terna.runs import Source
+from terna.errors import DataError, TrackingRefused, TrackingUnreachable
+from terna.registry.runs import Source
 from terna.training import acquire
 from terna.training.acquire import CHURN_FEATURES, CHURN_REQUEST, Job, Request, holdout_mask
 from tests.unit.training.lab import Lab, customers, three_kinds

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from terna.contracts.errors import PhaseMissing
+from terna.errors import PhaseMissing
 from terna.training import evaluate
 from terna.training.acquire import Job
 from terna.training.prepare import Features

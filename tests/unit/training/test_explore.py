@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from terna.contracts.errors import DataError
+from terna.errors import DataError
 from terna.training import explore
 from terna.training.plots import style
 from terna.training.plots import table as plots

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from terna.contracts import reference
-from terna.contracts.errors import DataError, SettingsError, TrackingRefused, TrackingUnreachable
+from terna.contracts import reference_rows
+from terna.errors import DataError, SettingsError, TrackingRefused, TrackingUnreachable
 from terna.progress import Silent
 from terna.settings import Settings
 from terna.training.families import FAMILIES
@@ -68,7 +68,7 @@ def test_the_same_table_and_seed_give_the_same_model(
 ) -> None:
     lab, first, again = twice
     assert again.f1 == again.production_f1 == first.f1
-    answers = [reference.read(lab.registry.files(one.version)) for one in (first, again)]
+    answers = [reference_rows.read(lab.registry.files(one.version)) for one in (first, again)]
     assert answers[0] == answers[1]
     assert again.promoted
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from terna.contracts.errors import DataError, PhaseMissing
+from terna.errors import DataError, PhaseMissing
 from terna.training import prepare
 from terna.training.acquire import tidy
 from terna.training.prepare import MOST_CATEGORIES, Features, choose, inputs, pipeline

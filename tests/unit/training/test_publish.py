@@ -13,10 +13,10 @@ import pytest
 from mlflow.models import Model
 from sklearn.metrics import f1_score
 
-from terna import signing
-from terna.contracts import reference
-from terna.contracts.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.contracts import reference_rows
 from terna.contracts.version import Version
+from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.security import signing
 from terna.training import evaluate, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import Published, tell
@@ -58,7 +58,9 @@ def test_the_directory_is_signed_and_verifies(shelf: Shelf) -> None:
     signing.verify(shelf.files, shelf.lab.settings.signing_public_key)
 
 
-@pytest.mark.parametrize("name", ["MLmodel", "model.skops", reference.FILE, "input_example.json"])
+@pytest.mark.parametrize(
+    "name", ["MLmodel", "model.skops", reference_rows.FILE, "input_example.json"]
+)
 def test_no_file_of_it_can_be_changed(shelf: Shelf, tmp_path: Path, name: str) -> None:
     shelf.lab.registry.download(shelf.version, tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
@@ -82,7 +84,7 @@ def test_it_shows_customers_as_an_input_example(shelf: Shelf) -> None:
 
 
 def test_it_holds_200_reference_rows_whose_predictions_match(shelf: Shelf) -> None:
-    rows, labels = reference.read(shelf.files)
+    rows, labels = reference_rows.read(shelf.files)
     assert len(rows.values) == len(labels) == 200
     assert set(labels) == {"yes", "no"}
     columns = [np.array(cells, dtype=object) for cells in zip(*rows.values, strict=True)]
@@ -93,7 +95,7 @@ def test_it_holds_200_reference_rows_whose_predictions_match(shelf: Shelf) -> No
 
 
 def test_its_reference_rows_are_held_out_customers(shelf: Shelf) -> None:
-    rows, _ = reference.read(shelf.files)
+    rows, _ = reference_rows.read(shelf.files)
     held_out, _ = shelf.lab.held_out()
     known = held_out.astype(object).where(held_out.notna(), None).to_numpy().tolist()
     assert all(row in known for row in rows.values)
@@ -149,7 +151,7 @@ def test_every_family_comes_back_from_the_registry(tmp_path: Path, name: str) ->
     default = FAMILIES[name].default
     params = {**default, **{k: v for k, v in small.items() if k in default}}
     version = lab.publish(customers(), Tuned(name, params, 0.4, 0.5)).version
-    _, labels = reference.read(lab.registry.files(version))
+    _, labels = reference_rows.read(lab.registry.files(version))
     assert len(labels) == 40
     held_out, _ = lab.held_out()
     expected = evaluate.load(lab.session).predict(held_out).tolist()
@@ -163,14 +165,14 @@ def test_number_labels_are_whole_numbers(tmp_path: Path) -> None:
     files = lab.registry.files(lab.publish(table).version)
     outputs = Model.load(str(files)).signature.outputs.to_dict()
     assert [column["type"] for column in outputs] == ["long"]
-    assert {type(label) for label in reference.read(files)[1]} == {int}
+    assert {type(label) for label in reference_rows.read(files)[1]} == {int}
 
 
 def test_more_than_two_classes_are_published_too(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     published = lab.publish(three_kinds(), replace(SMALL_FOREST, threshold=None))
     assert published.promoted
-    _, labels = reference.read(lab.registry.files(published.version))
+    _, labels = reference_rows.read(lab.registry.files(published.version))
     assert set(labels) == {"bronze", "silver", "gold"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from terna.contracts.errors import DataError
+from terna.errors import DataError
 from terna.training.sources import location, read
 
 TABLE = pd.DataFrame({"calls": [1, 2], "minutes": [0.5, None], "plan": ["voice", None]})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from terna.contracts.errors import PhaseMissing, StudiesUnreachable
+from terna.errors import PhaseMissing, StudiesUnreachable
 from terna.training import tune
 from terna.training.families import FAMILIES
 from terna.training.prepare import Features, inputs

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from terna.contracts.errors import PhaseMissing
+from terna.errors import PhaseMissing
 from terna.training.workspace import Workspace
 
 

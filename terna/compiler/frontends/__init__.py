@@ -1,0 +1,1 @@
+"""Read fitted models and transformers, one library a file."""

@@ -1,0 +1,1 @@
+"""Executes a compiled model: NumPy and LLVM only, no library that trains models."""

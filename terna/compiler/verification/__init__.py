@@ -1,0 +1,1 @@
+"""Compares a compiled model with the model that it was made of."""

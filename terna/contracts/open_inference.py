@@ -1,0 +1,281 @@
+"""The Open Inference Protocol, version 2: named tensors over HTTP, as KServe and Triton speak it.
+
+https://github.com/kserve/open-inference-protocol, with Triton's binary tensor data extension,
+which `tritonclient` uses unless told otherwise.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from terna.errors import BadRequest
+
+HEADER_LENGTH = "inference-header-content-length"
+"""The HTTP header that says how much of a body is JSON, when tensors follow in binary."""
+
+EXTENSIONS = ("binary_tensor_data",)
+
+Tensors = Mapping[str, NDArray[Any]]
+"""Named arrays. A tensor of BYTES is an array of `str` objects, None where one is missing."""
+
+DATATYPES: Mapping[str, "np.dtype[Any]"] = {
+    "BOOL": np.dtype("bool"),
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "BYTES": np.dtype("O"),
+}
+_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request to `/infer`."""
+
+    tensors: Tensors
+    id: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    binary: bool = False
+    """Outputs that are not asked for by name go back in binary."""
+    wanted: Mapping[str, bool] | None = None
+    """The outputs asked for, and whether each goes back in binary; None for all."""
+
+
+def parse(body: bytes, header_length: str = "") -> Question:
+    """Read a request body.
+
+    Args:
+        header_length: the HTTP header `HEADER_LENGTH`, empty if there is none.
+
+    Raises:
+        BadRequest: no such request, or a tensor that is not what it says it is.
+    """
+    length = _header_length(header_length, len(body))
+    request = _decode(body[:length])
+    rest = _Binary(memoryview(body)[length:])
+    tensors = {tensor.name: _array(i, tensor, rest) for i, tensor in enumerate(request.inputs)}
+    if len(tensors) < len(request.inputs):
+        raise BadRequest("Two inputs have one name.")
+    if not rest.is_read:
+        raise BadRequest("The body holds more binary data than its inputs say.")
+    outputs = request.outputs
+    wanted = {o.name: bool((o.parameters or {}).get("binary_data")) for o in outputs or ()}
+    parameters = request.parameters or {}
+    return Question(
+        tensors,
+        request.id,
+        parameters,
+        bool(parameters.get("binary_data_output")),
+        wanted or None,
+    )
+
+
+def render(
+    model: str, version: str, question: Question, outputs: Tensors
+) -> tuple[bytes, int | None]:
+    """The body of an answer, and how much of it is JSON if binary data follows.
+
+    Raises:
+        BadRequest: an output that is asked for is not there.
+        ValueError, TypeError: an array holds what no tensor does.
+    """
+    wanted = question.wanted or dict.fromkeys(outputs, question.binary)
+    if not wanted.keys() <= outputs.keys():
+        raise BadRequest(f"The model's outputs are: {', '.join(outputs)}.")
+    tensors, blobs = [], []
+    for name, binary in wanted.items():
+        tensor = {"name": name} | describe(outputs[name])
+        if binary:
+            blobs.append(_to_binary(outputs[name]))
+            tensor["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            tensor["data"] = _to_list(outputs[name])
+        tensors.append(tensor)
+    document: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
+    if question.id is not None:
+        document["id"] = question.id
+    head = msgspec.json.encode(document)
+    return head + b"".join(blobs), len(head) if blobs else None
+
+
+def render_error(message: str) -> bytes:
+    """The body of a refusal."""
+    return msgspec.json.encode({"error": message})
+
+
+def describe(array: NDArray[Any]) -> dict[str, Any]:
+    """The datatype and shape of an array, as the protocol says them."""
+    return {"datatype": datatype(array.dtype), "shape": list(array.shape)}
+
+
+def datatype(dtype: "np.dtype[Any]") -> str:
+    """The protocol's name of a NumPy type; texts, dates and other objects are BYTES."""
+    return _NAMES.get(dtype.newbyteorder("<"), "BYTES")
+
+
+class _Input(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Any] | None = None
+    data: Any = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[_Output] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Request)
+
+
+def _header_length(said: str, available: int) -> int:
+    if not said:
+        return available
+    # As many digits as a length may have; Python refuses to read some thousands.
+    if not said.isdecimal() or len(said) > 20 or int(said) > available:
+        raise BadRequest(f"The header {HEADER_LENGTH} is no length within the body.")
+    return int(said)
+
+
+def _decode(text: bytes) -> _Request:
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_leniently(text)
+
+
+def _decode_leniently(text: bytes) -> _Request:
+    """Python clients send `NaN` for a missing value, which strict JSON does not know."""
+    try:
+        return msgspec.convert(json.loads(text), _Request)
+    except msgspec.ValidationError:
+        raise BadRequest(
+            "The body must be an object with 'inputs', each with 'name', 'shape' and 'datatype'."
+        ) from None
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON.") from None
+
+
+class _Binary:
+    """The binary data behind the JSON of a request, taken tensor by tensor."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+
+    @property
+    def is_read(self) -> bool:
+        return not self._data
+
+    def take(self, size: int) -> memoryview:
+        taken, self._data = self._data[:size], self._data[size:]
+        return taken
+
+
+def _array(number: int, tensor: _Input, rest: _Binary) -> NDArray[Any]:
+    dtype = DATATYPES.get(tensor.datatype)
+    if dtype is None:
+        raise BadRequest(f"The datatype of input {number} is none of: {', '.join(DATATYPES)}.")
+    if any(size < 0 for size in tensor.shape):
+        raise BadRequest(f"The shape of input {number} is negative.")
+    size = (tensor.parameters or {}).get("binary_data_size")
+    values = (
+        _from_list(number, tensor.data, dtype)
+        if size is None
+        else _from_binary(number, size, rest, dtype)
+    )
+    if len(values) != prod(tensor.shape):
+        raise BadRequest(f"Input {number} does not hold as many values as its shape says.")
+    try:
+        return values.reshape(tensor.shape)
+    except (ValueError, OverflowError):  # too many dimensions, or one that no machine holds
+        raise BadRequest(f"The shape of input {number} is too large.") from None
+
+
+def _from_list(number: int, data: Any, dtype: "np.dtype[Any]") -> NDArray[Any]:
+    """Nested or flat, in row-major order."""
+    if not isinstance(data, list):
+        raise BadRequest(f"Input {number} needs a list 'data', or binary data.")
+    try:
+        values = np.array(data, dtype).ravel()
+    except (ValueError, TypeError, OverflowError):
+        raise _not_of_its_type(number) from None
+    if dtype.hasobject and not all(text is None or isinstance(text, str) for text in values):
+        raise _not_of_its_type(number)
+    return values
+
+
+def _from_binary(number: int, size: Any, rest: _Binary, dtype: "np.dtype[Any]") -> NDArray[Any]:
+    data = rest.take(size) if isinstance(size, int) and size >= 0 else memoryview(b"")
+    if len(data) != size:
+        raise BadRequest(f"The 'binary_data_size' of input {number} is not within the body.")
+    try:
+        if dtype.hasobject:
+            return np.array([*_texts(data), None], dtype)[:-1]  # texts, even if there are none
+        return np.frombuffer(data, dtype)
+    except (ValueError, struct.error):
+        raise _not_of_its_type(number) from None
+
+
+def _texts(data: memoryview) -> Iterator[str]:
+    """Each text behind its length in four bytes."""
+    place = 0
+    while place < len(data):
+        (length,) = _LENGTH.unpack_from(data, place)
+        place += _LENGTH.size + length
+        if place > len(data):
+            raise ValueError("cut short")
+        yield str(data[place - length : place], "utf-8")
+
+
+def _not_of_its_type(number: int) -> BadRequest:
+    return BadRequest(f"Input {number} holds a value that is not of its datatype.")
+
+
+def _to_list(array: NDArray[Any]) -> list[Any]:
+    """Flat, in row-major order; NaN and infinities become null, as JSON has no word for them."""
+    return [*_as_texts(array)] if _is_bytes(array) else array.ravel().tolist()
+
+
+def _to_binary(array: NDArray[Any]) -> bytes:
+    if not _is_bytes(array):
+        return array.astype(array.dtype.newbyteorder("<")).tobytes()
+    encoded = (b"" if text is None else text.encode() for text in _as_texts(array))
+    return b"".join(_LENGTH.pack(len(text)) + text for text in encoded)
+
+
+def _is_bytes(array: NDArray[Any]) -> bool:
+    return datatype(array.dtype) == "BYTES"
+
+
+def _as_texts(array: NDArray[Any]) -> Iterator[str | None]:
+    if array.dtype.kind == "M":
+        array = np.datetime_as_string(array)
+    for value in array.ravel().tolist():
+        if isinstance(value, (list, dict, tuple)):
+            raise TypeError("a tensor does not nest")
+        missing = value is None or value != value  # NaN and NaT are not themselves
+        yield None if missing else value if isinstance(value, str) else str(value)

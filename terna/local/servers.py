@@ -1,0 +1,148 @@
+"""The servers as local processes, put together: keys, certificates, tracking, serving."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from terna.erp.client import Labels
+from terna.errors import TernaError
+from terna.processes import Process, free_port
+from terna.progress import Reporter
+from terna.registry.registry import MLflowRegistry, connect
+from terna.security import signing
+from terna.security.ca import Service, make_missing
+from terna.settings import Erp, Settings, Tracking
+
+LOCAL = ("localhost", "127.0.0.1")
+CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
+
+
+def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
+    """The settings of a replica below `root`, on free ports.
+
+    The ports of `defaults` are taken where nobody else listens.
+    """
+    tracking_port = free_port(defaults.tracking.port)
+    serving_port = free_port(defaults.serving.port, avoid=(tracking_port,))
+    state, certs, secrets = root / ".terna", root / "certs", root / "secrets"
+    return Settings(
+        tracking=Tracking(
+            uri=f"https://localhost:{tracking_port}",
+            ca=certs / "ca.crt",
+            port=tracking_port,
+            backend_store=f"sqlite:///{state}/tracking/mlflow.db",
+            artifacts=str(state / "tracking/artifacts"),
+            certificate=certs / "tracking/tls.crt",
+            key=secrets / "tracking/tls.key",
+            logins=secrets / "tracking/logins",
+        ),
+        training=defaults.training.model_copy(
+            update={
+                "folder": state / "training",
+                "signing_key": secrets / "training/signing.key",
+                "signing_public_key": certs / "training/signing.pub",
+            }
+        ),
+        serving=defaults.serving.model_copy(
+            update={
+                "port": serving_port,
+                "model": model or defaults.serving.model,
+                "folder": state / "serving",
+                "verify_key": certs / "serving/signing.pub",
+                "certificate": certs / "serving/tls.crt",
+                "key": secrets / "serving/tls.key",
+            }
+        ),
+        erp=Erp(endpoint=f"https://localhost:{serving_port}/invocations", ca=certs / "ca.crt"),
+    )
+
+
+def moved_ports(wanted: Settings, settings: Settings) -> list[str]:
+    """A line for each port that was taken."""
+    pairs = {
+        "tracking": (wanted.tracking.port, settings.tracking.port),
+        "serving": (wanted.serving.port, settings.serving.port),
+    }
+    return [
+        f"Port {before} is taken: {name} listens on {after}."
+        for name, (before, after) in pairs.items()
+        if before != after
+    ]
+
+
+def make_missing_keys(settings: Settings, root: Path) -> list[Path]:
+    """The CA, a certificate for each server, and the keys that models are signed with.
+
+    Returns the files that it made.
+    """
+    made = make_missing(root / "certs", root / "secrets", CERTIFICATES)
+    training, serving = settings.training, settings.serving
+    pair = (training.signing_key, training.signing_public_key, serving.verify_key)
+    missing = [path for path in pair if not path.exists()]
+    for public in pair[1:]:
+        signing.make_missing_keys(training.signing_key, public)
+    return [*made, *missing]
+
+
+class Replica:
+    """Tracking and serving, up between `with` and its end.
+
+    Tracking answers from the start; `wait("serving")` where serving is asked.
+    """
+
+    def __init__(self, root: Path, settings: Settings, reporter: Reporter) -> None:
+        self.settings = settings
+        self._reporter = reporter
+        self._root = root
+        self._logs = root / ".terna/logs"
+        self._processes: dict[str, Process] = {}
+
+    def __enter__(self) -> Self:
+        make_missing_keys(self.settings, self._root)
+        try:
+            with self._reporter.step("starting the servers"):
+                self.start("tracking")
+                self.start("serving")
+                self.wait("tracking")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, name: str) -> None:
+        """Start a server that is not up; does not wait for it."""
+        log = self._logs / f"{name}.log"
+        self._processes[name] = Process(name, self.settings.environment(), log)
+
+    def wait(self, name: str) -> None:
+        """Return when the server answers."""
+        answers = {"tracking": self._tracking_answers, "serving": self._serving_answers}
+        self._processes[name].wait_until(answers[name])
+
+    def stop(self, name: str) -> None:
+        """Stop one server; the other goes on."""
+        self._processes.pop(name).stop()
+
+    def close(self) -> None:
+        """Stop what runs, the last one started first; all of it, whatever happens."""
+        with self._reporter.step("stopping the servers"), ExitStack() as stack:
+            for name in list(self._processes):
+                stack.callback(self.stop, name)
+
+    def _tracking_answers(self) -> bool:
+        try:
+            MLflowRegistry(connect(self.settings.tracking)).check()
+        except TernaError:
+            return False
+        return True
+
+    def _serving_answers(self) -> bool:
+        with Labels(self.settings.erp) as labels:
+            try:
+                labels.version()
+            except TernaError:
+                return False
+        return True

@@ -1,0 +1,1 @@
+"""One loaded model version: rows in, predictions out; compiled, else pyfunc."""

@@ -1,0 +1,165 @@
+"""Between the Open Inference Protocol's tensors and what a model takes and returns.
+
+A model with named columns takes a tensor a column, of shape [n] or [n, 1], or one tensor of shape
+[n, columns] in the signature's order. A model with tensors in its signature takes those. Without
+a signature a model gets the one array, or the arrays by name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import Model
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
+from numpy.typing import NDArray
+
+from terna.contracts.open_inference import Question, Tensors, datatype
+from terna.contracts.scoring import Rows
+from terna.errors import BadRequest, InternalError
+from terna.predictor.inputs import Inputs, column_names, keep_texts, texts
+
+INPUT, OUTPUT = "input-0", "output-0"
+"""The name of a tensor that the signature does not name, as MLServer and KServe have it."""
+
+_DATATYPES: Mapping[DataType, str] = {
+    DataType.boolean: "BOOL",
+    DataType.integer: "INT32",
+    DataType.long: "INT64",
+    DataType.float: "FP32",
+    DataType.double: "FP64",
+}
+
+
+def rows(question: Question, schema: Schema | None) -> Rows | None:
+    """The tensors as a table, if the signature names columns.
+
+    Raises:
+        BadRequest: the tensors are not of one length, or of another shape than columns have.
+    """
+    names = column_names(schema)
+    if not names:
+        return None
+    tensors = question.tensors
+    if len(tensors) == 1:
+        (array,) = tensors.values()
+        if array.ndim == 2 and array.shape[1] == len(names) and not set(tensors) & set(names):
+            return Rows(array.tolist(), tuple(names))
+    if missing := [n for n in _required(schema) if n not in tensors]:
+        raise BadRequest(f"Missing columns: {', '.join(missing)}.")
+    columns = {name: _column(name, tensors[name]) for name in names if name in tensors}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise BadRequest("The columns must be tensors of one length.")
+    return Rows(list(zip(*columns.values(), strict=True)), tuple(columns))
+
+
+def count(question: Question) -> int:
+    """How many rows are asked about: the first length of the tensors."""
+    return max((array.shape[0] for array in question.tensors.values() if array.ndim), default=0)
+
+
+def inputs(question: Question, table: Rows | None, metadata: Model) -> Inputs:
+    """What MLflow hands to the model.
+
+    Raises:
+        BadRequest: a tensor is missing.
+        MlflowException, ValueError, TypeError: a value does not fit the signature.
+    """
+    schema = metadata.get_input_schema()
+    known = {param.name for param in getattr(metadata.get_params_schema(), "params", ())}
+    params = {name: value for name, value in question.parameters.items() if name in known}
+    if table is not None:
+        frame = pd.DataFrame(list(table.values), columns=list(table.columns or ()))
+        frame = cast_df_types_according_to_schema(frame, schema)
+        keep_texts(frame, texts(schema))
+        return Inputs(frame, params)
+    return Inputs(_arrays(question.tensors, schema), params)
+
+
+def outputs(predictions: Any, schema: Schema | None) -> Tensors:
+    """What the model returned, as named tensors.
+
+    Raises:
+        InternalError: it is nothing that tensors hold.
+    """
+    try:
+        return _outputs(predictions, schema)
+    except Exception as error:
+        raise InternalError("The model's answer is no tensor.") from error
+
+
+def describe_inputs(schema: Schema | None) -> list[dict[str, Any]]:
+    """The tensors that a model takes, for its metadata."""
+    return [_describe(spec, INPUT, [-1, 1]) for spec in (schema.inputs if schema else ())]
+
+
+def describe_outputs(schema: Schema | None) -> list[dict[str, Any]]:
+    """The tensors that a model returns, as far as its signature says."""
+    return [_describe(spec, OUTPUT, [-1]) for spec in (schema.inputs if schema else ())]
+
+
+def _describe(spec: ColSpec | TensorSpec, unnamed: str, shape: list[int]) -> dict[str, Any]:
+    name = str(spec.name or unnamed)
+    if isinstance(spec, TensorSpec):
+        return {"name": name, "datatype": datatype(spec.type), "shape": list(spec.shape)}
+    kind = _DATATYPES.get(spec.type, "BYTES") if isinstance(spec.type, DataType) else "BYTES"
+    return {"name": name, "datatype": kind, "shape": shape}
+
+
+def _required(schema: Schema | None) -> list[str]:
+    return [str(name) for name in schema.required_input_names()] if schema else []
+
+
+def _column(name: str, array: NDArray[Any]) -> list[Any]:
+    if array.ndim != 1 and array.shape[1:] != (1,):
+        raise BadRequest(f"The column '{name}' must be a tensor of shape [n] or [n, 1].")
+    return array.ravel().tolist()
+
+
+def _arrays(tensors: Tensors, schema: Schema | None) -> Any:
+    if schema is None or not schema.has_input_names():
+        if len(tensors) != 1 and schema is not None:
+            raise BadRequest("The model takes one tensor.")
+        arrays = list(tensors.values())
+        dtype = schema.inputs[0].type if schema and schema.is_tensor_spec() else None
+        return _cast(arrays[0], dtype) if len(arrays) == 1 else dict(tensors)
+    if missing := [n for n in _required(schema) if n not in tensors]:
+        raise BadRequest(f"Missing tensors: {', '.join(missing)}.")
+    types = {str(spec.name): spec.type for spec in schema.inputs}
+    return {name: _cast(array, types.get(name)) for name, array in tensors.items()}
+
+
+def _cast(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    return array.astype(dtype) if isinstance(dtype, np.dtype) else array
+
+
+def _outputs(predictions: Any, schema: Schema | None) -> Tensors:
+    if isinstance(predictions, pd.DataFrame):
+        predictions = {str(name): predictions[name] for name in predictions}
+    if isinstance(predictions, dict):
+        return {str(name): np.atleast_1d(_array(part)) for name, part in predictions.items()}
+    spec = schema.inputs[0] if schema and len(schema.inputs) == 1 else None
+    array = np.atleast_1d(_array(predictions))
+    return {str((spec and spec.name) or OUTPUT): _as_said(array, spec)}
+
+
+def _array(values: Any) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind == "c" or array.dtype.kind == "V":
+        raise TypeError("no tensor holds this")
+    return array
+
+
+def _as_said(array: NDArray[Any], spec: ColSpec | TensorSpec | None) -> NDArray[Any]:
+    """Of the width that the signature says: a compiled model returns Python's numbers."""
+    said = _dtype(spec)
+    fits = said is not None and said.kind == array.dtype.kind and said.kind in "iuf"
+    return array.astype(said) if fits else array
+
+
+def _dtype(spec: ColSpec | TensorSpec | None) -> "np.dtype[Any] | None":
+    kind = spec.type if spec else None
+    if isinstance(kind, DataType):
+        kind = kind.to_numpy()
+    return kind if isinstance(kind, np.dtype) else None

@@ -1,0 +1,1 @@
+"""What Terna needs of MLflow's registry and runs: interfaces, and their MLflow adapters."""

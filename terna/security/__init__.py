@@ -1,0 +1,1 @@
+"""The platform's CA, the signatures of models, and generated secrets."""

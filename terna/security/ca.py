@@ -1,0 +1,259 @@
+"""The platform's own certificate authority, and the TLS certificates that it issues.
+
+Profile: RFC 5280, as far as `ssl.VERIFY_X509_STRICT` asks for it (the default of Python 3.13).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from terna.errors import SettingsError
+from terna.files import locked, write_private, write_public
+
+CA_LIFE = timedelta(days=3652)
+LEAF_LIFE = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
+RENEW_BEFORE = LEAF_LIFE / 2  # so that whoever comes by twice a year is never late
+CLOCK_SKEW = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Who gets a certificate, and the DNS names and IP addresses that it answers to."""
+
+    name: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Authority:
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def make_missing(certs: Path, secrets: Path, services: Sequence[Service]) -> list[Path]:
+    """Make the CA and every service's certificate and key where missing; return what was made.
+
+    What exists stays as it is, with two exceptions, both of which follow from the CA and can be
+    made again: a `tls.crt` is made anew, for the same key, when half of its life is over, it lacks
+    a wanted host, belongs to another key or was not signed by the present CA; a service's copy of
+    `ca.crt` follows the CA. Safe to interrupt, and to run twice at once.
+
+    Raises:
+        SettingsError: the CA has lost its key or certificate, or has expired; a file that exists
+            cannot be read; a file cannot be written; a host fits in no certificate.
+    """
+    try:
+        with locked(secrets):
+            return list(_make_missing(certs, secrets, services))
+    except OSError as error:
+        raise SettingsError(f"cannot make certificates: {error}") from error
+
+
+def _make_missing(certs: Path, secrets: Path, services: Sequence[Service]) -> Iterator[Path]:
+    ca_crt, ca_key = certs / "ca.crt", secrets / "ca" / "ca.key"
+    yield from _make_missing_ca(ca_crt, ca_key)
+    ca = _read_ca(ca_crt, ca_key)
+    for service in services:
+        crt, key = certs / service.name / "tls.crt", secrets / service.name / "tls.key"
+        yield from _make_missing_key(key)
+        yield from _make_missing_leaf(crt, read_key(key), service, ca)
+        yield from _follow(ca_crt, certs / service.name / "ca.crt")
+
+
+def _make_missing_ca(crt: Path, key: Path) -> Iterator[Path]:
+    if crt.exists() and not key.exists():
+        raise SettingsError(
+            f"{crt} has lost its key {key}: put the key back, or delete {crt} and run again for "
+            "a new CA, whose ca.crt every client then needs"
+        )
+    if key.exists() and not crt.exists():
+        raise SettingsError(
+            f"{key} has lost its certificate {crt}: put the certificate back, or delete {key} and "
+            "run again for a new CA, whose ca.crt every client then needs"
+        )
+    if not crt.exists():
+        yield from _make_missing_key(key)
+        write_public(crt, _self_signed(read_key(key)).public_bytes(Encoding.PEM))
+        yield crt
+
+
+def _make_missing_key(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        write_private(path, new_key())
+        yield path
+
+
+def _make_missing_leaf(
+    path: Path, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority
+) -> Iterator[Path]:
+    if not (path.exists() and _suits(_read_certificate(path), key, service, ca)):
+        write_public(path, _issued(key, service, ca).public_bytes(Encoding.PEM))
+        yield path
+
+
+def _follow(original: Path, copy: Path) -> Iterator[Path]:
+    if not copy.exists() or copy.read_bytes() != original.read_bytes():
+        write_public(copy, original.read_bytes())
+        yield copy
+
+
+def _suits(
+    leaf: x509.Certificate, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority
+) -> bool:
+    return (
+        leaf.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
+        and leaf.public_key() == key.public_key()
+        and set(_names(service)) <= _names_in(leaf)
+        and _was_issued_by(ca, leaf)
+    )
+
+
+def _was_issued_by(ca: _Authority, leaf: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(ca.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _names_in(leaf: x509.Certificate) -> set[x509.GeneralName]:
+    try:
+        return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except (ValueError, x509.ExtensionNotFound):
+        return set()
+
+
+def _names(service: Service) -> list[x509.GeneralName]:
+    if not service.hosts:
+        raise SettingsError(f"{service.name} needs a host name or an IP address for a certificate")
+    return [_name(host) for host in service.hosts]
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return _dns_name(host)
+
+
+def _dns_name(host: str) -> x509.DNSName:
+    if not host or not host.isascii() or not host.isprintable() or " " in host:
+        raise SettingsError(f"{host!r} is no DNS name or IP address (write an IDN as xn--…)")
+    return x509.DNSName(host)
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = _common_name("Terna CA")
+    builder = _builder(name, name, key.public_key(), key.public_key(), CA_LIFE)
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _issued(key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority) -> x509.Certificate:
+    subject, issuer = _common_name(service.name), ca.certificate.subject
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    names = x509.SubjectAlternativeName(_names(service))
+    builder = _builder(subject, issuer, key.public_key(), ca.key.public_key(), LEAF_LIFE)
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(names, critical=False)
+        .sign(ca.key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    subject_key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
+    life: timedelta,
+) -> x509.CertificateBuilder:
+    start = datetime.now(UTC) - CLOCK_SKEW
+    subject_id = x509.SubjectKeyIdentifier.from_public_key(subject_key)
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key)
+    return (
+        x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=subject_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + life)
+        .add_extension(subject_id, critical=False)
+        .add_extension(issuer_id, critical=False)
+    )
+
+
+def _common_name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _read_ca(crt: Path, key: Path) -> _Authority:
+    ca = _Authority(_read_certificate(crt), read_key(key))
+    if ca.certificate.public_key() != ca.key.public_key():
+        raise SettingsError(f"{key} is not the key of {crt}: put the pair back, or delete both")
+    if ca.certificate.not_valid_after_utc < datetime.now(UTC):
+        raise SettingsError(f"{crt} has expired: delete it and {key}, and run again for a new CA")
+    return ca
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{path} is no PEM certificate: put it back, or delete it") from error
+
+
+def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read an elliptic-curve private key in PEM, without a password.
+
+    Raises:
+        SettingsError: the file holds something else.
+        OSError: the file cannot be read.
+    """
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise SettingsError(
+            f"{path} is no elliptic-curve private key in PEM without a password: "
+            "put the right one back, or delete it"
+        )
+    return key
+
+
+def new_key() -> bytes:
+    """Make a P-256 private key; return it in PEM (PKCS #8)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,0 +1,163 @@
+"""Sign and verify a model directory, with OpenSSF Model Signing and an elliptic-curve key.
+
+Source: https://github.com/sigstore/model-transparency (its `model_signing` library). The signature
+covers the name and content of every file; not file modes and times, empty folders, or the name of
+the model directory itself.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from terna.errors import ModelRefused, SettingsError, SignatureInvalid
+from terna.files import locked, write_private, write_public
+from terna.security.ca import new_key, read_key
+
+if TYPE_CHECKING:
+    # Imported where used: 0.3 to 0.6 s (sigstore, tuf, requests), which no other command owes.
+    from model_signing import hashing, signing, verifying
+
+SIGNATURE = "model.sig"
+
+_LONGEST_REASON = 400
+# The library prints digests as Python objects, quoted as their bytes demand: not for a person.
+_DIGESTS = re.compile(r""": Expected \\?'Digest\(.*?, Actual \\?'Digest\(.*?\)\\?'(?=["'])""")
+
+
+def make_missing_keys(private: Path, public: Path) -> None:
+    """Make the P-256 key pair that signs models, in PEM, where it is missing.
+
+    A missing public key is derived from the private one. Safe to interrupt, and to run twice.
+
+    Raises:
+        SettingsError: the private key is lost or no such key; a file cannot be written.
+    """
+    try:
+        with locked(private.parent):
+            _make_missing_keys(private, public)
+    except OSError as error:
+        raise SettingsError(f"cannot make the keys that sign models: {error}") from error
+
+
+def _make_missing_keys(private: Path, public: Path) -> None:
+    if public.exists() and not private.exists():
+        raise SettingsError(
+            f"{public} has lost its private key {private}: put the key back, or delete {public} "
+            "and run again for a new pair, with which no older model version verifies"
+        )
+    if not private.exists():
+        write_private(private, new_key())
+    if not public.exists():
+        write_public(public, _public_half(private))
+
+
+def _public_half(private: Path) -> bytes:
+    public = read_key(private).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def sign(model: Path, private_key: Path) -> None:
+    """Sign every file of the model directory but `model.sig`, and write that.
+
+    Raises:
+        SettingsError: the private key is missing or no elliptic-curve key in PEM.
+        ModelRefused: the directory cannot be signed, such as for a symbolic link in it.
+    """
+    signer = _signer(private_key)
+    try:
+        _open_every_folder(model)
+        signer.sign(model, model / SIGNATURE)
+    except Exception as error:
+        raise ModelRefused(f"{_line(model)} cannot be signed: {_reason(error)}") from error
+
+
+def verify(model: Path, public_key: Path) -> None:
+    """Return only when the model directory holds the files that training signed, and no other.
+
+    Raises:
+        SettingsError: the public key is missing or no elliptic-curve key in PEM.
+        SignatureInvalid: the signature is missing, broken or by another key; a file was changed,
+            added, removed or renamed; there is a symbolic link; or anything else went wrong.
+    """
+    verifier = _verifier(public_key)
+    try:
+        _find_signature(model)
+        _open_every_folder(model)
+        verifier.verify(model, model / SIGNATURE)
+    except Exception as error:  # the library raises many kinds, and none of them means verified
+        raise SignatureInvalid(
+            f"{_line(model)} is not what training signed with the key of {public_key}: "
+            f"{_reason(error)}; serve another version, or train and sign again"
+        ) from error
+
+
+def _signer(private_key: Path) -> "signing.Config":
+    from model_signing import signing
+
+    try:
+        config = signing.Config()
+        signer = config.use_elliptic_key_signer(private_key=private_key)
+    except Exception as error:
+        raise _unusable("private", private_key, error) from error
+    return signer.set_hashing_config(_every_file_but_the_signature())
+
+
+def _verifier(public_key: Path) -> "verifying.Config":
+    from model_signing import verifying
+
+    try:
+        config = verifying.Config()
+        verifier = config.use_elliptic_key_verifier(public_key=public_key)
+    except Exception as error:
+        raise _unusable("public", public_key, error) from error
+    return verifier.set_hashing_config(_every_file_but_the_signature())
+
+
+def _unusable(half: str, key: Path, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"the {half} key that models are signed with cannot be used, {key}: {_reason(error)}; "
+        "make it with `terna certificates`, or put it back"
+    )
+
+
+def _every_file_but_the_signature() -> "hashing.Config":
+    from model_signing import hashing
+
+    class EveryFileButTheSignature(hashing.Config):
+        # While verifying, the library adds the paths that the signed manifest wants overlooked.
+        # What a model may hide is not the model's to say.
+        def add_ignored_paths(self, **_: object) -> None:
+            pass
+
+    config = EveryFileButTheSignature()  # type: ignore[no-untyped-call]
+    return config.set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+
+
+def _find_signature(model: Path) -> None:
+    # Not left to the library: it would wait for ever to read a named pipe.
+    if not (model / SIGNATURE).is_file():
+        raise FileNotFoundError(f"it has no file {SIGNATURE}")
+
+
+def _open_every_folder(model: Path) -> None:
+    # The library's `Path.glob` skips a folder that it may not list, whose files may still be read.
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for _ in os.walk(model, onerror=refuse):
+        pass
+
+
+def _reason(error: Exception) -> str:
+    text = _DIGESTS.sub("", _line(error)).replace("\\'", "'") or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+
+
+def _line(said: object) -> str:
+    """One printable line, whatever a file's name holds."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(said)
+    )

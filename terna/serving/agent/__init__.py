@@ -1,0 +1,1 @@
+"""The process that follows the registry: fetch, verify, validate, set current."""

@@ -1,0 +1,1 @@
+"""What is live: today one active model."""

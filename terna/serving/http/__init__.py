@@ -1,0 +1,1 @@
+"""A request's way through serving: HTTP in, a decision, HTTP out."""

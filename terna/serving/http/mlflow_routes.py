@@ -1,0 +1,119 @@
+"""What serving answers, without HTTP: a handler takes bytes and decides."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import ParamSpec, TypeVar
+
+from terna.contracts.scoring import render, render_error
+from terna.errors import RequestError, UnsupportedMediaType
+from terna.predictor.predictor import COMPILED, FEW_ROWS, LoadedModel
+from terna.serving import metrics
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.http.executors import Pool
+from terna.serving.http.open_inference_routes import Inference
+from terna.serving.http.response import HTML, TEXT, Answer
+from terna.settings import Serving
+
+FEW_BYTES = 16_384
+"""What is parsed at once: in less time than handing it to a thread costs, 30 to 50 µs."""
+
+MANY_BYTES = 65_536
+"""From here on a body takes a place of its own, so that it keeps no small one waiting."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Handlers:
+    """MLflow's routes for one model, its description, and the Open Inference Protocol."""
+
+    def __init__(self, slot: Slot, serving: Serving) -> None:
+        self._slot = slot
+        self._few = Pool(serving.threads, serving.waiting, serving.timeout)
+        self._many = Pool(1, serving.waiting, serving.timeout)
+        self.inference = Inference(slot, self)
+
+    async def invocations(self, content_type: str, body: bytes) -> Answer:
+        """What MLflow's scoring server answers.
+
+        Raises:
+            RequestError: each kind of it.
+        """
+        model = self._slot.take()
+        at_once = _at_once(model, content_type, body)
+        if at_once is not None:
+            return at_once
+        said = await self.run(len(body), model.answer, content_type, body)
+        return Answer(said.body, model=model, path=said.path, rows=said.rows)
+
+    async def ping(self) -> Answer:
+        """Well when a model answers."""
+        return Answer(model=self._slot.take())
+
+    async def version(self) -> Answer:
+        """MLflow's version, as its own scoring server says it; the model's is in the headers."""
+        return Answer(version("mlflow-skinny").encode(), model=self._slot.model)
+
+    async def metrics(self) -> Answer:
+        """What Prometheus scrapes, of all workers."""
+        return Answer(await self.run(0, metrics.page), content_type=metrics.CONTENT_TYPE)
+
+    async def openapi(self) -> Answer:
+        """The routes, with the live model's signature and example, for programs."""
+        model = self._slot.take()
+        return await self.run(0, _document, model)
+
+    async def docs(self) -> Answer:
+        """The same for people."""
+        model = self._slot.take()
+        return await self.run(0, _page, model)
+
+    def refusal(self, error: RequestError) -> Answer:
+        """A status, MLflow's error code, and one line for a person."""
+        if isinstance(error, UnsupportedMediaType):
+            return Answer(str(error).encode(), error.status, TEXT)
+        body = render_error(error.error_code, str(error))
+        return Answer(body, error.status, more=error.headers)
+
+    async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Work that would keep other requests waiting.
+
+        Args:
+            size: of the request's body, in bytes.
+
+        Raises:
+            Overloaded, TimedOut: there is too much of it, or it takes too long.
+        """
+        pool = self._many if size >= MANY_BYTES else self._few
+        return await pool.run(work, *args, **more)
+
+    def close(self) -> None:
+        self._few.close()
+        self._many.close()
+
+
+# The original of a compiled model, MLflow and pandas take seconds to come: in a thread, when asked.
+
+
+def _document(model: LoadedModel) -> Answer:
+    from terna.serving.http import openapi
+
+    return Answer(openapi.document(model), model=model)
+
+
+def _page(model: LoadedModel) -> Answer:
+    from terna.serving.http import openapi
+
+    return Answer(openapi.page(model), content_type=HTML, model=model)
+
+
+def _at_once(model: LoadedModel, content_type: str, body: bytes) -> Answer | None:
+    if len(body) > FEW_BYTES:
+        return None
+    rows = model.plain_rows(content_type, body)
+    if not rows or len(rows) > FEW_ROWS:
+        return None
+    predictions = model.predict_rows(rows)
+    if predictions is None:
+        return None
+    return Answer(render(predictions), model=model, path=COMPILED, rows=len(rows))

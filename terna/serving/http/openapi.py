@@ -1,0 +1,353 @@
+"""The live model, described: OpenAPI for programs, and one page for people.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from mlflow.models import Model
+from mlflow.types import ColSpec, DataType, ParamSchema, Schema, TensorSpec
+
+from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
+from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
+from terna.predictor.inputs import column_names
+from terna.predictor.predictor import LoadedModel
+from terna.serving.http.inferring import BINARY
+from terna.serving.http.response import HTML, TEXT
+
+Json = dict[str, Any]
+
+_TYPES: Mapping[DataType, Json] = {
+    DataType.boolean: {"type": "boolean"},
+    DataType.integer: {
+        "type": "integer",
+        "format": "int32",
+        "minimum": -(2**31),
+        "maximum": 2**31 - 1,
+    },
+    DataType.long: {
+        "type": "integer",
+        "format": "int64",
+        "minimum": -(2**63),
+        "maximum": 2**63 - 1,
+    },
+    DataType.float: {"type": ["number", "null"], "format": "float"},
+    DataType.double: {"type": ["number", "null"], "format": "double"},
+    DataType.string: {"type": ["string", "null"]},
+    DataType.binary: {"type": "string", "contentEncoding": "base64"},
+    DataType.datetime: {"type": "string", "format": "date-time"},
+}
+_SAMPLES: Mapping[DataType, Any] = {
+    DataType.boolean: True,
+    DataType.integer: 1,
+    DataType.long: 1,
+    DataType.float: 0.5,
+    DataType.double: 0.5,
+    DataType.binary: "dGV4dA==",
+    DataType.datetime: "2026-11-21T08:30:00",
+}
+
+
+def document(model: LoadedModel) -> bytes:
+    """The routes in OpenAPI 3.1, as JSON."""
+    version = model.version
+    name = f"/v2/models/{version.name}"
+    return json.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": version.name,
+                "version": str(version.number),
+                "description": "One model, by MLflow's scoring protocol and by the Open Inference"
+                " Protocol.",
+            },
+            "paths": {
+                "/invocations": {"post": _invocations(model)},
+                "/ping": {"get": _get("Whether a model answers")},
+                "/health": {"get": _get("The same as /ping")},
+                "/version": {"get": _get("MLflow's version", always=True)},
+                "/docs": {"get": _get("This document for people", HTML)},
+                "/openapi.json": {"get": _get("This document")},
+                "/v2": {"get": _get("The server's metadata", always=True)},
+                "/v2/health/live": {"get": _get("200 while the server runs", always=True)},
+                "/v2/health/ready": {"get": _get("Whether a model answers")},
+                "/v2/models": {"get": _get("The model's name", always=True)},
+                name: {"get": _get("The model's tensors")},
+                f"{name}/ready": {"get": _get("200 while this model answers")},
+                f"{name}/infer": {"post": _infer()},
+            },
+            "components": {"schemas": {**_SCHEMAS, "Request": _request(model)}},
+        }
+    ).encode()
+
+
+def page(model: LoadedModel) -> bytes:
+    """One HTML page that needs nothing else, from anywhere."""
+    template = Template(files(__package__).joinpath("docs.html").read_text())
+    version = model.version
+    said = template.substitute(
+        name=escape(version.name),
+        number=version.number,
+        path=model.path,
+        inputs="".join(_table_rows(model.original.metadata.get_input_schema())),
+        outputs="".join(_table_rows(model.original.metadata.get_output_schema())),
+        params="".join(_parameter_rows(model.original.metadata.get_params_schema())),
+        example=escape(json.dumps(example(model), indent=2, ensure_ascii=False)),
+    )
+    return said.encode()
+
+
+def example(model: LoadedModel) -> Json:
+    """A request that the model answers: its own example, else one made up from its signature.
+
+    Each value of the row is of another row of the model's example, so that it is nobody's.
+    """
+    sent = json.loads(model.original.example or "{}")
+    table = sent.get("dataframe_split")
+    if table and table["data"]:
+        cells = zip(*table["data"], strict=True)
+        row = [_known(column, i) for i, column in enumerate(cells)]
+        return {"dataframe_records": [dict(zip(table["columns"], row, strict=True))]}
+    return sent or _made_up(model.original.metadata)
+
+
+def _known(cells: Iterable[Any], number: int) -> Any:
+    """One of the values that are not missing, another one for each column."""
+    known = [cell for cell in cells if cell is not None and cell == cell]  # NaN is not itself
+    return known[number % len(known)] if known else None
+
+
+def _made_up(metadata: Model) -> Json:
+    schema = metadata.get_input_schema()
+    if schema is None:
+        return {"inputs": [[0.5]]}
+    if schema.is_tensor_spec():
+        tensors = {spec.name: _zeros(spec.shape) for spec in _tensors(schema)}
+        return {"inputs": tensors if schema.has_input_names() else tensors[None]}
+    kinds: list[Any] = schema.input_types()
+    row = [_SAMPLES.get(kind, "text") for kind in kinds]
+    if names := column_names(schema):
+        return {"dataframe_records": [dict(zip(names, row, strict=True))]}
+    hinted = metadata._is_signature_from_type_hint()
+    return {"inputs": row} if hinted else {"dataframe_split": {"data": [row]}}
+
+
+def _tensors(schema: Schema | None) -> list[TensorSpec]:
+    specs = schema.inputs if schema else []
+    return [spec for spec in specs if isinstance(spec, TensorSpec)]
+
+
+def _zeros(shape: tuple[int, ...]) -> Any:
+    return [_zeros(shape[1:])] * abs(shape[0]) if shape else 0
+
+
+def _invocations(model: LoadedModel) -> Json:
+    reference = _content("Request", example=example(model))
+    table = {"schema": {"type": "string", "description": "A header and a line a row"}}
+    return {
+        "summary": "Ask for predictions",
+        "requestBody": {"required": True, "content": {**reference, CSV: table, PARQUET: {}}},
+        "responses": {
+            "200": _answer("A prediction a row", _content("Predictions")),
+            **_refusals("Error"),
+            "415": {"description": "Another content type", "content": {TEXT: {}}},
+        },
+    }
+
+
+def _infer() -> Json:
+    length = {
+        "name": HEADER_LENGTH,
+        "in": "header",
+        "description": "How many bytes of the body are JSON, where tensors follow in binary",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+    outputs = _content("InferenceAnswer") | {BINARY: {}}
+    return {
+        "summary": "Ask for predictions as tensors",
+        "externalDocs": {"url": "https://github.com/kserve/open-inference-protocol"},
+        "parameters": [length],
+        "requestBody": {"required": True, "content": _content("InferenceRequest") | {BINARY: {}}},
+        "responses": {
+            "200": _answer("The model's outputs", outputs),
+            **_refusals("InferenceError"),
+            "415": {"description": "A compressed body", "content": _content("InferenceError")},
+        },
+    }
+
+
+def _get(summary: str, content_type: str = JSON, always: bool = False) -> Json:
+    """
+    Args:
+        always: there need be no model.
+    """
+    said = {"200": {"description": "As said", "content": {content_type: {}}}}
+    refused = {} if always else {"503": _unavailable({JSON: {}})}
+    return {"summary": summary, "responses": said | refused}
+
+
+def _answer(description: str, content: Json) -> Json:
+    said = {"x-model-name": "string", "x-model-version": "string", "x-model-path": "string"}
+    headers = {name: {"schema": {"type": kind}} for name, kind in said.items()}
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _refusals(schema: str) -> Json:
+    content = _content(schema)
+    told = {
+        "400": "The rows do not fit the signature, or the model fails on them",
+        "413": "The body is too large",
+        "500": "The model's answer cannot be written",
+        "504": "The model takes too long",
+    }
+    refused = {status: {"description": why, "content": content} for status, why in told.items()}
+    return refused | {"503": _unavailable(content)}
+
+
+def _unavailable(content: Json) -> Json:
+    again = {"description": "Seconds until it is worth asking again", "schema": {"type": "integer"}}
+    why = "No model is in production yet, or more is asked than can be answered"
+    return {"description": why, "headers": {"Retry-After": again}, "content": content}
+
+
+def _content(schema: str, **more: Any) -> Json:
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_TEXT: Json = {"type": "string"}
+_ANYTHING: Json = {"type": "object"}
+_TENSOR = _object(
+    name=_TEXT,
+    datatype={"type": "string", "enum": list(DATATYPES)},
+    shape=_list({"type": "integer", "minimum": 0}),
+)
+_TENSOR["properties"] |= {"parameters": _ANYTHING, "data": _list({})}
+_OUTPUT = _object(name=_TEXT)
+_OUTPUT["properties"] |= {"parameters": _ANYTHING}
+_QUESTION = _object(inputs=_list(_TENSOR))
+_QUESTION["properties"] |= {"id": _TEXT, "parameters": _ANYTHING, "outputs": _list(_OUTPUT)}
+_SCHEMAS: Mapping[str, Json] = {
+    "Error": _object(error_code=_TEXT, message=_TEXT),
+    "Predictions": _object(predictions={}),
+    "InferenceError": _object(error=_TEXT),
+    "InferenceRequest": _QUESTION,
+    "InferenceAnswer": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
+}
+
+
+def _request(model: LoadedModel) -> Json:
+    """Exactly one of the forms, and the parameters."""
+    schema = model.original.metadata.get_input_schema()
+    forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
+    params = model.original.metadata.get_params_schema()
+    if params:
+        forms["params"] = {"type": "object", "properties": _parameters(params)}
+    return {
+        "type": "object",
+        "oneOf": [{"required": [form]} for form in (*FORMS, *AZURE_FORMS) if form in forms],
+        "properties": forms,
+    }
+
+
+def _forms(schema: Schema) -> Json:
+    names = column_names(schema)
+    columns = {str(spec.name or i): _column(spec.type) for i, spec in enumerate(schema.inputs)}
+    kinds = list(columns.values())
+    needed = {"required": [str(name) for name in schema.required_input_names()]} if names else {}
+    records = _list({"type": "object", "properties": columns, **needed})
+    lists = {name: _list(kind) for name, kind in columns.items()}
+    row = {"type": "array", "prefixItems": kinds}
+    rows = _list(row | {"minItems": len(kinds), "maxItems": len(kinds)})
+    values = map(_list, kinds) if len(kinds) == 1 else ()
+    tables = {"anyOf": [records, rows, *values, {"type": "object", "properties": lists, **needed}]}
+    split = _split(names, row)
+    return {
+        "dataframe_split": split,
+        "dataframe_records": records,
+        "inputs": tables,
+        "instances": tables,
+        "data": tables,
+        "input_data": {"anyOf": [split, tables]},
+    }
+
+
+def _split(names: list[str], row: Json) -> Json:
+    columns = _list(_TEXT) | ({"examples": [names]} if names else {})
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"columns": columns, "index": _list({}), "data": _list(row)},
+        "additionalProperties": False,
+    }
+
+
+def _tensor_forms(schema: Schema | None) -> Json:
+    specs = _tensors(schema)
+    if schema and schema.has_input_names():
+        tensors = {str(spec.name): _nested(len(spec.shape)) for spec in specs}
+        inputs: Json = {"type": "object", "properties": tensors, "required": list(tensors)}
+    else:
+        inputs = _nested(len(specs[0].shape)) if specs else {}
+    return {
+        "inputs": inputs,
+        "instances": {"type": "array"} if specs else {},
+        "dataframe_split": {"type": "object"},
+        "dataframe_records": {"type": "array", "items": {"type": "object"}},
+    }
+
+
+def _nested(depth: int) -> Json:
+    return {"type": "array", "items": _nested(depth - 1)} if depth else {}
+
+
+def _column(kind: Any) -> Json:
+    return dict(_TYPES.get(kind, {})) if isinstance(kind, DataType) else {}
+
+
+def _parameters(schema: ParamSchema) -> Json:
+    return {spec.name: _parameter(spec) for spec in schema.params}
+
+
+def _parameter(spec: Any) -> Json:
+    kind = _column(spec.dtype)
+    default = {"default": spec.default} if _is_json(spec.default) else {}
+    return ({"type": "array", "items": kind} if spec.shape else kind) | default
+
+
+def _is_json(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool, list, type(None)))
+
+
+def _table_rows(schema: Schema | None) -> Iterator[str]:
+    for spec in schema.inputs if schema else ():
+        needed = "" if spec.required else "optional"
+        yield _cells(str(spec.name or "-"), _said(spec), needed)
+
+
+def _parameter_rows(schema: ParamSchema | None) -> Iterator[str]:
+    for spec in schema.params if schema else ():
+        kind = getattr(spec.dtype, "name", "object")
+        yield _cells(spec.name, kind, f"default {spec.default}")
+
+
+def _said(spec: ColSpec | TensorSpec) -> str:
+    if isinstance(spec, TensorSpec):
+        return f"tensor of {spec.type}, shape {spec.shape}"
+    return spec.type.name if isinstance(spec.type, DataType) else str(spec.type)
+
+
+def _cells(*texts: str) -> str:
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>\n"

@@ -1,0 +1,81 @@
+"""Serving, put together: settings → one worker's application, and the server that runs it."""
+
+import multiprocessing
+from pathlib import Path
+
+from granian import Granian
+from granian.constants import Interfaces
+
+from terna.errors import SettingsError
+from terna.serving import logs, metrics
+from terna.serving.cache.compiled_cache import Programs
+from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.http.app import App
+from terna.serving.http.mlflow_routes import Handlers
+from terna.serving.loader import Loader
+from terna.serving.logs import RequestLog
+from terna.serving.supervisor import Companion
+from terna.settings import Serving, Settings
+
+
+def worker() -> App:
+    """One worker's application, with its model.
+
+    It is loaded here, as a signal to end is lost on a worker whose event loop does not run yet.
+    """
+    app = build()
+    app.models.look()
+    return app
+
+
+def build(settings: Settings | None = None) -> App:
+    """One worker's application. It reads nothing before it is told to."""
+    serving = (settings or Settings.load()).serving
+    slot = Slot()
+    copies = LocalCopies(serving.folder, serving.verify_key)
+    loader = Loader(serving.model, copies, Programs(serving.key), slot)
+    return App(Handlers(slot, serving), loader, serving.max_body, RequestLog())
+
+
+def serve(serving: Serving) -> None:
+    """Run the server until it is told to stop; TLS 1.3 only.
+
+    Raises:
+        SettingsError: a key or certificate is missing.
+    """
+    for path in (serving.certificate, serving.key, serving.verify_key):
+        _check_file(path)
+    LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
+    metrics.begin(serving.folder / "metrics")
+    with Companion("follow"):
+        run("terna.serving.server:worker", serving)
+
+
+def run(app: str, serving: Serving) -> None:
+    """Run the server around an application.
+
+    Args:
+        app: where its factory is, as `module:function`.
+    """
+    # A fork would copy the companion's thread half.
+    multiprocessing.set_start_method("spawn", force=True)
+    Granian(
+        app,
+        factory=True,
+        interface=Interfaces.RSGI,
+        address=serving.host,
+        port=serving.port,
+        workers=serving.workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=serving.drain,
+        log_dictconfig=logs.CONFIG,
+        ssl_cert=serving.certificate,
+        ssl_key=serving.key,
+    ).serve()
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise SettingsError(f"{path} is missing: `terna certificates` makes it.")

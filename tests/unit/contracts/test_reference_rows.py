@@ -1,0 +1,58 @@
+"""Reference rows come out of a model directory as training put them in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from terna.contracts import reference_rows
+from terna.contracts.scoring import Rows
+from terna.errors import BadRequest
+
+ROWS = Rows([[1.5, "none", True], [None, None, False]], ("minutes", "plan", "new"))
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], [1, 0]])
+def test_rows_and_labels_come_back_as_they_were(tmp_path: Path, labels: list[Any]) -> None:
+    reference_rows.write(tmp_path, ROWS, labels)
+    assert reference_rows.read(tmp_path) == (ROWS, labels)
+
+
+@given(text=st.text(), number=st.floats(allow_nan=False, allow_infinity=False))
+def test_any_text_and_any_number_come_back(
+    tmp_path_factory: pytest.TempPathFactory, text: str, number: float
+) -> None:
+    folder = tmp_path_factory.mktemp("model")
+    rows = Rows([[text, number]], ("text", "number"))
+    reference_rows.write(folder, rows, [text])
+    assert reference_rows.read(folder) == (rows, [text])
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("not JSON", BadRequest),
+        ('{"predictions": ["no"]}', BadRequest),
+        ('{"inputs": [[1]]}', KeyError),
+    ],
+)
+def test_what_is_no_reference_document_is_refused(
+    tmp_path: Path, content: str, error: type[Exception]
+) -> None:
+    Path(tmp_path, reference_rows.FILE).write_text(content)
+    with pytest.raises(error):
+        reference_rows.read(tmp_path)
+
+
+def test_a_directory_without_reference_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=reference_rows.FILE):
+        reference_rows.read(tmp_path)
+
+
+def test_the_document_is_a_request_that_a_person_can_send(tmp_path: Path) -> None:
+    reference_rows.write(tmp_path, ROWS, ["yes", "no"])
+    document = json.loads(Path(tmp_path, reference_rows.FILE).read_text())
+    assert set(document) == {"dataframe_split", "predictions"}

@@ -1,0 +1,263 @@
+"""Labels asked over real TLS on loopback."""
+
+import json
+import math
+import ssl
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terna.erp.client import Labelled, Labels
+from terna.errors import BadRequest, ServingUnreachable, SettingsError
+from terna.security.ca import Service, make_missing
+from terna.settings import Erp
+
+NAMED = {"x-model-name": "rfc_tune", "x-model-version": "7"}
+
+
+@dataclass
+class Serving:
+    """What the server answers next, and what it was asked."""
+
+    status: int = 200
+    body: bytes = b'{"predictions": ["no", "yes"]}'
+    headers: dict[str, str] = field(default_factory=lambda: dict(NAMED))
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    connections: set[int] = field(default_factory=set)
+    port: int = 0
+    hangs_up_on: Collection[int] = ()
+
+    def erp(self, ca: Path, timeout: float = 10) -> Erp:
+        endpoint = f"https://localhost:{self.port}/invocations"
+        return Erp(endpoint=endpoint, ca=ca, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA and the serving server's certificate."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def ca(place: Path) -> Path:
+    return place / "certs/ca.crt"
+
+
+@pytest.fixture
+def serving(place: Path) -> Iterator[Serving]:
+    with listening(place, Serving()) as serving:
+        yield serving
+
+
+def make_certificates(root: Path) -> Path:
+    make_missing(root / "certs", root / "secrets", [Service("serving", ("localhost",))])
+    return root
+
+
+@contextmanager
+def listening(place: Path, serving: Serving) -> Iterator[Serving]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            content = self.rfile.read(int(self.headers.get("content-length", 0)))
+            asked = json.loads(content) if content else None
+            serving.asked.append((self.command, self.path, asked))
+            serving.connections.add(self.client_address[1])
+            if len(serving.asked) in serving.hangs_up_on:
+                self.close_connection = True
+                return
+            self.send_response(serving.status)
+            for name, value in serving.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(serving.body)))
+            self.end_headers()
+            self.wfile.write(serving.body)
+
+        do_GET = do_POST = _answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass  # the client refused this server, as some tests want
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place / "certs/serving/tls.crt", place / "secrets/serving/tls.key")
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        serving.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield serving
+        server.shutdown()
+        thread.join()
+
+
+def test_a_label_for_each_customer_and_the_version_that_gave_them(
+    serving: Serving, ca: Path
+) -> None:
+    customers = [[128, "no"], [42.5, "yes"]]
+
+    with Labels(serving.erp(ca)) as labels:
+        answer = labels.ask(customers)
+
+    assert answer == Labelled(["no", "yes"], "rfc_tune", 7)
+    assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
+
+
+def test_customers_by_name(serving: Serving, ca: Path) -> None:
+    customers = [{"minutes": 128, "plan": "no"}, {"minutes": 42.5, "plan": "Prémium 客"}]
+
+    with Labels(serving.erp(ca)) as labels:
+        labels.ask(customers)
+
+    assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
+
+
+def test_the_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
+    with Labels(serving.erp(ca)) as labels:
+        labels.ask([(math.nan, None)])
+
+    ((_, _, asked),) = serving.asked
+    assert math.isnan(asked["inputs"][0][0])
+    assert asked["inputs"][0][1] is None
+
+
+def test_many_questions_use_one_connection(serving: Serving, ca: Path) -> None:
+    with Labels(serving.erp(ca)) as labels:
+        for _ in range(3):
+            labels.ask([[1]])
+
+    assert len(serving.connections) == 1
+
+
+def test_a_question_on_a_connection_that_was_just_closed_is_asked_again(
+    serving: Serving, ca: Path
+) -> None:
+    serving.hangs_up_on = [2]
+    with Labels(serving.erp(ca)) as labels:
+        assert [labels.ask([[1]]).version, labels.ask([[2]]).version] == [7, 7]
+
+    assert [asked["inputs"] for _, _, asked in serving.asked] == [[[1]], [[2]], [[2]]]
+    assert len(serving.connections) == 2
+
+
+def test_a_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
+    serving.hangs_up_on = range(100)
+    with Labels(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
+        labels.ask([[1]])
+
+    assert len(serving.asked) == 2
+
+
+def test_what_the_model_does_not_take_is_told_in_its_own_words(serving: Serving, ca: Path) -> None:
+    serving.status = 400
+    serving.body = b'{"error_code": "BAD_REQUEST", "message": "Missing columns: minutes."}'
+
+    with Labels(serving.erp(ca)) as labels, pytest.raises(BadRequest) as refused:
+        labels.ask([{}])
+
+    assert str(refused.value) == "Missing columns: minutes."
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "No model yet."}'),
+        (502, b"<html>Bad Gateway</html>"),
+        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>"),
+        (200, b"<html>Welcome to nginx!</html>"),
+        (200, b'{"something": "else"}'),
+        (200, b"[]"),
+    ],
+)
+def test_an_answer_without_labels_is_one_line_for_the_user(
+    serving: Serving, ca: Path, status: int, body: bytes
+) -> None:
+    serving.status, serving.body = status, body
+
+    with (
+        Labels(serving.erp(ca)) as labels,
+        pytest.raises(ServingUnreachable, match=f"/invocations answers {status} without labels"),
+    ):
+        labels.ask([[1]])
+
+
+def test_labels_of_a_server_that_does_not_name_its_model_are_not_taken(
+    serving: Serving, ca: Path
+) -> None:
+    serving.headers.clear()
+
+    with Labels(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
+        labels.ask([[1]])
+
+
+def test_the_version_that_answers_now(serving: Serving, ca: Path) -> None:
+    with Labels(serving.erp(ca)) as labels:
+        assert labels.version() == 7
+    assert serving.asked == [("GET", "/ping", None)]
+
+
+def test_there_is_no_version_while_there_is_no_model(serving: Serving, ca: Path) -> None:
+    serving.status = 503
+    serving.headers.clear()
+
+    with Labels(serving.erp(ca)) as labels:
+        assert labels.version() is None
+
+
+def test_a_server_with_another_ca_is_refused_before_customers_are_sent(
+    serving: Serving, tmp_path: Path
+) -> None:
+    other = make_certificates(tmp_path) / "certs/ca.crt"
+
+    with (
+        Labels(serving.erp(other)) as labels,
+        pytest.raises(ServingUnreachable, match="does not answer") as refused,
+    ):
+        labels.ask([[1]])
+
+    assert "CERTIFICATE_VERIFY_FAILED" in str(refused.value.__cause__)
+    assert serving.asked == []
+
+
+def test_a_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
+    erp = Erp(endpoint=f"https://127.0.0.1:{serving.port}/invocations", ca=ca)
+
+    with Labels(erp) as labels, pytest.raises(ServingUnreachable):
+        labels.ask([[1]])
+
+    assert serving.asked == []
+
+
+def test_nothing_listens_there(place: Path, ca: Path) -> None:
+    with listening(place, Serving()) as gone:
+        erp = gone.erp(ca)
+
+    with (
+        Labels(erp) as labels,
+        pytest.raises(ServingUnreachable, match=r"ConnectError.*Is serving running\?"),
+    ):
+        labels.version()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_ca_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    missing = tmp_path / "ca.crt"
+    if content is not None:
+        missing.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=r"ca\.crt is no CA certificate.*TERNA_ERP_CA"):
+        Labels(Erp(ca=missing))

@@ -1,0 +1,212 @@
+"""What the demo tells, from a story made by hand."""
+
+import io
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from terna.contracts.scoring import Rows, parse
+from terna.contracts.version import Version
+from terna.erp.client import Labelled
+from terna.errors import ServingUnreachable
+from terna.local import demo
+from terna.local.demo import Stopwatch, Story
+from terna.local.summary import curl, facts, tell
+from terna.progress import Silent
+from terna.settings import Erp, Serving, Settings, Tracking, Training
+from terna.training.acquire import CHURN_REQUEST, Request
+from terna.training.publish import Published
+
+ENDPOINT = "https://localhost:8200/invocations"
+CUSTOMERS = [[float(i), *[1] * 6, "no", *[2] * 4] for i in range(5)]
+
+
+def settings(root: Path) -> Settings:
+    ca = root / "my certs/ca.crt"
+    return Settings(
+        Tracking(uri="https://localhost:5001", ca=ca),
+        Training(folder=root / "training"),
+        Serving(port=8200),
+        Erp(endpoint=ENDPOINT, ca=ca),
+    )
+
+
+def story(labels: list[str], promoted: bool = True, request: Request = CHURN_REQUEST) -> Story:
+    before = Version("rfc_tune", 3, "memory:/m-3", "run3")
+    return Story(
+        request=request,
+        published=Published(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
+        metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
+        customers=CUSTOMERS,
+        actual=["no", "yes", "no", "yes", "yes"],
+        answer=Labelled(labels, "rfc_tune", 4 if promoted else 3),
+        seconds={"training": 60.5, "labels": 0.25, "total": 70},
+    )
+
+
+LABELS = ["no", "no", "yes", "yes", "yes"]
+
+
+def told(root: Path, labels: list[str]) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    tell(story(labels), settings(root), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_facts_for_machines(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(facts(story(LABELS), settings(tmp_path))))
+
+    assert document == {
+        "holdout": {"f1": 0.84, "precision": 0.95, "recall": 0.75},
+        "model": {"name": "rfc_tune", "version": 4, "registered": 4, "promoted": True},
+        "endpoint": ENDPOINT,
+        "ca": str(tmp_path / "my certs/ca.crt"),
+        "tracking": "https://localhost:5001",
+        "predictions": LABELS,
+        "seconds": {"training": 60.5, "labels": 0.25, "total": 70},
+    }
+
+
+def test_the_facts_tell_the_version_that_answered_from_one_that_was_not_promoted(
+    tmp_path: Path,
+) -> None:
+    model = facts(story(LABELS, promoted=False), settings(tmp_path))["model"]
+
+    assert model == {"name": "rfc_tune", "version": 3, "registered": 4, "promoted": False}
+
+
+def test_a_person_reads_figures_beside_the_reference_and_where_to_look(tmp_path: Path) -> None:
+    text = told(tmp_path, LABELS)
+
+    assert [line.split() for line in text.splitlines() if "0.840" in line] == [
+        ["│", "version", "4", "│", "0.840", "│", "0.950", "│", "0.750", "│"]
+    ]
+    assert [line.split() for line in text.splitlines() if "0.788" in line] == [
+        ["│", "published", "reference", "│", "0.788", "│", "0.971", "│", "0.660", "│"]
+    ]
+    assert "rfc_tune version 4 labelled 5 customers over HTTPS in 0.2 s" in text
+    assert f"EDA report  {tmp_path}/training/rfc_tune/explore.html" in text
+    assert "MLflow UI   https://localhost:5001" in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (LABELS, [("3334", "no", "no"), ("3335", "no", "yes"), ("3336", "yes", "no")]),
+        (
+            ["a", "b", "b", "c", "d"],
+            [("3334", "a", "no"), ("3335", "b", "yes"), ("3337", "c", "yes")],
+        ),
+        (["no"] * 5, [("3334", "no", "no"), ("3335", "no", "yes"), ("3336", "no", "no")]),
+    ],
+)
+def test_a_person_sees_customers_with_their_label_and_what_became_of_them(
+    tmp_path: Path, labels: list[str], shown: list[tuple[str, str, str]]
+) -> None:
+    rows = [line.replace("│", " ").split() for line in told(tmp_path, labels).splitlines()]
+
+    assert [tuple(row) for row in rows if row and row[0].startswith("33")] == shown
+
+
+def test_the_curl_line_told_asks_for_a_customer_that_will_leave(tmp_path: Path) -> None:
+    line = told(tmp_path, LABELS).partition("curl ")[2]
+
+    (row,) = parse(_arguments(f"curl {line}")[-1].encode()).values
+    assert row == CUSTOMERS[2]
+
+
+@pytest.mark.parametrize("name", ["plain", "O'Brien", 'a "quoted" $HOME `name`', "客"])
+def test_the_curl_line_works_as_printed(tmp_path: Path, name: str) -> None:
+    customer: list[Any] = [1.5, name, None]
+
+    line = curl(settings(tmp_path), customer)
+
+    arguments = _arguments(line)
+    assert parse(arguments.pop().encode()) == Rows([customer])
+    assert arguments == [
+        *("--cacert", str(tmp_path / "my certs/ca.crt"), ENDPOINT),
+        *("-H", "content-type: application/json", "-d"),
+    ]
+
+
+def _arguments(line: str) -> list[str]:
+    """What a shell hands to curl."""
+    script = f"""curl() {{ for each; do printf '%s\\0' "$each"; done; }}\n{line}"""
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shlex.split(line)[0] == "curl"
+    return done.stdout.split("\0")[:-1]
+
+
+def test_paths_are_short_where_the_reader_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert "--cacert 'my certs/ca.crt' " in curl(settings(tmp_path), [1])
+
+
+def test_the_stopwatch_keeps_what_each_part_took() -> None:
+    stopwatch = Stopwatch()
+
+    with stopwatch.timing("total"), stopwatch.timing("training"):
+        pass
+
+    assert list(stopwatch.seconds) == ["training", "total"]
+    assert 0 <= stopwatch.seconds["training"] <= stopwatch.seconds["total"] < 1
+
+
+class Asked:
+    """Plays the ERP's client of an endpoint that labels each customer with its first value."""
+
+    def __init__(self, versions: list[int | None]) -> None:
+        self._versions = iter(versions)
+        self.sizes: list[int] = []
+
+    def version(self) -> int | None:
+        return next(self._versions)
+
+    def ask(self, customers: list[list[Any]]) -> Labelled:
+        self.sizes.append(len(customers))
+        return Labelled([customer[0] for customer in customers], "rfc_tune", 4)
+
+
+def test_every_customer_is_asked_for_in_batches_and_in_order() -> None:
+    labels: Any = Asked([])
+    customers = [[i] for i in range(demo.BATCH * 2 + 1)]
+
+    answer = demo._ask_for_all(labels, customers)
+
+    assert answer == Labelled(list(range(demo.BATCH * 2 + 1)), "rfc_tune", 4)
+    assert labels.sizes == [demo.BATCH, demo.BATCH, 1]
+
+
+class Up:
+    """Plays a replica whose servers answer."""
+
+    def wait(self, name: str) -> None:
+        assert name == "serving"
+
+
+def test_waiting_for_a_promotion_ends_when_serving_follows() -> None:
+    labels: Any = Asked([None, 3, 4])
+    replica: Any = Up()
+
+    demo._wait_for(labels, Version("rfc_tune", 4, ""), replica, Silent())
+
+    with pytest.raises(StopIteration):
+        labels.version()
+
+
+def test_waiting_for_a_promotion_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "PATIENCE", 0)
+    labels: Any = Asked([3] * 5)
+    replica: Any = Up()
+
+    with pytest.raises(ServingUnreachable, match="did not follow to rfc_tune version 4"):
+        demo._wait_for(labels, Version("rfc_tune", 4, ""), replica, Silent())

@@ -1,0 +1,151 @@
+"""Requests as MLflow reads them, and the rows that the compiled model gets of the same bytes."""
+
+import json
+import math
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.models import Model
+from mlflow.models.signature import ModelSignature
+from mlflow.models.utils import _enforce_schema
+from mlflow.types import ColSpec, DataType, Schema
+
+from terna.contracts.scoring import JSON, PARQUET, plain_rows
+from terna.errors import PayloadTooLarge, UnsupportedMediaType
+from terna.predictor.inputs import MOST_CELLS, Inputs, Reader, media_type
+
+KINDS = {
+    "minutes": DataType.double,
+    "plan": DataType.string,
+    "calls": DataType.long,
+    "vip": DataType.boolean,
+}
+NAMES = list(KINDS)
+SCHEMA = Schema([ColSpec(kind, name) for name, kind in KINDS.items()])
+READER = Reader(Model(signature=ModelSignature(SCHEMA)))
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+rows_plainly_typed = st.lists(
+    st.tuples(
+        st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53),
+        st.none() | texts,
+        st.integers(-(2**63), 2**63 - 1),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def as_form(form: str, rows: list[tuple[Any, ...]]) -> bytes:
+    records = [dict(zip(NAMES, row, strict=True)) for row in rows]
+    document: Any = {
+        "inputs as records": {"inputs": records},
+        "inputs as columns": {"inputs": {n: [r[n] for r in records] for n in NAMES}},
+        "inputs in order": {"inputs": rows},
+        "instances as records": {"instances": records},
+        "instances in order": {"instances": rows},
+        "Azure's data": {"data": rows},
+        "dataframe_records": {"dataframe_records": records},
+        "dataframe_split": {"dataframe_split": {"columns": NAMES, "data": rows}},
+        "reversed": {
+            "dataframe_split": {"columns": NAMES[::-1], "data": [row[::-1] for row in rows]}
+        },
+    }[form]
+    return json.dumps(document).encode()
+
+
+FORMS = (
+    "inputs as records",
+    "inputs as columns",
+    "inputs in order",
+    "instances as records",
+    "instances in order",
+    "Azure's data",
+    "dataframe_records",
+    "dataframe_split",
+    "reversed",
+)
+
+
+@settings(max_examples=300)
+@given(form=st.sampled_from(FORMS), rows=rows_plainly_typed)
+def test_the_compiled_model_gets_the_rows_that_mlflow_would_hand_to_the_model(
+    form: str, rows: list[tuple[Any, ...]]
+) -> None:
+    sent = as_form(form, rows)
+
+    frame = _enforce_schema(READER.read(JSON, sent).data, SCHEMA)
+
+    plain = plain_rows(sent, NAMES)
+    assert plain is not None or "\\u0000" in sent.decode()
+    assert list(frame.columns) == NAMES
+    for plain_row, row in zip(plain or (), frame.itertuples(index=False), strict=bool(plain)):
+        assert [same(a, b) for a, b in zip(plain_row, row, strict=True)] == [True] * len(NAMES)
+
+
+def same(plain: Any, enforced: Any) -> bool:
+    """Equal, also where pandas has another word for a missing value."""
+    missing = enforced is None or (isinstance(enforced, float) and math.isnan(enforced))
+    return missing if plain is None else bool(plain == enforced)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("beside", [[], ["basic"]])
+def test_a_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -> None:
+    rows = [(1.5, plan, 3, True) for plan in [None, *beside]]
+
+    frame = READER.read(JSON, as_form(form, rows)).data
+
+    column = _enforce_schema(frame, SCHEMA)["plan"]
+    assert isinstance(column.dtype, pd.StringDtype)
+    assert column.isna().tolist() == [True] + [False] * len(beside)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "name"),
+    [
+        ("text/csv", "text/csv"),
+        ("application/json;charset=UTF-8", "application/json"),
+        ("application/vnd.apache.parquet ; charset=utf-8", "application/vnd.apache.parquet"),
+    ],
+)
+def test_a_content_type_may_say_that_it_is_utf8(content_type: str, name: str) -> None:
+    assert media_type(content_type) == name
+
+
+@given(st.text())
+def test_no_content_type_is_repeated(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaType) as refused:
+        media_type(f"{content_type}; SECRET=SECRET")
+
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is_read() -> None:
+    file = BytesIO()
+    pd.DataFrame({"minutes": 0.0}, index=range(MOST_CELLS + 1)).to_parquet(file, index=False)
+    assert len(file.getvalue()) < 100_000
+
+    with pytest.raises(PayloadTooLarge, match="fewer rows"):
+        READER.read(PARQUET, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (pd.DataFrame({"a": [1, 2, 3]}), 3),
+        (np.zeros((2, 5)), 2),
+        ({"a": np.zeros(4), "b": np.zeros(4)}, 4),
+        ([{"a": 1}], 1),
+        (np.float64(7), 1),
+        (np.array(7), 1),
+    ],
+)
+def test_rows_are_counted_whatever_mlflow_makes_of_a_request(data: Any, rows: int) -> None:
+    assert Inputs(data).rows == rows

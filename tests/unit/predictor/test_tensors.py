@@ -1,0 +1,114 @@
+"""Tensors for models of every signature, and whatever they return as tensors."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.models import Model
+from mlflow.models.signature import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+
+from terna.contracts.open_inference import Question
+from terna.errors import BadRequest, InternalError
+from terna.predictor.tensors import OUTPUT, describe_inputs, inputs, outputs, rows
+
+NUMBERS = Schema([ColSpec(DataType.double, "x"), ColSpec(DataType.float, "y", required=False)])
+UNNAMED = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
+NAMED = Schema(
+    [
+        TensorSpec(np.dtype("float32"), (-1, 2), "points"),
+        TensorSpec(np.dtype("int64"), (-1,), "weight"),
+    ]
+)
+TWO = np.array([[1, 2], [3, 4]])
+
+
+def read(schema: Schema | None, params: ParamSchema | None = None, **tensors: Any) -> Any:
+    question = Question(tensors, parameters={"times": 2, "binary_data_output": True})
+    signature = ModelSignature(schema, params=params) if schema else None  # type: ignore[arg-type]
+    return inputs(question, rows(question, schema), Model(signature=signature))
+
+
+def test_one_tensor_may_hold_all_columns_in_order() -> None:
+    frame = read(NUMBERS, anything=TWO).data
+
+    assert frame.to_dict("list") == {"x": [1, 3], "y": [2, 4]}
+    assert [str(dtype) for dtype in frame.dtypes] == ["float64", "float32"]
+
+
+def test_an_optional_column_may_be_left_out() -> None:
+    assert read(NUMBERS, x=np.array([1.5])).data.to_dict("list") == {"x": [1.5]}
+
+
+def test_the_tensor_of_a_tensor_signature_may_have_any_name_and_width() -> None:
+    array = read(UNNAMED, anything=TWO.astype("int8")).data
+
+    assert (array.tolist(), array.dtype) == (TWO.tolist(), np.dtype("float64"))
+
+
+def test_named_tensors_are_handed_over_by_name() -> None:
+    arrays = read(NAMED, weight=np.array([1, 2]), points=TWO).data
+
+    assert {name: array.dtype.name for name, array in arrays.items()} == {
+        "weight": "int64",
+        "points": "float32",
+    }
+
+
+def test_tensors_that_are_missing_or_too_many_are_told() -> None:
+    with pytest.raises(BadRequest, match="Missing tensors: weight"):
+        read(NAMED, points=TWO)
+    with pytest.raises(BadRequest, match="takes one tensor"):
+        read(UNNAMED, a=TWO, b=TWO)
+
+
+def test_without_a_signature_a_model_gets_what_was_sent() -> None:
+    assert read(None, a=TWO).data is TWO
+    assert set(read(None, a=TWO, b=TWO).data) == {"a", "b"}
+
+
+def test_only_the_models_own_parameters_reach_it() -> None:
+    schema = ParamSchema([ParamSpec("times", DataType.long, 1)])
+    assert read(NUMBERS, schema, x=np.array([1.5])).params == {"times": 2}
+
+
+@pytest.mark.parametrize(
+    ("predictions", "named"),
+    [
+        (["yes", "no"], {OUTPUT: ["yes", "no"]}),
+        (np.array([[0.25, 0.75]]), {OUTPUT: [[0.25, 0.75]]}),
+        (pd.Series([1, 2], name="n"), {OUTPUT: [1, 2]}),
+        (pd.DataFrame({"a": [1], "b": ["x"]}), {"a": [1], "b": ["x"]}),
+        ({"a": np.array([1]), "b": 2.5}, {"a": [1], "b": [2.5]}),
+        (np.float64(2), {OUTPUT: [2]}),
+    ],
+)
+def test_whatever_a_model_returns_becomes_named_tensors(
+    predictions: Any, named: dict[str, Any]
+) -> None:
+    assert {name: array.tolist() for name, array in outputs(predictions, None).items()} == named
+
+
+@pytest.mark.parametrize("predictions", [[[1], [1, 2]], np.array([1j])])
+def test_what_no_tensor_holds_is_the_servers_error(predictions: Any) -> None:
+    with pytest.raises(InternalError, match="no tensor"):
+        outputs(predictions, None)
+
+
+def test_an_output_has_the_name_and_width_of_the_signature() -> None:
+    schema = Schema([ColSpec(DataType.float, "share")])
+
+    (named,) = outputs([0.5], schema).items()
+
+    assert (named[0], named[1].dtype.name) == ("share", "float32")
+
+
+def test_the_inputs_are_described_as_the_signature_has_them() -> None:
+    assert describe_inputs(NUMBERS) == [
+        {"name": "x", "datatype": "FP64", "shape": [-1, 1]},
+        {"name": "y", "datatype": "FP32", "shape": [-1, 1]},
+    ]
+    assert describe_inputs(NAMED)[0] == {"name": "points", "datatype": "FP32", "shape": [-1, 2]}
+    assert describe_inputs(UNNAMED)[0]["name"] == "input-0"
+    assert describe_inputs(None) == []

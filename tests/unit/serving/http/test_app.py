@@ -1,0 +1,449 @@
+"""HTTP as clients meet it, driven through RSGI."""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from terna.contracts.scoring import Rows
+from terna.predictor.predictor import LoadedModel, Predicted
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.http.app import App
+from terna.serving.http.mlflow_routes import MANY_BYTES, Handlers
+from terna.serving.http.response import Answer
+from terna.serving.logs import Line, RequestLog
+from terna.settings import Serving
+from tests.rsgi import Answered, Client, Protocol
+from tests.unit.workshop import COLUMNS, NAME, Server2, Workshop
+
+MAX_BODY = 100_000
+JSON = {"content-type": "application/json"}
+NAMES = {"x-model-name": NAME, "x-model-version": "1", "x-model-path": "pyfunc"}
+CUSTOMER = "Ada-Lovelace-0815"
+"""A value that no answer and no log may hold."""
+
+
+@dataclass
+class Server(Client):
+    slot: Slot
+
+    def invoke(self, body: bytes, headers: dict[str, str] | None = None) -> Answered:
+        return self.ask("POST", "/invocations", body, JSON if headers is None else headers)
+
+    def label(self, **document: Any) -> Answered:
+        return self.invoke(json.dumps(document).encode())
+
+
+@pytest.fixture
+def empty(server: Server2) -> Iterator[Server]:
+    """A server without a model."""
+    handlers = Handlers(server.slot, Serving(threads=2))
+    yield Server(App(handlers, server.loader, MAX_BODY), server.slot)
+    handlers.close()
+
+
+@pytest.fixture
+def client(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
+    empty.slot.swap(workshop.load(tmp_path / "model"))
+    return empty
+
+
+def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
+    answer = client.label(inputs=workshop.rows())
+
+    labels = client.slot.take().predict(Rows(workshop.rows()))
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"predictions": labels}
+    assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
+
+
+def test_nan_as_python_clients_write_it(client: Server) -> None:
+    answer = client.invoke(b'{"inputs": [[NaN, NaN, 3, true], [null, null, 3, true]]}')
+
+    assert answer.status == 200
+    first, second = json.loads(answer.body)["predictions"]
+    assert first == second
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health"])
+def test_healthy_as_soon_as_there_is_a_model(
+    empty: Server, workshop: Workshop, tmp_path: Path, path: str
+) -> None:
+    status, code, message = empty.get(path).error
+    assert (status, code) == (503, "TEMPORARILY_UNAVAILABLE")
+    assert "promote a version" in message
+
+    empty.slot.swap(workshop.load(tmp_path / "model"))
+
+    assert empty.get(path).status == 200
+
+
+def test_the_version_route_says_mlflows(client: Server) -> None:
+    answer = client.get("/version")
+
+    assert (answer.status, answer.body) == (200, b"3.17.2")
+    assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
+
+
+GOOD = [120.5, "basic", 3, True]
+ONE_FORM = (
+    "The body must hold exactly one of the keys"
+    " 'dataframe_split', 'dataframe_records', 'inputs', 'instances'"
+)
+
+
+BAD, INVALID = "BAD_REQUEST", "INVALID_PARAMETER_VALUE"
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "message"),
+    [
+        (
+            {"dataframe_records": [{"plan": CUSTOMER, "vip": True}]},
+            INVALID,
+            "Missing columns: minutes, calls.",
+        ),
+        (
+            {"inputs": [GOOD, [CUSTOMER]]},
+            INVALID,
+            "Row 1 has 1 values, and the model takes 4: minutes, plan, calls, vip.",
+        ),
+        ({"inputs": [[CUSTOMER, *GOOD[1:]]]}, BAD, "Row 0: 'minutes' must be a number or null."),
+        ({"inputs": [[*GOOD[:2], CUSTOMER, True]]}, BAD, "Row 0: 'calls' must be a whole number."),
+        ({"inputs": [[1.5, [CUSTOMER], 3, True]]}, BAD, "Row 0: 'plan' must be text or null."),
+        (
+            {"dataframe_split": {"columns": COLUMNS, "data": [GOOD, [CUSTOMER]]}},
+            BAD,
+            "Row 1 has 1 values for 4 columns.",
+        ),
+        (
+            {"inputs": [GOOD], "instances": [[CUSTOMER]]},
+            BAD,
+            f"{ONE_FORM}; it has several ('inputs', 'instances').",
+        ),
+        ({CUSTOMER: [GOOD]}, BAD, f"{ONE_FORM}; it has none."),
+    ],
+)
+def test_rows_that_the_model_does_not_take(
+    client: Server,
+    caplog: pytest.LogCaptureFixture,
+    document: dict[str, Any],
+    code: str,
+    message: str,
+) -> None:
+    assert client.label(**document).error == (400, code, message)
+    assert CUSTOMER not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        f'{{"inputs": [[{CUSTOMER}]]}}'.encode(),
+        b'{"inputs": [[' + b"9" * 5000 + b"]]}",
+    ],
+)
+def test_a_body_that_is_not_json(client: Server, body: bytes) -> None:
+    assert client.invoke(body).error == (400, "BAD_REQUEST", "The body is not valid JSON.")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "says"),
+    [
+        (None, "Send one of the content types text/csv, application/json, application/vnd."),
+        ("Application/JSON", "Send one of the content types"),
+        (f"text/{CUSTOMER}", "Send one of the content types"),
+        ("application/json; charset=latin-1", "The scoring server only supports UTF-8"),
+        (f"application/json; who={CUSTOMER}", "without parameters other than charset"),
+    ],
+)
+def test_a_wrong_content_type_is_told_in_plain_text(
+    client: Server, content_type: str | None, says: str
+) -> None:
+    answer = client.invoke(
+        b'{"inputs": []}', {"content-type": content_type} if content_type else {}
+    )
+
+    assert (answer.status, answer.headers["content-type"]) == (415, "text/plain; charset=utf-8")
+    assert says in answer.body.decode()
+    assert CUSTOMER not in answer.body.decode()
+
+
+TOO_LARGE = (413, "BAD_REQUEST", "Send at most 100000 bytes at a time: fewer rows.")
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(client: Server) -> None:
+    protocol = Protocol([b" " * 1000] * 101)
+    headers = JSON | {"content-length": "100001"}
+
+    assert client.send("POST", "/invocations", protocol, headers).error == TOO_LARGE
+    assert protocol.read == 0
+
+
+def test_a_body_that_turns_out_too_large_is_read_no_further(client: Server) -> None:
+    protocol = Protocol([b" " * 1000] * 500)
+
+    assert client.send("POST", "/invocations", protocol, JSON).error == TOO_LARGE
+    assert protocol.read == 101
+
+
+@pytest.mark.parametrize("headers", [JSON, JSON | {"content-length": str(MAX_BODY)}])
+def test_a_body_as_large_as_allowed(client: Server, headers: dict[str, str]) -> None:
+    body = json.dumps({"inputs": [GOOD]}).encode()
+
+    assert client.invoke(body + b" " * (MAX_BODY - len(body)), headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/invocation",
+        "/invocations/",
+        "/ping/../version",
+        f"/{CUSTOMER}",
+        "/v2/",
+        f"/v2/models/{CUSTOMER}/infer/more",
+        "/v2/models/churn/versions",
+        "/v2/models//infer",
+    ],
+)
+def test_an_unknown_path_is_not_repeated(client: Server, path: str) -> None:
+    answer = client.get(path)
+
+    said = json.loads(answer.body)
+    if path.startswith("/v2"):
+        assert set(said) == {"error"}
+    else:
+        assert said["error_code"] == "ENDPOINT_NOT_FOUND"
+        assert said["message"].startswith("There is no such path: ask one of /invocations, /ping,")
+    assert answer.status == 404
+    assert CUSTOMER not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/invocations", "POST"),
+        ("PUT", "/invocations", "POST"),
+        ("POST", "/ping", "GET"),
+        ("HEAD", "/ping", "GET"),
+        ("DELETE", "/version", "GET"),
+        ("POST", "/docs", "GET"),
+        ("POST", "/v2", "GET"),
+        ("GET", "/v2/models/churn/infer", "POST"),
+        ("POST", "/v2/models/churn", "GET"),
+    ],
+)
+def test_a_wrong_method_is_told_which_is_right(
+    client: Server, method: str, path: str, allowed: str
+) -> None:
+    answer = client.ask(method, path, b"{}", JSON)
+
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+    assert f"This path answers {allowed} only." in answer.body.decode()
+
+
+def test_without_a_model_a_request_is_told_to_come_back(empty: Server) -> None:
+    status, code, _ = empty.label(inputs=[GOOD]).error
+
+    assert (status, code) == (503, "TEMPORARILY_UNAVAILABLE")
+
+
+class FailingInside(LoadedModel):
+    """Something of ours fails and says on which value."""
+
+    def answer(self, *sent: Any) -> Predicted:
+        raise LookupError(sent)
+
+
+@pytest.fixture
+def failing(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
+    empty.slot.swap(workshop.load_as(FailingInside, tmp_path / "failing"))
+    return empty
+
+
+def test_an_unexpected_failure_tells_nobody_a_customers_value(
+    failing: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = failing.label(inputs=[[1.5, CUSTOMER, 3, True]])
+
+    assert answer.error == (500, "INTERNAL_ERROR", "The server failed on this request.")
+    assert caplog.messages == ["unexpected LookupError"]
+    assert CUSTOMER not in caplog.text
+
+
+def test_a_model_that_fails_tells_nobody_a_customers_value(
+    client: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(frame: Any, **_: Any) -> None:
+        raise ValueError(f"cannot convert {frame.iloc[0, 1]}")
+
+    monkeypatch.setattr(client.slot.take().original.model, "predict", fail)
+
+    answer = client.label(inputs=[[1.5, CUSTOMER, 3, True]])
+
+    assert answer.error == (400, "BAD_REQUEST", "The model failed on these rows.")
+    assert caplog.messages == ["the model failed: ValueError"]
+    assert CUSTOMER not in caplog.text
+
+
+def test_one_failure_does_not_spoil_the_next_request(client: Server) -> None:
+    assert client.invoke(b"{").status == 400
+    assert client.label(inputs=[GOOD]).status == 200
+
+
+def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Server2) -> None:
+    version = server.promote()
+    server.look()
+    server.registry.reachable = False
+    server.restart()
+    handlers = Handlers(server.slot, Serving(threads=2))
+    client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
+    before = set(threading.enumerate())
+
+    loop = asyncio.new_event_loop()
+    client.app.__rsgi_init__(loop)
+    answer = client.label(inputs=[GOOD])
+    client.app.__rsgi_del__(loop)
+    loop.close()
+
+    assert (answer.status, answer.headers["x-model-version"]) == (200, str(version.number))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture
+def lines() -> list[Line]:
+    return []
+
+
+@pytest.fixture
+def logged(client: Server, lines: list[Line], monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server whose request log is a list."""
+    log = RequestLog()
+    monkeypatch.setattr(log, "add", lines.append)
+    monkeypatch.setattr(client.app, "_log", log)
+    return client
+
+
+def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was_sent(
+    logged: Server, lines: list[Line]
+) -> None:
+    sent = json.dumps({"inputs": [[1.5, CUSTOMER, 3, True]] * 2}).encode()
+    answers = [
+        logged.invoke(sent, JSON | {"x-request-id": "order-4711.a"}),
+        logged.ask("POST", f"/v2/models/{CUSTOMER}/infer", b"{}", JSON),
+        logged.ask(CUSTOMER, f"/{CUSTOMER}"),
+    ]
+
+    told = [(line.method, line.route, line.status, line.rows, line.version) for line in lines]
+    assert told == [
+        ("POST", "/invocations", 200, 2, 1),
+        ("POST", "/v2/models/{name}/infer", 404, 0, 0),
+        ("other", "other", 404, 0, 0),
+    ]
+    assert [line.request_id for line in lines] == [a.headers["x-request-id"] for a in answers]
+    assert lines[0].request_id == "order-4711.a"
+    assert (lines[0].bytes_in, lines[0].bytes_out) == (len(sent), len(answers[0].body))
+    assert CUSTOMER not in json.dumps(msgspec.to_builtins(lines))
+
+
+@pytest.mark.parametrize("given", ["", "short", CUSTOMER * 10, "a b c d e f", 'x"},{"injected'])
+def test_a_request_without_a_proper_id_gets_one(client: Server, given: str) -> None:
+    ids = {
+        client.invoke(b"{", JSON | {"x-request-id": given}).headers["x-request-id"] for _ in "ab"
+    }
+
+    assert len(ids) == 2
+    assert given not in ids
+
+
+def test_overload_is_refused_at_once_and_says_when_to_come_back(
+    server: Server2, workshop: Workshop, tmp_path: Path
+) -> None:
+    server.slot.swap(workshop.load(tmp_path / "model"))
+    handlers = Handlers(server.slot, Serving(threads=1, waiting=0))
+    client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
+    go_on = threading.Event()
+    handlers._few._threads.submit(go_on.wait, 10)
+    assert handlers._few._places.acquire(blocking=False)
+
+    answer = client.label(inputs=[GOOD])
+    go_on.set()
+    handlers.close()
+
+    assert answer.error[:2] == (503, "TEMPORARILY_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_prediction_that_takes_too_long_is_answered_504(
+    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = workshop.load(tmp_path / "model")
+    go_on = threading.Event()
+    monkeypatch.setattr(model, "answer", lambda *_: go_on.wait(10))
+    server.slot.swap(model)
+    handlers = Handlers(server.slot, Serving(timeout=0.05))
+
+    answer = Server(App(handlers, server.loader, MAX_BODY), server.slot).label(inputs=[GOOD])
+    go_on.set()
+    handlers.close()
+
+    assert answer.error == (504, "DEADLINE_EXCEEDED", "Request processing time exceeded limit")
+
+
+def test_many_rows_keep_no_single_row_waiting(
+    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = workshop.load(tmp_path / "model")
+    answer, go_on = model.answer, threading.Event()
+
+    def wait_if_large(content_type: str, body: bytes) -> Any:
+        return answer(content_type, body) if len(body) < MANY_BYTES else go_on.wait(10)
+
+    monkeypatch.setattr(model, "answer", wait_if_large)
+    server.slot.swap(model)
+    handlers = Handlers(server.slot, Serving(threads=1))
+
+    async def ask() -> Answer:
+        large = b" " * MANY_BYTES
+        waiting = [
+            asyncio.create_task(handlers.invocations("application/json", large)) for _ in range(5)
+        ]
+        await asyncio.sleep(0)
+        try:
+            body = json.dumps({"inputs": [GOOD]}).encode()
+            return await asyncio.wait_for(handlers.invocations("application/json", body), 5)
+        finally:
+            go_on.set()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert asyncio.run(ask()).status == 200
+    handlers.close()
+
+
+def test_metrics_tell_what_was_asked(client: Server) -> None:
+    def count(page: Answered) -> float:
+        sample = 'terna_requests_total{route="/invocations",status="200"}'
+        found = re.search(rf"^{re.escape(sample)} (\S+)$", page.body.decode(), re.MULTILINE)
+        return float(found[1]) if found else 0
+
+    before = count(client.get("/metrics"))
+    client.label(inputs=[GOOD])
+    page = client.get("/metrics")
+
+    assert count(page) == before + 1
+    assert page.headers["content-type"].startswith("text/plain; version=")
+    for name in ("request_seconds_bucket", "rows_bucket", "requests_in_flight", "swaps_total"):
+        assert f"terna_{name}" in page.body.decode()

@@ -1,0 +1,191 @@
+"""The Open Inference Protocol's routes, driven through RSGI."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terna.predictor.predictor import FEW_ROWS
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.http.app import App
+from terna.serving.http.mlflow_routes import Handlers
+from terna.settings import Serving
+from tests.rsgi import Answered, Client
+from tests.unit.workshop import COLUMNS, NAME, Direct, NoWatcher, Workshop
+
+CUSTOMER = "Ada-Lovelace-0815"
+INFER = f"/v2/models/{NAME}/infer"
+DATATYPES = dict(zip(COLUMNS, ("FP64", "BYTES", "INT64", "BOOL"), strict=True))
+
+
+@pytest.fixture
+def slot() -> Slot:
+    return Slot()
+
+
+@pytest.fixture
+def client(slot: Slot) -> Iterator[Client]:
+    handlers = Handlers(slot, Serving(threads=2))
+    yield Client(App(handlers, NoWatcher(), max_body=1_000_000))
+    handlers.close()
+
+
+@pytest.fixture(params=["pyfunc", "compiled"])
+def program(
+    request: pytest.FixtureRequest, slot: Slot, workshop: Workshop, tmp_path: Path
+) -> Direct | None:
+    """A model in the slot, with and without a program."""
+    program = workshop.program() if request.param == "compiled" else None
+    slot.swap(workshop.load(tmp_path / "model", program=program))
+    return program
+
+
+def inputs(rows: list[list[Any]], **datatypes: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "datatype": (DATATYPES | datatypes)[name],
+            "shape": [len(rows), 1],
+            "data": [row[i] for row in rows],
+        }
+        for i, name in enumerate(COLUMNS)
+    ]
+
+
+def said(answer: Answered) -> Any:
+    return json.loads(answer.body)
+
+
+def labels(client: Client, rows: list[list[Any]]) -> list[str]:
+    """What the scoring protocol answers."""
+    predictions: list[str] = said(client.post("/invocations", {"inputs": rows}))["predictions"]
+    return predictions
+
+
+@pytest.mark.parametrize("count", [1, FEW_ROWS, FEW_ROWS + 1, 160])
+def test_the_labels_are_those_of_the_scoring_protocol(
+    client: Client, program: Direct | None, workshop: Workshop, count: int
+) -> None:
+    rows = workshop.rows()[:count]
+
+    answer = client.post(INFER, {"inputs": inputs(rows), "id": "42"})
+
+    path = "compiled" if program else "pyfunc"
+    assert said(answer) == {
+        "model_name": NAME,
+        "model_version": "1",
+        "id": "42",
+        "outputs": [
+            {
+                "name": "output-0",
+                "datatype": "BYTES",
+                "shape": [count],
+                "data": labels(client, rows),
+            }
+        ],
+    }
+    assert (answer.status, answer.headers["x-model-path"]) == (200, path)
+
+
+@pytest.mark.usefixtures("program")
+def test_numbers_of_another_width_are_taken(client: Client, workshop: Workshop) -> None:
+    rows = [row for row in workshop.rows() if row[0] is not None][:40]
+    halves = [[float(round(row[0])), *row[1:]] for row in rows]
+
+    answer = client.post(INFER, {"inputs": inputs(halves, minutes="FP32", calls="INT8")})
+
+    assert said(answer)["outputs"][0]["data"] == labels(client, halves)
+
+
+def test_a_model_is_ready_and_described_by_name_and_version(
+    client: Client, program: Direct | None
+) -> None:
+    for path in (f"/v2/models/{NAME}", f"/v2/models/{NAME}/versions/1"):
+        answer = client.get(path)
+        assert said(client.get(f"{path}/ready")) == {"name": NAME, "ready": True}
+        assert {t["name"]: t["datatype"] for t in said(answer)["inputs"]} == DATATYPES
+        assert said(answer)["parameters"]["path"] == answer.headers["x-model-path"]
+        assert said(answer)["parameters"]["path"] == ("compiled" if program else "pyfunc")
+    assert said(client.get("/v2/models")) == {"models": [NAME]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v2/models/{CUSTOMER}",
+        f"/v2/models/{CUSTOMER}/ready",
+        f"/v2/models/{NAME}/versions/{CUSTOMER}",
+        f"/v2/models/{NAME}/versions/2/ready",
+    ],
+)
+@pytest.mark.usefixtures("program")
+def test_another_model_or_version_is_not_here(client: Client, path: str) -> None:
+    answer = client.get(path)
+
+    assert (answer.status, set(said(answer))) == (404, {"error"})
+    assert CUSTOMER not in answer.body.decode()
+
+
+def test_without_a_model_the_server_lives_but_is_not_ready(client: Client) -> None:
+    assert said(client.get("/v2/health/live")) == {"live": True}
+    assert said(client.get("/v2"))["extensions"] == ["binary_tensor_data"]
+    assert said(client.get("/v2/models")) == {"models": []}
+    for answer in (
+        client.get("/v2/health/ready"),
+        client.get(f"/v2/models/{NAME}"),
+        client.get(f"/v2/models/{NAME}/ready"),
+        client.post(INFER, {"inputs": []}),
+    ):
+        assert (answer.status, set(said(answer))) == (503, {"error"})
+
+
+GOOD = [[120.5, "basic", 3, True]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (inputs(GOOD)[:2], "Missing columns: calls, vip."),
+        ([*inputs(GOOD)[:3], inputs(GOOD * 2)[3]], "The columns must be tensors of one length."),
+        (
+            [
+                {"name": "minutes", "datatype": "FP64", "shape": [1, 2], "data": [1, 2]},
+                *inputs(GOOD)[1:],
+            ],
+            "The column 'minutes' must be a tensor of shape [n] or [n, 1].",
+        ),
+        (
+            inputs([[CUSTOMER, *GOOD[0][1:]]], minutes="BYTES"),
+            "Row 0: 'minutes' must be a number or null.",
+        ),
+        (inputs([[1.5, "basic", CUSTOMER, True]]), "Input 2 holds a value that is not"),
+        ({CUSTOMER: 1}, "The body must be an object with 'inputs'"),
+    ],
+)
+@pytest.mark.usefixtures("program")
+def test_tensors_that_do_not_fit_are_refused_in_one_line(
+    client: Client, caplog: pytest.LogCaptureFixture, sent: Any, says: str
+) -> None:
+    answer = client.post(INFER, {"inputs": sent})
+
+    assert answer.status == 400
+    assert says in said(answer)["error"]
+    assert CUSTOMER not in answer.body.decode() + caplog.text
+
+
+@pytest.mark.usefixtures("program")
+def test_compressed_tensors_are_refused(client: Client) -> None:
+    answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
+
+    assert (answer.status, set(said(answer))) == (415, {"error"})
+
+
+@pytest.mark.usefixtures("program")
+def test_a_column_too_many_is_ignored(client: Client) -> None:
+    more = {"name": CUSTOMER, "datatype": "BYTES", "shape": [1], "data": [CUSTOMER]}
+
+    answer = client.post(INFER, {"inputs": [*inputs(GOOD), more]})
+
+    assert said(answer)["outputs"][0]["data"] == labels(client, GOOD)

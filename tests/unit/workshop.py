@@ -1,0 +1,243 @@
+"""Real signed model directories, and server 2 around a registry in memory."""
+
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import FixedThresholdClassifier
+
+from terna.contracts.scoring import Table
+from terna.contracts.version import Version
+from terna.predictor.predictor import LoadedModel, Program
+from terna.predictor.pyfunc_model import Original
+from terna.registry.registry import Registry
+from terna.security import signing
+from terna.serving.agent.reconciler import TAG, Watcher
+from terna.serving.agent.validator import Judge
+from terna.serving.cache.compiled_cache import Programs
+from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.endpoints.active_model import Slot
+from terna.serving.loader import Loader
+from terna.training import publish
+from terna.training.prepare import Features, inputs, pipeline
+from tests.fakes import MemoryRegistry
+
+NAME = "churn"
+COLUMNS = ("minutes", "plan", "calls", "vip")
+Change = Callable[[Path], object]
+Model = TypeVar("Model", bound=LoadedModel)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Makes signed model directories of a small forest, which is fitted once a session."""
+
+    folder: Path
+    customers: pd.DataFrame
+    """Raw features, shape (160, 4), with missing values: more rows than the reference holds."""
+
+    @property
+    def public_key(self) -> Path:
+        return self.folder / "signing.pub"
+
+    def rows(self) -> list[list[Any]]:
+        """The customers as a client sends them, in the signature's order."""
+        table = self.customers.astype(object)
+        return table.where(table.notna(), None).to_numpy().tolist()
+
+    def make(
+        self, place: Path, run_id: str = "run1", name: str = NAME, change: Change | None = None
+    ) -> Path:
+        """A signed directory in `place`; `change` edits it before it is signed."""
+        shutil.copytree(self.folder / "model", place)
+        about = place / "MLmodel"
+        text = about.read_text().replace("model: churn", f"model: {name}")
+        about.write_text(text.replace("run_id: run1", f"run_id: {run_id}"))
+        if change:
+            change(place)
+        signing.sign(place, self.folder / "signing.key")
+        return place
+
+    def load(
+        self, place: Path, change: Change | None = None, program: Program | None = None
+    ) -> LoadedModel:
+        """A loaded version 1 of the directory that `make` puts into `place`."""
+        return self.load_as(LoadedModel, place, change, program)
+
+    def load_as(
+        self,
+        kind: type[Model],
+        place: Path,
+        change: Change | None = None,
+        program: Program | None = None,
+        number: int = 1,
+    ) -> Model:
+        version = Version(NAME, number, "memory:/m-1", f"run{number}")
+        self.make(place, version.run_id, change=change)
+        return kind(version, lambda: Original.load(version, place), program)
+
+    def program(self) -> "Direct":
+        model = mlflow.pyfunc.load_model(str(self.folder / "model"))
+        return Direct(model.get_raw_model())
+
+
+class Direct:
+    """Stands for a compiled model: it asks the forest without MLflow, and counts what it takes."""
+
+    KINDS = ((float, int, type(None)), (str, type(None)), (int,), (bool,))
+    DTYPES = ("float64", "str", "int64", "bool")
+    names = COLUMNS
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.rows: list[int] = []
+        self.frames: list[int] = []
+
+    def predict_rows(self, rows: Table) -> list[Any] | None:
+        if not all(self._is_plain(row) for row in rows):
+            return None
+        self.rows.append(len(rows))
+        columns = zip(COLUMNS, zip(*rows, strict=True), self.DTYPES, strict=True)
+        return self._predict(pd.DataFrame({n: pd.Series(c, dtype=d) for n, c, d in columns}))
+
+    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
+        self.frames.append(len(frame))
+        return self._predict(frame)
+
+    def _is_plain(self, row: Sequence[Any]) -> bool:
+        typed = all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
+        return typed and all(abs(cell) < 2**53 for cell in row if isinstance(cell, (float, int)))
+
+    def _predict(self, frame: pd.DataFrame) -> list[Any]:
+        return self._model.predict(frame).tolist()  # type: ignore[no-any-return]
+
+
+def opened(folder: Path) -> Workshop:
+    """A workshop in an empty folder."""
+    signing.make_missing_keys(folder / "signing.key", folder / "signing.pub")
+    customers, labels = _customers()
+    features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
+    forest = RandomForestClassifier(5, max_depth=6, random_state=0)
+    model = FixedThresholdClassifier(
+        pipeline(features, forest, scaled=False),
+        threshold=0.4,
+        pos_label="yes",
+        response_method="predict_proba",
+    ).fit(inputs(customers, features), labels)
+    identity = {"model": NAME, "run_id": "run1", "model_id": "m-1"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, about pandas to come
+        publish.build(folder / "model", model, inputs(customers, features), identity, seed=0)
+    return Workshop(folder, customers)
+
+
+def _customers(count: int = 160) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "minutes": random.normal(100, 30, count),
+            "plan": random.choice(["basic", "extra"], count),
+            "calls": random.integers(0, 9, count),
+            "vip": random.random(count) < 0.3,
+        }
+    )
+    leaves = table["minutes"] + 10 * table["calls"] + 40 * table["vip"] > 150
+    table.loc[::7, "minutes"] = np.nan
+    table.loc[::11, "plan"] = None
+    return table.astype({"plan": "str"}), np.where(leaves, "yes", "no")
+
+
+class CountingRegistry(MemoryRegistry):
+    """Counts the downloads."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.downloads: list[int] = []
+
+    def download(self, version: Version, folder: Path) -> None:
+        self.downloads.append(version.number)
+        super().download(version, folder)
+
+
+class Server2:
+    """A registry in memory, its watcher, one worker's slot and loader; no thread unless started."""
+
+    def __init__(self, root: Path, workshop: Workshop) -> None:
+        self._root, self.workshop = root, workshop
+        self.registry = CountingRegistry(root / "registry")
+        self.folder = root / "serving"
+        self.programs = Programs(workshop.folder / "signing.key")
+        self.restart()
+
+    def restart(self, registry: Registry | None = None) -> None:
+        """All processes anew on the same machine."""
+        self.copies = self.worker()
+        judge = Judge(self.programs, slower=10)
+        self.watcher = Watcher(NAME, registry or self.registry, self.copies, judge.judge)
+        self.restart_worker()
+
+    def restart_worker(self) -> None:
+        self.slot = Slot()
+        self.loader = Loader(NAME, self.worker(), self.programs, self.slot)
+
+    def look(self) -> None:
+        """What happens every few seconds: the follower looks, then the worker."""
+        try:
+            self.watcher.look()
+        finally:
+            self.loader.look()
+
+    def worker(self) -> LocalCopies:
+        """The same copies as another worker process sees them."""
+        return LocalCopies(self.folder, self.workshop.public_key)
+
+    def register(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
+        """A signed version of this server's model; `name` is what the files claim to be."""
+        number = len(self.registry.versions.get(NAME, [])) + 1
+        run_id = run_id or f"run{number}"
+        made = self.workshop.make(self._root / f"made{number}-{run_id}", run_id, name, change)
+        return self.registry.register(NAME, made, f"m-{run_id}", run_id)
+
+    def promote(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
+        version = self.register(run_id, name, change)
+        self.registry.promote(version)
+        return version
+
+    def promote_tampered(self) -> Version:
+        version = self.promote()
+        tamper(self.registry.files(version))
+        return version
+
+    def tag(self, version: Version) -> str:
+        """What serving says of a version in the registry."""
+        return self.registry.tags.get((version.name, version.number), {}).get(TAG, "")
+
+    def kept(self) -> set[int]:
+        """The numbers of the versions whose copies are on disk."""
+        copies = (f for f in self.folder.glob("*/*") if f.is_dir())
+        return {int(f.name.partition("-")[0]) for f in copies if not f.name.startswith(".")}
+
+    def unfinished(self) -> list[Path]:
+        return [f for f in self.folder.rglob("*") if ".part" in f.name]
+
+
+class NoWatcher:
+    """For servers whose model is put into the slot by hand."""
+
+    def look(self) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def tamper(model: Path) -> None:
+    with (model / "model.skops").open("ab") as file:
+        file.write(b"!")
