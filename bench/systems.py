@@ -17,7 +17,7 @@ from bench.peers import venv
 from bench.stage import Model, Stage
 from bench.wrk import Load
 from terna.errors import TernaError
-from terna.processes import Process, free_port
+from terna.processes import Process, free_port, terna_command
 from terna.settings import Settings
 
 CHECKED = 200
@@ -88,11 +88,13 @@ class BehindDoor(System):
 def serving(
     stage: Stage, model: Model, label: str, workers: int = 1, compiled: bool = True
 ) -> Iterator[System]:
-    """`terna serving` without nginx, not waited for; `label` names its local copies and its log."""
+    """`terna serve` without nginx, not waited for; `label` names its local copies and its log."""
     port = _any_port()
     settings = _serving_settings(stage, model, label, port, workers, compiled)
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
-    with _running(stage, "serving", label, settings.environment()) as process:
+    with _running(
+        stage, "serving", label, settings.environment(), terna_command("serve")
+    ) as process:
         yield System("terna" if compiled else "pyfunc", model, process, port, url, trust)
 
 
@@ -164,7 +166,7 @@ def _running(
     name: str,
     label: str,
     environment: Mapping[str, str],
-    command: Sequence[str] = (),
+    command: Sequence[str],
 ) -> Iterator[Process]:
     process = Process(name, environment, stage.root / f"logs/{label}.log", command)
     try:
@@ -201,8 +203,8 @@ def _serving_settings(
         "model": model.name,
         "port": port,
         "workers": workers,
-        "compiled": compiled,
-        "folder": stage.root / "serving" / label,
+        "compile": compiled,
+        "cache_dir": stage.root / "serving" / label,
     }
     return replace(stage.settings, serving=stage.settings.serving.model_copy(update=changes))
 

@@ -30,7 +30,7 @@ services:
     environment:
       TERNA_SERVING_MODEL: {NAME}
       TERNA_SERVING_WORKERS: {WORKERS}
-      TERNA_SERVING_POLL: {POLL}
+      TERNA_SERVING_POLL_SECONDS: {POLL}
   erp:
     environment: {{TERNA_ERP_RATE: 1000000, TERNA_ERP_BURST: 1000000}}
 """
@@ -95,14 +95,14 @@ STACKS = {"embedded": embedded, "compose": compose}
 
 
 def _in_haste(stage: Stage) -> Stage:
-    serving = stage.settings.serving.model_copy(update={"poll": POLL})
+    serving = stage.settings.serving.model_copy(update={"poll_seconds": POLL})
     return replace(stage, settings=replace(stage.settings, serving=serving))
 
 
 def _settings(stack: "ComposeStack", root: Path) -> Settings:
     """Training on this machine, with the keys of the replica's server 1."""
     changes = {
-        "folder": root / "training",
+        "workspace_dir": root / "training",
         "signing_key": stack.root / "secrets/training/signing.key",
         "signing_public_key": stack.root / "certs/training/signing.pub",
     }

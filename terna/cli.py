@@ -216,7 +216,7 @@ def promote(
 
 
 @app.command(rich_help_panel=SERVERS)
-def tracking() -> None:
+def track() -> None:
     """Run the MLflow tracking server and registry."""
     from terna.processes import check_free
     from terna.tracking.server import serve
@@ -227,7 +227,7 @@ def tracking() -> None:
 
 
 @app.command(rich_help_panel=SERVERS)
-def serving() -> None:
+def serve() -> None:
     """Run the serving server, which follows the registry."""
     from terna.processes import check_free
     from terna.serving import logs
@@ -240,7 +240,7 @@ def serving() -> None:
 
 
 @app.command(rich_help_panel=SERVERS, hidden=True)
-def follow() -> None:
+def agent() -> None:
     """Follow the registry on behalf of the serving server, which starts this."""
     from terna.serving import logs
     from terna.serving.agent import agent
@@ -251,23 +251,23 @@ def follow() -> None:
 
 
 @app.command(rich_help_panel=SERVERS)
-def check() -> None:
+def healthcheck() -> None:
     """Ask the registry something that it answers only when it works."""
     from terna.registry.registry import MLflowRegistry, connect
 
     MLflowRegistry(connect(Settings.load().tracking)).check()
 
 
-@app.command(rich_help_panel=SERVERS, hidden=True)
-def stores() -> None:
+@app.command("init-stores", rich_help_panel=SERVERS, hidden=True)
+def init_stores() -> None:
     """Make and upgrade what the tracking server keeps its things in."""
     from terna.tracking.stores import make_ready
 
     make_ready(Settings.load().tracking)
 
 
-@app.command(rich_help_panel=SERVERS, hidden=True)
-def keys(certs: Path, secrets: Path) -> None:
+@app.command("init-secrets", rich_help_panel=SERVERS, hidden=True)
+def init_secrets(certs: Path, secrets: Path) -> None:
     """Make the replica's certificates, keys and passwords where they are missing."""
     from terna.security.secrets import make_all_missing
 

@@ -16,21 +16,23 @@ STOP_SECONDS = 25
 START_SECONDS = 90
 
 
-class Process:
-    """One server as a process group of its own, its output in a log file.
+def terna_command(*arguments: str) -> list[str]:
+    """Return the command line of `terna …` with this process's own Python."""
+    return [sys.executable, "-m", "terna", *arguments]
 
-    `command` is `terna NAME` where none is given.
-    """
+
+class Process:
+    """One server as a process group of its own, its output in a log file."""
 
     def __init__(
-        self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str] = ()
+        self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str]
     ) -> None:
         self.name = name
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                command or [sys.executable, "-m", "terna", name],
+                command,
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -40,7 +40,7 @@ class Tracking(BaseSettings):
     ca: Path = Path("certs/ca.crt")
     """The CA that its clients verify it with."""
 
-    timeout: float = Field(default=10, gt=0)
+    timeout_seconds: float = Field(default=10, gt=0)
     """Seconds that a client waits for one answer before it gives up."""
 
     user: str = ""
@@ -55,16 +55,16 @@ class Tracking(BaseSettings):
     port: int = Field(default=5000, ge=1, le=65535)
     """The port to listen on."""
 
-    backend_store: str = Field(default="sqlite:///.terna/tracking/mlflow.db", repr=False)
+    backend_store_uri: str = Field(default="sqlite:///.terna/tracking/mlflow.db", repr=False)
     """Where runs and the registry live: `sqlite:///…` or `postgresql://…`."""
 
-    login_store: str = Field(default="", repr=False)
+    auth_database_uri: str = Field(default="", repr=False)
     """Where logins live: a database of their own. Empty: the server asks for none."""
 
-    logins: Path = Path("secrets/tracking/logins")
+    logins_dir: Path = Path("secrets/tracking/logins")
     """The passwords of the logins that Terna itself needs: a file each, named as the user."""
 
-    artifacts: str = ".terna/tracking/artifacts"
+    artifacts_destination: str = ".terna/tracking/artifacts"
     """Where artifacts live: a folder or `s3://…`."""
 
     allowed_hosts: str = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
@@ -82,7 +82,7 @@ class Training(BaseSettings):
 
     model_config = _group("TERNA_TRAINING_")
 
-    folder: Path = Path(".terna/training")
+    workspace_dir: Path = Path(".terna/training")
     """Where each phase leaves what the next one reads, a folder per model."""
 
     experiment: str = "terna"
@@ -97,7 +97,7 @@ class Training(BaseSettings):
     seed: int = 0
     """The seed of every random choice: the same table gives the same model."""
 
-    studies: str = Field(default="", repr=False)
+    optuna_storage: str = Field(default="", repr=False)
     """A database URL where Optuna keeps its studies: an interrupted search goes on from there."""
 
     signing_key: Path = Path("secrets/training/signing.key")
@@ -127,28 +127,28 @@ class Serving(BaseSettings):
     threads: int = Field(default=2, ge=1)
     """Predictions that one worker computes at a time, and one of many rows beside them."""
 
-    waiting: int = Field(default=64, ge=0)
+    max_queue: int = Field(default=64, ge=0)
     """How many more may wait for that; what comes then is answered 503 at once."""
 
-    timeout: float = Field(default=25, gt=0)
+    timeout_seconds: float = Field(default=25, gt=0)
     """Seconds after which a prediction is answered 504; the door waits for 30."""
 
-    drain: int = Field(default=20, ge=1)
+    drain_seconds: int = Field(default=20, ge=1)
     """Seconds that requests have to end when the server is told to stop."""
 
-    folder: Path = Path(".terna/serving")
+    cache_dir: Path = Path(".terna/serving")
     """The verified local copies of the model versions served."""
 
-    poll: float = Field(default=2, gt=0)
+    poll_seconds: float = Field(default=2, gt=0)
     """Seconds between two looks at the registry."""
 
-    slower: float = Field(default=10, ge=0)
+    max_slowdown: float = Field(default=10, ge=0)
     """How many times slower than its predecessor a new version may be; 0 for any."""
 
-    compiled: bool = True
+    compile: bool = True
     """Whether models are compiled; if not, every version is answered by pyfunc."""
 
-    max_body: int = Field(default=10_000_000, ge=1)
+    max_body_bytes: int = Field(default=10_000_000, ge=1)
     """The largest request body, in bytes; a larger one is answered 413."""
 
     verify_key: Path = Path("certs/serving/signing.pub")
@@ -172,7 +172,7 @@ class Erp(BaseSettings):
     ca: Path = Path("certs/ca.crt")
     """The CA that the endpoint is verified with."""
 
-    timeout: float = Field(default=10, gt=0)
+    timeout_seconds: float = Field(default=10, gt=0)
     """Seconds to wait for an answer."""
 
 

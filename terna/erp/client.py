@@ -38,7 +38,7 @@ class Labels:
 
     def __init__(self, erp: Erp) -> None:
         self._endpoint = erp.endpoint
-        self._client = httpx.Client(verify=_trusting(erp.ca), timeout=erp.timeout)
+        self._client = httpx.Client(verify=_trusting(erp.ca), timeout=erp.timeout_seconds)
 
     def __enter__(self) -> Self:
         return self

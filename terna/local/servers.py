@@ -6,7 +6,7 @@ from typing import Self
 
 from terna.erp.client import Labels
 from terna.errors import TernaError
-from terna.processes import Process, free_port
+from terna.processes import Process, free_port, terna_command
 from terna.progress import Reporter
 from terna.registry.registry import MLflowRegistry, connect
 from terna.security import signing
@@ -14,6 +14,7 @@ from terna.security.ca import Service, make_missing
 from terna.settings import Erp, Settings, Tracking
 
 LOCAL = ("localhost", "127.0.0.1")
+COMMANDS = {"tracking": "track", "serving": "serve"}
 CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
 
 
@@ -30,15 +31,15 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             uri=f"https://localhost:{tracking_port}",
             ca=certs / "ca.crt",
             port=tracking_port,
-            backend_store=f"sqlite:///{state}/tracking/mlflow.db",
-            artifacts=str(state / "tracking/artifacts"),
+            backend_store_uri=f"sqlite:///{state}/tracking/mlflow.db",
+            artifacts_destination=str(state / "tracking/artifacts"),
             certificate=certs / "tracking/tls.crt",
             key=secrets / "tracking/tls.key",
-            logins=secrets / "tracking/logins",
+            logins_dir=secrets / "tracking/logins",
         ),
         training=defaults.training.model_copy(
             update={
-                "folder": state / "training",
+                "workspace_dir": state / "training",
                 "signing_key": secrets / "training/signing.key",
                 "signing_public_key": certs / "training/signing.pub",
             }
@@ -47,7 +48,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             update={
                 "port": serving_port,
                 "model": model or defaults.serving.model,
-                "folder": state / "serving",
+                "cache_dir": state / "serving",
                 "verify_key": certs / "serving/signing.pub",
                 "certificate": certs / "serving/tls.crt",
                 "key": secrets / "serving/tls.key",
@@ -115,7 +116,8 @@ class Replica:
     def start(self, name: str) -> None:
         """Start a server that is not up; does not wait for it."""
         log = self._logs / f"{name}.log"
-        self._processes[name] = Process(name, self.settings.environment(), log)
+        command = terna_command(COMMANDS[name])
+        self._processes[name] = Process(name, self.settings.environment(), log, command)
 
     def wait(self, name: str) -> None:
         """Return when the server answers."""

@@ -47,7 +47,7 @@ def tell(story: Story, settings: Settings, console: Console) -> None:
         f" {len(answer.labels)} customers over HTTPS in {story.seconds['labels']:.1f} s.\n",
         highlight=False,
     )
-    report = settings.training.folder / answer.model / "explore.html"
+    report = settings.training.workspace_dir / answer.model / "explore.html"
     for line in (
         f"EDA report  {_short(report)}",
         f"MLflow UI   {settings.tracking.uri}  (trust {_short(settings.tracking.ca)} first)",

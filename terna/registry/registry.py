@@ -159,7 +159,7 @@ def connect(tracking: Tracking) -> MlflowClient:
     """
     os.environ |= {
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(tracking.ca.absolute()),
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(tracking.timeout))),
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(tracking.timeout_seconds))),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",

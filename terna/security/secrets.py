@@ -105,9 +105,9 @@ def _make_passwords(secrets: Path) -> None:
 def _hand_out(secrets: Path) -> None:
     """Each caller's passwords in its own folder, in the form in which its settings read them."""
     for file, content in {
-        "tracking/terna_tracking_backend_store": _database(secrets, "psycopg2", "tracking"),
-        "tracking/terna_tracking_login_store": _database(secrets, "psycopg2", "auth"),
-        "training/terna_training_studies": _database(secrets, "psycopg", "optuna"),
+        "tracking/terna_tracking_backend_store_uri": _database(secrets, "psycopg2", "tracking"),
+        "tracking/terna_tracking_auth_database_uri": _database(secrets, "psycopg2", "auth"),
+        "training/terna_training_optuna_storage": _database(secrets, "psycopg", "optuna"),
         "tracking/terna_tracking_password": _read(secrets / "tracking/logins/health"),
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),

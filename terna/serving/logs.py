@@ -35,7 +35,7 @@ class Line(msgspec.Struct, omit_defaults=True, gc=False):
     rows: int = 0
     model: str = ""
     version: int = 0
-    path: str = ""
+    backend: str = ""
 
 
 class RequestLog:

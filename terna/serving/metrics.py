@@ -32,25 +32,27 @@ REQUESTS = Counter("terna_requests", "Requests answered.", ["route", "status"])
 SECONDS = Histogram(
     "terna_request_seconds", "From a request's head to its answer.", ["route"], buckets=LATENCIES
 )
-ROWS = Histogram("terna_rows", "Rows of a request that a model answered.", buckets=SIZES)
+ROWS = Histogram("terna_request_rows", "Rows of a request that a model answered.", buckets=SIZES)
 IN_FLIGHT = Gauge(
     "terna_requests_in_flight", "Requests not answered yet.", multiprocess_mode="livesum"
 )
-FAILURES = Counter("terna_program_failures", "Times that a compiled model failed on plain rows.")
+FAILURES = Counter(
+    "terna_compiled_model_failures", "Times that a compiled model failed on plain rows."
+)
 SWAPS = Counter("terna_swaps", "Versions that workers were to swap in.", ["result"])
 VERSIONS = Counter(
     "terna_versions", "Versions that were judged, and what became of them.", ["result"]
 )
 MODEL = Gauge(
     "terna_model_info",
-    "1 for the version by which a live worker answers, and by which path.",
-    ["name", "version", "path"],
+    "1 for the version by which a live worker answers, and by which backend.",
+    ["name", "version", "backend"],
     multiprocess_mode="livemax",
 )
-PATH = Gauge(
-    "terna_path_info",
-    "1 for the version that was accepted last, with its kind of program or why it has none.",
-    ["name", "version", "path"],
+BACKEND = Gauge(
+    "terna_backend_info",
+    "1 for the version that was validated last, with its backend, and why that one.",
+    ["name", "version", "backend"],
     multiprocess_mode="livemax",
 )
 CONTACT = Gauge(

@@ -33,9 +33,9 @@ def build(settings: Settings | None = None) -> App:
     """One worker's application. It reads nothing before it is told to."""
     serving = (settings or Settings.load()).serving
     slot = Slot()
-    copies = LocalCopies(serving.folder, serving.verify_key)
+    copies = LocalCopies(serving.cache_dir, serving.verify_key)
     loader = Loader(serving.model, copies, Programs(serving.key), slot)
-    return App(Handlers(slot, serving), loader, serving.max_body, RequestLog())
+    return App(Handlers(slot, serving), loader, serving.max_body_bytes, RequestLog())
 
 
 def serve(serving: Serving) -> None:
@@ -46,9 +46,9 @@ def serve(serving: Serving) -> None:
     """
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
-    LocalCopies(serving.folder, serving.verify_key).forget_unfinished()
-    metrics.begin(serving.folder / "metrics")
-    with Companion("follow"):
+    LocalCopies(serving.cache_dir, serving.verify_key).forget_unfinished()
+    metrics.begin(serving.cache_dir / "metrics")
+    with Companion("agent"):
         run("terna.serving.server:worker", serving)
 
 
@@ -69,7 +69,7 @@ def run(app: str, serving: Serving) -> None:
         workers=serving.workers,
         websockets=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=serving.drain,
+        workers_kill_timeout=serving.drain_seconds,
         log_dictconfig=logs.CONFIG,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,

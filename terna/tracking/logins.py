@@ -70,7 +70,7 @@ def _read(password: Path) -> str:
         return password.read_text().strip()
     except OSError:
         raise SettingsError(
-            f"{password} is missing: TERNA_TRACKING_LOGINS is its folder."
+            f"{password} is missing: TERNA_TRACKING_LOGINS_DIR is its folder."
         ) from None
 
 

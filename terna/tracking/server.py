@@ -21,10 +21,10 @@ def command(tracking: Tracking) -> list[str]:
         *("--host", tracking.host),
         *("--port", str(tracking.port)),
         *("--workers", "1"),
-        *("--artifacts-destination", tracking.artifacts),
+        *("--artifacts-destination", tracking.artifacts_destination),
         *("--allowed-hosts", tracking.allowed_hosts),
         *("--uvicorn-opts", shlex.join([*tls, *ending, "--log-level", "warning"])),
-        *(("--app-name", "basic-auth") if tracking.login_store else ()),
+        *(("--app-name", "basic-auth") if tracking.auth_database_uri else ()),
     ]
 
 
@@ -44,10 +44,10 @@ def serve(tracking: Tracking) -> None:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": "INFO",
         # Not an argument: it may hold a password, and arguments are for everybody to see.
-        "MLFLOW_BACKEND_STORE_URI": tracking.backend_store,
+        "MLFLOW_BACKEND_STORE_URI": tracking.backend_store_uri,
     }
-    if tracking.login_store:
-        os.environ |= _logins(tracking.login_store)
+    if tracking.auth_database_uri:
+        os.environ |= _logins(tracking.auth_database_uri)
     arguments = command(tracking)
     os.execv(arguments[0], arguments)  # noqa: S606
 
@@ -62,7 +62,7 @@ def _logins(database: str) -> dict[str, str]:
 
 def _make_folder(tracking: Tracking) -> None:
     """SQLite makes its file, but not the folder that the file is in."""
-    if tracking.backend_store.startswith("sqlite:///"):
-        Path(tracking.backend_store.removeprefix("sqlite:///")).parent.mkdir(
+    if tracking.backend_store_uri.startswith("sqlite:///"):
+        Path(tracking.backend_store_uri.removeprefix("sqlite:///")).parent.mkdir(
             parents=True, exist_ok=True
         )

@@ -8,8 +8,8 @@ from terna.tracking import bucket, logins
 
 def make_ready(tracking: Tracking) -> None:
     """The schema of runs and registry, the logins and the bucket, as far as there are any."""
-    upgrade.main([tracking.backend_store], standalone_mode=False)
-    if tracking.login_store:
-        logins.make_missing(tracking.login_store, tracking.logins)
-    if tracking.artifacts.startswith("s3://"):
-        bucket.make_missing(tracking.artifacts)
+    upgrade.main([tracking.backend_store_uri], standalone_mode=False)
+    if tracking.auth_database_uri:
+        logins.make_missing(tracking.auth_database_uri, tracking.logins_dir)
+    if tracking.artifacts_destination.startswith("s3://"):
+        bucket.make_missing(tracking.artifacts_destination)

@@ -35,7 +35,7 @@ class Session:
         client = connect(settings.tracking)
         return cls(
             name=name,
-            workspace=Workspace(settings.training.folder / name),
+            workspace=Workspace(settings.training.workspace_dir / name),
             runs=MLflowRuns(client, settings.training.experiment),
             registry=MLflowRegistry(client),
             settings=settings.training,

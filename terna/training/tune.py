@@ -120,7 +120,7 @@ def open_study(settings: Training, name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=f"{name} seed {settings.seed} folds {settings.folds}",
-        storage=settings.studies or None,
+        storage=settings.optuna_storage or None,
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=settings.seed),
@@ -138,7 +138,7 @@ def studies_answer() -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
         raise StudiesUnreachable(
-            "The database of TERNA_TRAINING_STUDIES does not answer. Is it running? Then run"
+            "The database of TERNA_TRAINING_OPTUNA_STORAGE does not answer. Is it running? Then run"
             " `terna tune` again: it goes on where it ended."
         ) from error
 

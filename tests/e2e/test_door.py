@@ -156,7 +156,7 @@ def test_a_renewed_certificate_is_shown_after_a_reload(replica: ComposeStack) ->
     with connected(replica) as connection:
         before = connection.getpeercert()
     (replica.root / "certs/erp/tls.crt").unlink()
-    replica.project.compose("run", "--rm", "-T", "keys")
+    replica.project.compose("run", "--rm", "-T", "init-secrets")
     reload(replica)
 
     def shown() -> bool:

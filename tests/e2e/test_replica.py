@@ -46,7 +46,7 @@ REACHES = {
 REACHES_OUT = {"training", "erp"}
 """What publishes a port has a network that leads out, too."""
 
-AS_ROOT = {"keys", "training"}
+AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
 
 
@@ -222,7 +222,7 @@ def test_only_a_server_with_a_published_door_reaches_out_of_the_replica(
 def test_training_gets_into_optunas_database_and_no_other(replica: ComposeStack) -> None:
     attempt = """
 import pathlib, psycopg
-url = pathlib.Path("/secrets/terna_training_studies").read_text().replace("+psycopg", "")
+url = pathlib.Path("/secrets/terna_training_optuna_storage").read_text().replace("+psycopg", "")
 for name in ("optuna", "tracking", "auth", "postgres"):
     try:
         psycopg.connect(url, dbname=name).close()
@@ -262,10 +262,10 @@ def test_only_the_two_doors_are_published_and_only_on_this_machine(replica: Comp
 
 
 def test_who_makes_the_keys_has_no_network(replica: ComposeStack) -> None:
-    assert replica.project.inspect("keys")["HostConfig"]["NetworkMode"] == "none"
+    assert replica.project.inspect("init-secrets")["HostConfig"]["NetworkMode"] == "none"
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES if name != "keys"])
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "init-secrets"])
 def test_a_container_is_given_its_own_folders_only_and_cannot_write_there(
     replica: ComposeStack, service: str
 ) -> None:

@@ -83,7 +83,7 @@ def test_the_server_stays_the_same_when_its_container_is_made_anew(replica: Comp
 @pytest.mark.parametrize("shell", ["{}", "bash -lc '{}'"], ids=["a command", "a login shell"])
 def test_terna_is_at_hand_and_knows_the_tracking_server(replica: ComposeStack, shell: str) -> None:
     assert "Run all six phases" in replica.ssh(shell.format("terna train --help")).stdout
-    assert replica.ssh(shell.format("terna check")).returncode == 0
+    assert replica.ssh(shell.format("terna healthcheck")).returncode == 0
 
 
 def test_a_file_can_be_copied_there_and_back(replica: ComposeStack) -> None:

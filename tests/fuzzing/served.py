@@ -53,7 +53,7 @@ class Served:
         """It answers, by its own path, and its log tells nothing that it must not."""
         answer = self.client.post(self.url + INVOCATIONS, json=GOOD)
         assert answer.json()["predictions"] in (["yes"], ["no"])
-        assert answer.headers["x-model-path"] == self.path
+        assert answer.headers["x-model-backend"] == self.path
         said = self.log.read_text()
         assert "Traceback" not in said
         assert not [planted for planted in PLANTED if planted in said]
@@ -80,7 +80,9 @@ def serving(root: Path, path: str) -> Iterator[Served]:
 
 def _settings(root: Path) -> Settings:
     settings = local_settings(root, settings_on_free_ports(), NAME)
-    return replace(settings, serving=settings.serving.model_copy(update={"max_body": LARGEST}))
+    return replace(
+        settings, serving=settings.serving.model_copy(update={"max_body_bytes": LARGEST})
+    )
 
 
 def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> None:

@@ -42,7 +42,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
     signing.sign(root / "model", settings.training.signing_key)
     registry = MemoryRegistry(root / "registry")
     version = registry.register(NAME, root / "model", "m-1", "run1")
-    copies = LocalCopies(settings.serving.folder, settings.serving.verify_key)
+    copies = LocalCopies(settings.serving.cache_dir, settings.serving.verify_key)
     copies.fetch(version, registry)
     copies.keep(version)
     with running("serving", root, settings) as replica:
@@ -104,7 +104,7 @@ def test_the_metadata_names_each_column_with_its_type(
         "vip": "BOOL",
     }
     assert [o["datatype"] for o in metadata["outputs"]] == ["BYTES"]
-    assert metadata["parameters"] == {"path": "pyfunc"}
+    assert metadata["parameters"] == {"backend": "pyfunc"}
 
 
 @pytest.mark.parametrize("wide", [True, False], ids=["n x 1", "n"])

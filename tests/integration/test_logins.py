@@ -40,7 +40,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
 
 def user(tracking: Tracking, name: str) -> Tracking:
     """The settings of a client that logs in as this user."""
-    password = (tracking.logins / name).read_text()
+    password = (tracking.logins_dir / name).read_text()
     return tracking.model_copy(update={"user": name, "password": password})
 
 
@@ -48,14 +48,14 @@ def _with_logins(root: Path, settings: Settings) -> Settings:
     (root / "logins").mkdir()
     for name in LOGINS:
         (root / "logins" / name).write_text(f"the password of {name}")
-    changes = {"login_store": f"sqlite:///{root}/logins.db", "logins": root / "logins"}
+    changes = {"auth_database_uri": f"sqlite:///{root}/logins.db", "logins_dir": root / "logins"}
     (root / ".terna/tracking").mkdir(parents=True)
     return replace(settings, tracking=settings.tracking.model_copy(update=changes))
 
 
 def _make_stores(settings: Settings) -> None:
     subprocess.run(
-        [sys.executable, "-m", "terna", "stores"],
+        [sys.executable, "-m", "terna", "init-stores"],
         env=os.environ | settings.environment(),
         check=True,
         timeout=120,
@@ -133,7 +133,7 @@ def test_who_does_not_log_in_is_refused_and_told_what_to_look_at(
 
 
 def test_a_password_follows_its_file(tracking: Tracking, version: Version) -> None:
-    (tracking.logins / "training").write_text("another password, given later")
+    (tracking.logins_dir / "training").write_text("another password, given later")
     defaults = Settings.load()
     _make_stores(replace(defaults, tracking=tracking))
     registry = MLflowRegistry(connect(user(tracking, "training")))

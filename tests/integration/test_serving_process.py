@@ -20,7 +20,7 @@ from terna.contracts.version import Version
 from terna.erp.client import Labels
 from terna.errors import TernaError
 from terna.local.servers import Replica, local_settings, make_missing_keys
-from terna.processes import Process
+from terna.processes import Process, terna_command
 from terna.serving.agent.validator import Judge
 from terna.serving.cache.compiled_cache import Programs
 from terna.serving.cache.model_cache import LocalCopies
@@ -53,7 +53,7 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[Replica]:
     shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
     make_missing_keys(settings, tmp_path)
     version = Version(NAME, 1, "memory:/m-1", "run1")
-    copies = LocalCopies(serving.folder, serving.verify_key)
+    copies = LocalCopies(serving.cache_dir, serving.verify_key)
     folder = workshop.make(copies.place(version))
     Judge(Programs(serving.key), slower=0).judge(version, folder)
     copies.keep(version)
@@ -85,7 +85,7 @@ def answered(connection: ssl.SSLSocket) -> tuple[int, bytes]:
 
 
 def workers(replica: Replica) -> list[psutil.Process]:
-    """The processes that `terna serving` started to answer with this replica's keys."""
+    """The processes that `terna serve` started to answer with this replica's keys."""
     key = str(replica.settings.serving.key)
     return [
         process
@@ -101,7 +101,7 @@ def test_serving_answers_without_a_tracking_server_that_it_has_no_model(serving:
 
 
 def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(serving: Replica) -> None:
-    erp, limit = serving.settings.erp, serving.settings.serving.max_body
+    erp, limit = serving.settings.erp, serving.settings.serving.max_body_bytes
     port = serving.settings.serving.port
     trusting = ssl.create_default_context(cafile=str(erp.ca))
     with (
@@ -131,7 +131,7 @@ def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
     serving: Replica, tmp_path: Path
 ) -> None:
     log = tmp_path / "second.log"
-    second = Process("serving", serving.settings.environment(), log)
+    second = Process("serving", serving.settings.environment(), log, terna_command("serve"))
     with pytest.raises(TernaError, match="ended while starting"):
         second.wait_until(lambda: False)
     said = log.read_text()
@@ -213,8 +213,8 @@ def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
         with httpx.Client(verify=trusted(labelling)) as client:
             page = client.get(url.replace("invocations", "metrics")).text
         assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 10
-        assert value(page, "terna_rows_sum") == sum(range(1, 11))
-        assert value(page, 'terna_model_info{name="churn",path="compiled",version="1"}') == 1
+        assert value(page, "terna_request_rows_sum") == sum(range(1, 11))
+        assert value(page, 'terna_model_info{backend="compiled",name="churn",version="1"}') == 1
 
 
 def value(page: str, sample: str) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from terna import processes
 from terna.errors import PortTaken, TernaError
-from terna.processes import Process, check_free, free_port
+from terna.processes import Process, check_free, free_port, terna_command
 
 STUBBORN = "trap '' TERM; sleep 1000 & echo $! > child.part; mv child.part child; wait"
 OBEDIENT = (
@@ -35,7 +35,7 @@ class Stage:
         self._program.chmod(0o700)
         with self._monkeypatch.context() as patched:
             patched.setattr(sys, "executable", str(self._program))
-            self.started.append(Process("tracking", environment, self.log))
+            self.started.append(Process("tracking", environment, self.log, terna_command("track")))
         return self.started[-1]
 
     def start_family(self, script: str) -> tuple[Process, list[psutil.Process]]:
@@ -76,7 +76,7 @@ def test_the_server_runs_as_terna_with_its_settings_and_writes_its_log(stage: St
     with pytest.raises(TernaError):
         process.wait_until(lambda: False)
 
-    assert stage.log.read_text().startswith("-m terna tracking 51 /")
+    assert stage.log.read_text().startswith("-m terna track 51 /")
 
 
 def test_a_process_that_dies_while_starting_names_its_log(stage: Stage) -> None:

@@ -79,10 +79,10 @@ def test_every_setting_is_explained(name: str) -> None:
 
 def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     given = Settings(
-        Tracking(uri="https://tracking:5000", timeout=2.5, ca=Path("/a folder/ca.crt")),
-        Training(trials=3, folds=7, seed=42, folder=Path("elsewhere")),
-        Serving(port=9000, poll=0.5, model="another"),
-        Erp(timeout=1, endpoint="https://serving:8124/invocations"),
+        Tracking(uri="https://tracking:5000", timeout_seconds=2.5, ca=Path("/a folder/ca.crt")),
+        Training(trials=3, folds=7, seed=42, workspace_dir=Path("elsewhere")),
+        Serving(port=9000, poll_seconds=0.5, model="another"),
+        Erp(timeout_seconds=1, endpoint="https://serving:8124/invocations"),
     )
     for name, value in given.environment().items():
         monkeypatch.setenv(name, value)
@@ -107,11 +107,11 @@ def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("TERNA_SERVING_PORT", "0"),
         ("TERNA_SERVING_PORT", ""),
         ("TERNA_TRACKING_PORT", "65536"),
-        ("TERNA_TRACKING_TIMEOUT", "0"),
+        ("TERNA_TRACKING_TIMEOUT_SECONDS", "0"),
         ("TERNA_TRAINING_FOLDS", "1"),
         ("TERNA_TRAINING_TRIALS", "0"),
-        ("TERNA_SERVING_POLL", "-1"),
-        ("TERNA_ERP_TIMEOUT", "soon"),
+        ("TERNA_SERVING_POLL_SECONDS", "-1"),
+        ("TERNA_ERP_TIMEOUT_SECONDS", "soon"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_one_line_with_the_variables_name(

@@ -26,8 +26,8 @@ def build(settings: Settings, registry: Registry | None = None) -> Watcher:
     """What follows the registry. It connects to nothing before it looks."""
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
-    copies = LocalCopies(serving.folder, serving.verify_key)
-    judge = Judge(Programs(serving.key), serving.slower, serving.compiled)
+    copies = LocalCopies(serving.cache_dir, serving.verify_key)
+    judge = Judge(Programs(serving.key), serving.max_slowdown, serving.compile)
     return Watcher(serving.model, registry, copies, judge.judge)
 
 
@@ -36,7 +36,7 @@ def follow(watcher: Looks, serving: Serving) -> None:
     server, trouble = os.getppid(), Trouble()
     while os.getppid() == server:
         trouble.tell(trouble_of(watcher))
-        time.sleep(serving.poll)
+        time.sleep(serving.poll_seconds)
 
 
 def trouble_of(watcher: "Looks") -> str:

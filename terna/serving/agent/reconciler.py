@@ -15,7 +15,7 @@ logger = logging.getLogger("terna.serving")
 TAG = "terna.serving"
 """The version's tag that says what became of it here."""
 
-PATH_TAG = "terna.path"
+PATH_TAG = "terna.backend"
 """The version's tag that says by which path it answers, and why not by the fast one."""
 
 Judge = Callable[[Version, Path], str]
@@ -39,7 +39,7 @@ class Watcher:
         self._reason = ""
         self._path = ""
         self._reported: tuple[Version, str] | None = None
-        self._info = metrics.Info(metrics.PATH)
+        self._info = metrics.Info(metrics.BACKEND)
 
     def look(self) -> None:
         """Ask the registry once, and have what is in production there kept.
@@ -67,19 +67,19 @@ class Watcher:
             self._path = self._judge(version, folder)
         except ModelRefused as error:
             self._refused, self._reason = version, str(error)
-            metrics.VERSIONS.labels("refused").inc()
-            logger.error("refused: %s", error)
+            metrics.VERSIONS.labels("rejected").inc()
+            logger.error("rejected: %s", error)
             return
         self._copies.keep(version)
         self._accepted = version
-        metrics.VERSIONS.labels("accepted").inc()
+        metrics.VERSIONS.labels("validated").inc()
         self._info.tell(version.name, str(version.number), self._path)
-        logger.info("accepted %s", version)
+        logger.info("validated %s", version)
 
     def _report(self, version: Version) -> None:
         """Tell the registry what became of a version: once, or until it has heard."""
         refused = version == self._refused
-        state = f"refused: {self._reason}"[:500] if refused else "serving"
+        state = f"rejected: {self._reason}"[:500] if refused else "serving"
         if self._reported == (version, state):
             return
         if not refused:

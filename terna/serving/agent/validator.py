@@ -54,7 +54,7 @@ class Judge:
     def _compile(self, original: Original, rows: Rows, folder: Path) -> tuple[Program | None, str]:
         try:
             if not self._compiled:
-                raise NotCompilable("TERNA_SERVING_COMPILED says so")
+                raise NotCompilable("TERNA_SERVING_COMPILE says so")
             asked = _in_order(rows, original.names)
             program, compared = verification.accepted(original.model, asked, made_for(folder))
         except NotCompilable as error:
@@ -73,7 +73,8 @@ class Judge:
         if self._slower and self._seconds and seconds > self._slower * self._seconds:
             raise TooSlow(
                 f"{model.version} takes {seconds * 1000:.2g} ms for a row, its predecessor"
-                f" {self._seconds * 1000:.2g} ms, and TERNA_SERVING_SLOWER is {self._slower:g}."
+                f" {self._seconds * 1000:.2g} ms, and"
+                f" TERNA_SERVING_MAX_SLOWDOWN is {self._slower:g}."
             )
         self._seconds = seconds
 

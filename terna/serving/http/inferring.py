@@ -21,7 +21,7 @@ def metadata(model: LoadedModel) -> Answer:
         "platform": "mlflow",
         "inputs": tensors.describe_inputs(model.original.metadata.get_input_schema()),
         "outputs": tensors.describe_outputs(model.original.metadata.get_output_schema()),
-        "parameters": {"path": model.path},
+        "parameters": {"backend": model.path},
     }
     return said(document, model)
 

@@ -29,8 +29,8 @@ class Handlers:
 
     def __init__(self, slot: Slot, serving: Serving) -> None:
         self._slot = slot
-        self._few = Pool(serving.threads, serving.waiting, serving.timeout)
-        self._many = Pool(1, serving.waiting, serving.timeout)
+        self._few = Pool(serving.threads, serving.max_queue, serving.timeout_seconds)
+        self._many = Pool(1, serving.max_queue, serving.timeout_seconds)
         self.inference = Inference(slot, self)
 
     async def invocations(self, content_type: str, body: bytes) -> Answer:

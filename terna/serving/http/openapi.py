@@ -192,7 +192,7 @@ def _get(summary: str, content_type: str = JSON, always: bool = False) -> Json:
 
 
 def _answer(description: str, content: Json) -> Json:
-    said = {"x-model-name": "string", "x-model-version": "string", "x-model-path": "string"}
+    said = {"x-model-name": "string", "x-model-version": "string", "x-model-backend": "string"}
     headers = {name: {"schema": {"type": kind}} for name, kind in said.items()}
     return {"description": description, "headers": headers, "content": content}
 

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
             headers += [
                 ("x-model-name", version.name),
                 ("x-model-version", str(version.number)),
-                ("x-model-path", self.path or self.model.path),
+                ("x-model-backend", self.path or self.model.path),
             ]
         return headers
 

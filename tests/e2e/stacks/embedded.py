@@ -62,7 +62,7 @@ class EmbeddedStack(Stack):
         return (self.root / f".terna/logs/{server}.log").read_text()
 
     def read_artifact(self, path: str) -> bytes:
-        return Path(self.settings.tracking.artifacts, path).read_bytes()
+        return Path(self.settings.tracking.artifacts_destination, path).read_bytes()
 
     def write_artifact(self, path: str, content: bytes) -> None:
-        Path(self.settings.tracking.artifacts, path).write_bytes(content)
+        Path(self.settings.tracking.artifacts_destination, path).write_bytes(content)

@@ -35,7 +35,7 @@ class Serving:
 
     def erp(self, ca: Path, timeout: float = 10) -> Erp:
         endpoint = f"https://localhost:{self.port}/invocations"
-        return Erp(endpoint=endpoint, ca=ca, timeout=timeout)
+        return Erp(endpoint=endpoint, ca=ca, timeout_seconds=timeout)
 
 
 @pytest.fixture(scope="module")

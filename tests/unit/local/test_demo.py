@@ -30,7 +30,7 @@ def settings(root: Path) -> Settings:
     ca = root / "my certs/ca.crt"
     return Settings(
         Tracking(uri="https://localhost:5001", ca=ca),
-        Training(folder=root / "training"),
+        Training(workspace_dir=root / "training"),
         Serving(port=8200),
         Erp(endpoint=ENDPOINT, ca=ca),
     )

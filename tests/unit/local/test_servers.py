@@ -1,7 +1,7 @@
 """The servers as local processes, put together."""
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -73,8 +73,8 @@ def test_everything_stays_below_the_root(wanted: Settings, tmp_path: Path) -> No
     values = [v for group in vars(settings).values() for _, v in group if isinstance(v, Path)]
     assert len(values) >= 9
     assert all(path.is_relative_to(tmp_path) for path in values)
-    assert str(tmp_path) in settings.tracking.backend_store
-    assert str(tmp_path) in settings.tracking.artifacts
+    assert str(tmp_path) in settings.tracking.backend_store_uri
+    assert str(tmp_path) in settings.tracking.artifacts_destination
 
 
 def test_the_keys_that_are_made_sign_what_serving_verifies(
@@ -126,7 +126,10 @@ class Theatre:
         self.replica = Replica(root, local_settings(root, settings), Silent())
         monkeypatch.setattr(servers, "Process", self._start)
 
-    def _start(self, name: str, environment: Mapping[str, str], log: Path) -> Actor:
+    def _start(
+        self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str]
+    ) -> Actor:
+        assert command[-1] == {"tracking": "track", "serving": "serve"}[name]
         assert log.name == f"{name}.log"
         self.environments[name] = environment
         return Actor(name, self.notes, self.troubles)

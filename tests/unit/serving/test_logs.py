@@ -25,7 +25,7 @@ def line(request_id: str) -> Line:
         rows=1,
         model="churn",
         version=7,
-        path="compiled",
+        backend="compiled",
     )
 
 
@@ -50,7 +50,7 @@ def test_every_request_is_a_line(pipe: tuple[int, int]) -> None:
         lines = [json.loads(text) for text in file]
 
     assert [said["request_id"] for said in lines] == [f"request-{n}" for n in range(100)]
-    assert {(said["model"], said["version"], said["path"]) for said in lines} == {
+    assert {(said["model"], said["version"], said["backend"]) for said in lines} == {
         ("churn", 7, "compiled")
     }
 

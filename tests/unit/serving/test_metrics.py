@@ -44,7 +44,7 @@ def test_every_process_tells_what_all_have_counted(tmp_path: Path) -> None:
 
     assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 5
     assert value(page, 'terna_request_seconds_count{route="/invocations"}') == 5
-    assert value(page, "terna_rows_sum") == 15
+    assert value(page, "terna_request_rows_sum") == 15
 
 
 def test_a_histogram_is_what_prometheus_would_have_counted_value_by_value() -> None:
@@ -74,8 +74,8 @@ def test_what_a_process_had_in_flight_ends_with_it(tmp_path: Path) -> None:
 def test_one_version_answers_at_a_time(tmp_path: Path) -> None:
     page = page_of(1, tmp_path)
 
-    assert value(page, 'terna_model_info{name="churn",path="compiled",version="2"}') == 1
-    assert value(page, 'terna_model_info{name="churn",path="pyfunc",version="1"}') == 0
+    assert value(page, 'terna_model_info{backend="compiled",name="churn",version="2"}') == 1
+    assert value(page, 'terna_model_info{backend="pyfunc",name="churn",version="1"}') == 0
 
 
 def test_a_server_starts_counting_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +84,4 @@ def test_a_server_starts_counting_anew(tmp_path: Path, monkeypatch: pytest.Monke
 
     metrics.begin(tmp_path)
 
-    assert value(page_of(1, tmp_path), "terna_rows_sum") == 3
+    assert value(page_of(1, tmp_path), "terna_request_rows_sum") == 3

@@ -24,8 +24,8 @@ def made(root: Path) -> Tracking:
     return Tracking(
         certificate=root / "tls.crt",
         key=root / "tls.key",
-        backend_store=f"sqlite:///{root}/state/tracking/mlflow.db",
-        artifacts=str(root / "artifacts"),
+        backend_store_uri=f"sqlite:///{root}/state/tracking/mlflow.db",
+        artifacts_destination=str(root / "artifacts"),
     )
 
 
@@ -42,8 +42,8 @@ def test_every_setting_reaches_the_command_line() -> None:
     tracking = Tracking(
         host="0.0.0.0",
         port=5001,
-        backend_store="postgresql://db/mlflow",
-        artifacts="s3://bucket",
+        backend_store_uri="postgresql://db/mlflow",
+        artifacts_destination="s3://bucket",
         allowed_hosts="tracking,tracking:*",
     )
 
@@ -97,7 +97,7 @@ def test_another_backend_makes_no_folder(
     tmp_path: Path, started: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tracking = made(tmp_path).model_copy(update={"backend_store": "postgresql://db/mlflow"})
+    tracking = made(tmp_path).model_copy(update={"backend_store_uri": "postgresql://db/mlflow"})
 
     server.serve(tracking)
 
@@ -109,7 +109,7 @@ def test_a_store_for_logins_makes_the_server_ask_for_them(
     tmp_path: Path, started: list[tuple[str, list[str]]]
 ) -> None:
     store = f"postgresql://auth:p%40ss@localhost/{tmp_path.name}"
-    server.serve(made(tmp_path).model_copy(update={"login_store": store}))
+    server.serve(made(tmp_path).model_copy(update={"auth_database_uri": store}))
     _, command = started[0]
     assert option(command, "--app-name") == "basic-auth"
     assert not any("p%40ss" in argument for argument in command)

@@ -172,7 +172,7 @@ def test_a_threshold_between_two_good_ones_that_is_bad_is_not_taken() -> None:
 def test_an_interrupted_search_goes_on_where_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = Lab(tmp_path, studies=f"sqlite:///{tmp_path}/studies.db")
+    lab = Lab(tmp_path, optuna_storage=f"sqlite:///{tmp_path}/studies.db")
     lab.prepare(customers(), holdout=HOLDOUT)
     with monkeypatch.context() as ended:
         ended.setattr(tune, "cross_validate", Mock(side_effect=[(0.1, 0.5), KeyboardInterrupt]))
@@ -185,14 +185,14 @@ def test_an_interrupted_search_goes_on_where_it_ended(
 
 
 def test_a_search_that_is_done_answers_again_without_a_trial(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, studies=f"sqlite:///{tmp_path}/studies.db")
+    lab = Lab(tmp_path, optuna_storage=f"sqlite:///{tmp_path}/studies.db")
     winner = tuned(lab, customers(), trials=2)
     assert tune.run(lab.session, 2) == winner
     assert len(trials_of(lab)) == 2
 
 
 def test_studies_that_cannot_be_reached_are_told_in_one_line(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, studies="postgresql+psycopg://nobody@localhost:1/none")
+    lab = Lab(tmp_path, optuna_storage="postgresql+psycopg://nobody@localhost:1/none")
     lab.prepare(customers())
-    with pytest.raises(StudiesUnreachable, match="TERNA_TRAINING_STUDIES does not answer"):
+    with pytest.raises(StudiesUnreachable, match="TERNA_TRAINING_OPTUNA_STORAGE does not answer"):
         tune.run(lab.session, 1)

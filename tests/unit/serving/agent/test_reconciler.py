@@ -171,7 +171,7 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
     server.look()
 
     assert server.slot.take() is model
-    assert server.tag(bad).startswith("refused: ")
+    assert server.tag(bad).startswith("rejected: ")
     assert reason in server.tag(bad)
     assert server.copies.current(NAME) == good
 
@@ -226,7 +226,7 @@ def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> Non
 
     server.look()
 
-    assert server.tag(bad).startswith("refused: ")
+    assert server.tag(bad).startswith("rejected: ")
     assert server.registry.stages[NAME] == good.number
 
 
@@ -258,7 +258,7 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
             server.look()
     server.look()
 
-    assert server.tag(bad).startswith("refused: ")
+    assert server.tag(bad).startswith("rejected: ")
     assert server.registry.downloads == [1]
 
 
@@ -359,7 +359,7 @@ def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
     server.look()
 
     assert server.slot.version == good
-    assert "TERNA_SERVING_SLOWER is 10" in server.tag(slow)
+    assert "TERNA_SERVING_MAX_SLOWDOWN is 10" in server.tag(slow)
 
 
 def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_so(
@@ -374,7 +374,7 @@ def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_s
 
     assert not server.slot.take().compiled
     path = server.registry.tags[NAME, version.number][PATH_TAG]
-    assert path == "pyfunc: TERNA_SERVING_COMPILED says so"
+    assert path == "pyfunc: TERNA_SERVING_COMPILE says so"
 
 
 def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(

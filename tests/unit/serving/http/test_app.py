@@ -25,7 +25,7 @@ from tests.unit.workshop import COLUMNS, NAME, Server2, Workshop
 
 MAX_BODY = 100_000
 JSON = {"content-type": "application/json"}
-NAMES = {"x-model-name": NAME, "x-model-version": "1", "x-model-path": "pyfunc"}
+NAMES = {"x-model-name": NAME, "x-model-version": "1", "x-model-backend": "pyfunc"}
 CUSTOMER = "Ada-Lovelace-0815"
 """A value that no answer and no log may hold."""
 
@@ -373,7 +373,7 @@ def test_overload_is_refused_at_once_and_says_when_to_come_back(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     server.slot.swap(workshop.load(tmp_path / "model"))
-    handlers = Handlers(server.slot, Serving(threads=1, waiting=0))
+    handlers = Handlers(server.slot, Serving(threads=1, max_queue=0))
     client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
     go_on = threading.Event()
     handlers._few._threads.submit(go_on.wait, 10)
@@ -394,7 +394,7 @@ def test_a_prediction_that_takes_too_long_is_answered_504(
     go_on = threading.Event()
     monkeypatch.setattr(model, "answer", lambda *_: go_on.wait(10))
     server.slot.swap(model)
-    handlers = Handlers(server.slot, Serving(timeout=0.05))
+    handlers = Handlers(server.slot, Serving(timeout_seconds=0.05))
 
     answer = Server(App(handlers, server.loader, MAX_BODY), server.slot).label(inputs=[GOOD])
     go_on.set()
@@ -445,5 +445,10 @@ def test_metrics_tell_what_was_asked(client: Server) -> None:
 
     assert count(page) == before + 1
     assert page.headers["content-type"].startswith("text/plain; version=")
-    for name in ("request_seconds_bucket", "rows_bucket", "requests_in_flight", "swaps_total"):
+    for name in (
+        "request_seconds_bucket",
+        "request_rows_bucket",
+        "requests_in_flight",
+        "swaps_total",
+    ):
         assert f"terna_{name}" in page.body.decode()

@@ -86,7 +86,7 @@ def test_the_labels_are_those_of_the_scoring_protocol(
             }
         ],
     }
-    assert (answer.status, answer.headers["x-model-path"]) == (200, path)
+    assert (answer.status, answer.headers["x-model-backend"]) == (200, path)
 
 
 @pytest.mark.usefixtures("program")
@@ -106,8 +106,8 @@ def test_a_model_is_ready_and_described_by_name_and_version(
         answer = client.get(path)
         assert said(client.get(f"{path}/ready")) == {"name": NAME, "ready": True}
         assert {t["name"]: t["datatype"] for t in said(answer)["inputs"]} == DATATYPES
-        assert said(answer)["parameters"]["path"] == answer.headers["x-model-path"]
-        assert said(answer)["parameters"]["path"] == ("compiled" if program else "pyfunc")
+        assert said(answer)["parameters"]["backend"] == answer.headers["x-model-backend"]
+        assert said(answer)["parameters"]["backend"] == ("compiled" if program else "pyfunc")
     assert said(client.get("/v2/models")) == {"models": [NAME]}
 
 
