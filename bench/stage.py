@@ -13,13 +13,13 @@ from mlflow import pyfunc
 from sklearn.datasets import make_classification
 
 from terna.contracts.version import Version
-from terna.local.servers import LOCAL, Replica, local_settings, make_missing_keys
+from terna.local.servers import LOCAL, LocalServers, ensure_local_secrets, local_settings
 from terna.progress import Reporter, Silent
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 from terna.settings import Settings
 from terna.training import acquire, evaluate, prepare, publish
-from terna.training.acquire import CHURN_REQUEST, Request
 from terna.training.families import FOREST
+from terna.training.job import CHURN_REQUEST, TrainingRequest
 from terna.training.prepare import Features, inputs
 from terna.training.session import Session
 from terna.training.tune import Tuned
@@ -84,9 +84,9 @@ class Stage:
         names = [f"column_{number}" for number in range(columns)]
         table = pd.DataFrame(features.round(3), columns=names).assign(target=target)
         table.to_parquet(path)
-        return self.publish(f"bench_wide_{columns}", Request(str(path), target="target"))
+        return self.publish(f"bench_wide_{columns}", TrainingRequest(str(path), target="target"))
 
-    def publish(self, name: str, request: Request, winner: Tuned = WINNER) -> Model:
+    def publish(self, name: str, request: TrainingRequest, winner: Tuned = WINNER) -> Model:
         """Train as `terna train` does, but for the search: the winner is given."""
         session = Session.open(name, self.settings, Silent())
         with self.reporter.step(f"training {name}"):
@@ -115,9 +115,9 @@ class Stage:
 def opened(root: Path, reporter: Reporter) -> Iterator[Stage]:
     """Keys, certificates and a tracking server below an empty folder; stopped at the end."""
     settings = local_settings(root, Settings.load())
-    make_missing(root / "certs", root / "secrets", BEHIND_DOOR)
-    make_missing_keys(settings, root)
-    replica = Replica(root, settings, reporter)
+    ensure_certificates(root / "certs", root / "secrets", BEHIND_DOOR)
+    ensure_local_secrets(settings, root)
+    replica = LocalServers(root, settings, reporter)
     try:
         replica.start("tracking")
         replica.wait("tracking")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from bench.stage import PARAMS, Model, Stage
 from soak.clients import Question, Target
 from terna.errors import TernaError
-from terna.training.acquire import CHURN_REQUEST
 from terna.training.families import FOREST
+from terna.training.job import CHURN_REQUEST
 from terna.training.tune import Tuned
 
 NAME = "soak"

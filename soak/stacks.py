@@ -13,7 +13,8 @@ from soak.clients import Target
 from soak.server import NAME, Server, published
 from terna.errors import TernaError
 from terna.progress import Reporter
-from terna.registry.registry import MLflowRegistry, connect
+from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry
 from terna.settings import Settings
 
 if TYPE_CHECKING:

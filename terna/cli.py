@@ -17,7 +17,7 @@ from terna.settings import Settings
 
 if TYPE_CHECKING:
     # Imported where used, as these bring in MLflow and scikit-learn: `--help` answers at once.
-    from terna.training.acquire import Request
+    from terna.training.job import TrainingRequest
     from terna.training.session import Session
 
 INTERRUPTED = 130
@@ -97,7 +97,7 @@ def demo(
 ) -> None:
     """Train, promote and serve on this machine, and ask for labels over HTTPS."""
     from terna.local import demo, summary
-    from terna.local.servers import Replica, local_settings, moved_ports
+    from terna.local.servers import LocalServers, local_settings, moved_ports
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _interrupt)
@@ -109,7 +109,7 @@ def demo(
     reporter = Terminal(out)
     for line in moved_ports(defaults, settings):
         reporter.say(line)
-    with Replica(Path.cwd(), settings, reporter) as replica:
+    with LocalServers(Path.cwd(), settings, reporter) as replica:
         story = demo.run(replica, reporter, request, trials or settings.training.trials)
         if json_file:
             json_file.write_text(json.dumps(summary.facts(story, settings), indent=1) + "\n")
@@ -207,7 +207,8 @@ def promote(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Move alias and stage to a version; serving follows within seconds."""
-    from terna.registry.registry import MLflowRegistry, connect
+    from terna.registry.client import connect
+    from terna.registry.registry import MLflowRegistry
 
     registry = MLflowRegistry(connect(Settings.load().tracking))
     promoted = registry.version(name, version)
@@ -253,7 +254,8 @@ def agent() -> None:
 @app.command(rich_help_panel=SERVERS)
 def healthcheck() -> None:
     """Ask the registry something that it answers only when it works."""
-    from terna.registry.registry import MLflowRegistry, connect
+    from terna.registry.client import connect
+    from terna.registry.registry import MLflowRegistry
 
     MLflowRegistry(connect(Settings.load().tracking)).check()
 
@@ -261,25 +263,25 @@ def healthcheck() -> None:
 @app.command("init-stores", rich_help_panel=SERVERS, hidden=True)
 def init_stores() -> None:
     """Make and upgrade what the tracking server keeps its things in."""
-    from terna.tracking.stores import make_ready
+    from terna.tracking.stores import ensure_stores
 
-    make_ready(Settings.load().tracking)
+    ensure_stores(Settings.load().tracking)
 
 
 @app.command("init-secrets", rich_help_panel=SERVERS, hidden=True)
 def init_secrets(certs: Path, secrets: Path) -> None:
     """Make the replica's certificates, keys and passwords where they are missing."""
-    from terna.security.secrets import make_all_missing
+    from terna.security.secrets import ensure_all
 
-    make_all_missing(certs, secrets)
+    ensure_all(certs, secrets)
 
 
 @app.command(rich_help_panel=LOCAL)
 def certificates() -> None:
     """Make the CA, certificates and keys that are missing below the working directory."""
-    from terna.local.servers import make_missing_keys
+    from terna.local.servers import ensure_local_secrets
 
-    for path in make_missing_keys(Settings.load(), Path.cwd()):
+    for path in ensure_local_secrets(Settings.load(), Path.cwd()):
         out.print(f"made {path}", highlight=False)
 
 
@@ -291,8 +293,8 @@ def _session(name: str) -> "Session":
 
 def _request(
     data: str, query: str, target: str, feature: list[str] | None, positive: str, holdout: str
-) -> "Request":
-    from terna.training.acquire import CHURN_REQUEST, Request
+) -> "TrainingRequest":
+    from terna.training.job import CHURN_REQUEST, TrainingRequest
 
     described = any((query, target, feature, positive))
     if not data and described:
@@ -301,7 +303,7 @@ def _request(
         return CHURN_REQUEST
     if not target:
         raise DataError("Which column is to be predicted? Add --target COLUMN.")
-    return Request(data, query, target, tuple(feature or ()), positive, holdout)
+    return TrainingRequest(data, query, target, tuple(feature or ()), positive, holdout)
 
 
 def _interrupt(*_: object) -> None:

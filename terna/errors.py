@@ -7,10 +7,10 @@ TernaError                      one line for a person, that says what to do next
 ├── PhaseMissing                a training phase whose predecessor has not run
 ├── TrackingUnreachable         the tracking server does not answer
 ├── TrackingRefused             the tracking server answers, and says no
-├── StudiesUnreachable          Optuna's database does not answer
+├── OptunaStorageUnreachable          Optuna's database does not answer
 ├── ServingUnreachable          the serving server does not answer
 ├── NotCompilable               a model that only its own library can answer for
-├── ModelRefused                a model version that may not serve
+├── ModelRejected                a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
 │   ├── LoadFailed              ... it cannot be loaded
 │   ├── ReferenceMismatch       ... it answers other than training recorded
@@ -58,7 +58,7 @@ class TrackingRefused(TernaError):
     """The tracking server answers, and says no."""
 
 
-class StudiesUnreachable(TernaError):
+class OptunaStorageUnreachable(TernaError):
     """Optuna's database does not answer."""
 
 
@@ -70,23 +70,23 @@ class NotCompilable(TernaError):
     """Only the model's own library can answer for it; the message says why, in one line."""
 
 
-class ModelRefused(TernaError):
+class ModelRejected(TernaError):
     """A model version that may not serve."""
 
 
-class SignatureInvalid(ModelRefused):
+class SignatureInvalid(ModelRejected):
     """The model's files are not what training signed."""
 
 
-class LoadFailed(ModelRefused):
+class LoadFailed(ModelRejected):
     """The model cannot be loaded."""
 
 
-class ReferenceMismatch(ModelRefused):
+class ReferenceMismatch(ModelRejected):
     """The model answers other than training recorded."""
 
 
-class TooSlow(ModelRefused):
+class TooSlow(ModelRejected):
     """The model is many times slower than its predecessor."""
 
 

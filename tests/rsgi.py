@@ -52,7 +52,7 @@ class Protocol:
 
 
 @dataclass
-class Client:
+class AppClient:
     app: App
 
     def send(self, method: str, path: str, protocol: Protocol, headers: dict[str, str]) -> Answered:

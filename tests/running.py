@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from terna.local.servers import Replica
+from terna.local.servers import LocalServers
 from terna.progress import Silent
 from terna.settings import Settings
 
 
 @contextmanager
-def running(server: str, root: Path, settings: Settings) -> Iterator[Replica]:
+def running(server: str, root: Path, settings: Settings) -> Iterator[LocalServers]:
     """`tracking` or `serving` alone, from when it answers."""
-    replica = Replica(root, settings, Silent())
+    replica = LocalServers(root, settings, Silent())
     try:
         replica.start(server)
         replica.wait(server)

@@ -17,7 +17,7 @@ from terna.compiler.frontends.boosters import score_lightgbm, score_xgboost
 from terna.compiler.frontends.preprocessing import Coded, Feature, Numeric, Text, encode
 from terna.compiler.frontends.scikit_learn import Scored, Weights, at_threshold, score
 from terna.compiler.ir import plan
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.runtime.row_parsing import LARGEST
 from terna.compiler.tree_layout import Ensemble, lay_out
 from terna.errors import NotCompilable
@@ -39,13 +39,13 @@ Slot = tuple[int, bool]
 """A feature, and whether a missing one goes left there."""
 
 
-def compile_model(model: PyFuncModel, made_for: str = "") -> Program:
+def compile_model(model: PyFuncModel, made_for: str = "") -> CompiledModel:
     """The program that answers what the model's `predict` answers.
 
     It is not to be trusted before `agreement.check` has compared the two.
 
     Args:
-        made_for: what `Program.load` asks for; see `programs.made_for`.
+        made_for: what `CompiledModel.load` asks for; see `programs.made_for`.
 
     Raises:
         NotCompilable: with the reason, in one line.
@@ -53,7 +53,7 @@ def compile_model(model: PyFuncModel, made_for: str = "") -> Program:
     columns = _columns(model)
     features, scored = _taken_apart(model.get_raw_model(), _features(columns))
     scored = _answered(scored, model)
-    return Program(_Layout(columns, features, scored).drawn(made_for))
+    return CompiledModel(_Layout(columns, features, scored).drawn(made_for))
 
 
 def _columns(model: PyFuncModel) -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ _LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
-class Question:
+class InferenceRequest:
     """One request to `/infer`."""
 
     tensors: Tensors
@@ -57,7 +57,7 @@ class Question:
     """The outputs asked for, and whether each goes back in binary; None for all."""
 
 
-def parse(body: bytes, header_length: str = "") -> Question:
+def parse(body: bytes, header_length: str = "") -> InferenceRequest:
     """Read a request body.
 
     Args:
@@ -77,7 +77,7 @@ def parse(body: bytes, header_length: str = "") -> Question:
     outputs = request.outputs
     wanted = {o.name: bool((o.parameters or {}).get("binary_data")) for o in outputs or ()}
     parameters = request.parameters or {}
-    return Question(
+    return InferenceRequest(
         tensors,
         request.id,
         parameters,
@@ -87,7 +87,7 @@ def parse(body: bytes, header_length: str = "") -> Question:
 
 
 def render(
-    model: str, version: str, question: Question, outputs: Tensors
+    model: str, version: str, question: InferenceRequest, outputs: Tensors
 ) -> tuple[bytes, int | None]:
     """The body of an answer, and how much of it is JSON if binary data follows.
 

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from terna.contracts.scoring import Rows, parse
+from terna.contracts.scoring import Table, parse
 
 FILE = "reference.json"
 MOST_ROWS = 200
 
 
-def write(model: Path, rows: Rows, predictions: Sequence[Any]) -> None:
+def write(model: Path, rows: Table, predictions: Sequence[Any]) -> None:
     """Put n rows of raw feature values and the label of each into a model directory."""
     request = {"dataframe_split": {"columns": rows.columns, "data": rows.values}}
     Path(model, FILE).write_text(json.dumps(request | {"predictions": predictions}))
 
 
-def read(model: Path) -> tuple[Rows, Sequence[Any]]:
+def read(model: Path) -> tuple[Table, Sequence[Any]]:
     """The rows of a model directory, and the label of each.
 
     Raises:

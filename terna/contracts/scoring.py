@@ -28,21 +28,21 @@ FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 AZURE_FORMS = ("data", "input_data")
 """Azure ML's names: rows, or a table in the form of `dataframe_split`."""
 
-Table = Sequence[Sequence[Any]]
+Rows = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class Table:
     """Customers to label: n rows of raw feature values.
 
     `columns` names the values of each row; None means "in the signature's order".
     """
 
-    values: Table
+    values: Rows
     columns: tuple[str, ...] | None = None
 
 
-def plain_rows(body: bytes, names: list[str]) -> Table | None:
+def plain_rows(body: bytes, names: list[str]) -> Rows | None:
     """The rows of a body that is plainly a table of these columns, each row in their order.
 
     None where there is any doubt that MLflow's own code would read the same rows from it.
@@ -64,7 +64,7 @@ def plain_rows(body: bytes, names: list[str]) -> Table | None:
     return (read(value, names) or None) if read else None
 
 
-def parse(body: bytes) -> Rows:
+def parse(body: bytes) -> Table:
     """Read a request body in one of the JSON forms.
 
     Raises:
@@ -121,7 +121,7 @@ _ENCODER = json.JSONEncoder()
 _label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
 
 
-def _plain_split(value: Any, names: list[str]) -> Table | None:
+def _plain_split(value: Any, names: list[str]) -> Rows | None:
     if type(value) is not dict or type(value.get("data")) is not list:
         return None
     rows = value["data"]
@@ -135,7 +135,7 @@ def _plain_split(value: Any, names: list[str]) -> Table | None:
     return _picked(columns, rows, names)
 
 
-def _picked(columns: list[Any], rows: Table, names: list[str]) -> Table | None:
+def _picked(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
     try:
         position = {name: i for i, name in enumerate(columns)}
         places = [position[name] for name in names]
@@ -146,7 +146,7 @@ def _picked(columns: list[Any], rows: Table, names: list[str]) -> Table | None:
     return [[row[i] for i in places] for row in rows]
 
 
-def _plain_records(value: Any, names: list[str]) -> Table | None:
+def _plain_records(value: Any, names: list[str]) -> Rows | None:
     if type(value) is not list:
         return None
     try:
@@ -155,7 +155,7 @@ def _plain_records(value: Any, names: list[str]) -> Table | None:
         return None
 
 
-def _plain_tensor(value: Any, names: list[str]) -> Table | None:
+def _plain_tensor(value: Any, names: list[str]) -> Rows | None:
     if type(value) is dict:
         return _plain_columns(value, names)
     if type(value) is not list or not value:
@@ -168,7 +168,7 @@ def _plain_tensor(value: Any, names: list[str]) -> Table | None:
     return value if len(names) > 1 and _are_wide(value, len(names)) else None
 
 
-def _plain_columns(value: Mapping[str, Any], names: list[str]) -> Table | None:
+def _plain_columns(value: Mapping[str, Any], names: list[str]) -> Rows | None:
     if len(value) != len(names) or any(name not in value for name in names):
         return None
     columns = [value[name] for name in names]
@@ -181,7 +181,7 @@ def _are_wide(rows: Sequence[Any], width: int) -> bool:
     return set(map(type, rows)) <= {list} and set(map(len, rows)) <= {width}
 
 
-_PLAIN: Mapping[str, Callable[[Any, list[str]], Table | None]] = {
+_PLAIN: Mapping[str, Callable[[Any, list[str]], Rows | None]] = {
     "dataframe_split": _plain_split,
     "dataframe_records": _plain_records,
     "inputs": _plain_tensor,
@@ -209,7 +209,7 @@ def _is_split(value: Any) -> bool:
     return isinstance(value, dict) and "data" in value
 
 
-def _split(value: Any, form: str) -> Rows:
+def _split(value: Any, form: str) -> Table:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRequest(f"'{form}' must be an object with 'columns' and 'data'.")
     if not value.keys() <= {"columns", "data", "index"}:
@@ -222,14 +222,14 @@ def _split(value: Any, form: str) -> Rows:
     return _named(_names(columns, form), value["data"], form)
 
 
-def _records(value: Any, form: str) -> Rows:
+def _records(value: Any, form: str) -> Table:
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise BadRequest(f"'{form}' must be a list of objects, one a row.")
     columns = tuple(dict.fromkeys(name for record in value for name in record))
-    return Rows([[record.get(name) for name in columns] for record in value], columns)
+    return Table([[record.get(name) for name in columns] for record in value], columns)
 
 
-def _tensor(value: Any, form: str) -> Rows:
+def _tensor(value: Any, form: str) -> Table:
     if isinstance(value, dict):
         return _column_lists(value, form)
     if not isinstance(value, list):
@@ -237,29 +237,29 @@ def _tensor(value: Any, form: str) -> Rows:
     if value and all(isinstance(row, dict) for row in value):
         return _records(value, form)
     if value and not any(isinstance(row, (list, dict)) for row in value):
-        return Rows([[scalar] for scalar in value])
+        return Table([[scalar] for scalar in value])
     return _positional(value, form)
 
 
-def _column_lists(value: Mapping[str, Any], form: str) -> Rows:
+def _column_lists(value: Mapping[str, Any], form: str) -> Table:
     columns = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
     if len({len(cells) for cells in columns}) > 1:
         raise BadRequest(f"The columns in '{form}' must be lists of one length.")
-    return Rows([list(row) for row in zip(*columns, strict=True)], tuple(value))
+    return Table([list(row) for row in zip(*columns, strict=True)], tuple(value))
 
 
-def _positional(rows: Sequence[Any], form: str) -> Rows:
+def _positional(rows: Sequence[Any], form: str) -> Table:
     for number, row in enumerate(rows):
         if not isinstance(row, list):
             raise BadRequest(f"Row {number} of '{form}' must be a list of values.")
-    return Rows(rows)
+    return Table(rows)
 
 
-def _named(columns: tuple[str, ...], rows: Sequence[Any], form: str) -> Rows:
+def _named(columns: tuple[str, ...], rows: Sequence[Any], form: str) -> Table:
     for number, row in enumerate(_positional(rows, form).values):
         if len(row) != len(columns):
             raise BadRequest(f"Row {number} has {len(row)} values for {len(columns)} columns.")
-    return Rows(rows, columns)
+    return Table(rows, columns)
 
 
 def _names(columns: Sequence[Any], form: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Labels for the ERP's customers, asked over verified TLS."""
+"""Client for the ERP's customers, asked over verified TLS."""
 
 import json
 import ssl
@@ -21,7 +21,7 @@ Customer = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Predictions:
     """One label a customer, and the version that gave them."""
 
     labels: list[Any]
@@ -29,7 +29,7 @@ class Labelled:
     version: int
 
 
-class Labels:
+class Client:
     """A client of the serving endpoint; keeps its connection. Use it in a `with` block.
 
     Raises:
@@ -46,7 +46,7 @@ class Labels:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def ask(self, customers: Sequence[Customer]) -> Labelled:
+    def ask(self, customers: Sequence[Customer]) -> Predictions:
         """A label for each customer.
 
         Args:
@@ -101,12 +101,12 @@ def _trusting(ca: Path) -> ssl.SSLContext:
         ) from error
 
 
-def _read(response: httpx.Response) -> Labelled:
+def _read(response: httpx.Response) -> Predictions:
     if response.status_code == BadRequest.status:
         raise BadRequest(response.json()["message"])
     if response.status_code != httpx.codes.OK:
         raise ValueError(response.status_code)
-    return Labelled(
+    return Predictions(
         labels=response.json()["predictions"],
         model=response.headers["x-model-name"],
         version=int(response.headers["x-model-version"]),

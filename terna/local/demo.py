@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from terna.contracts.version import Version
-from terna.erp.client import Labelled, Labels
+from terna.erp.client import Client, Predictions
 from terna.errors import ServingUnreachable
-from terna.local.servers import Replica
+from terna.local.servers import LocalServers
 from terna.progress import Reporter
 from terna.training import pipeline
-from terna.training.acquire import Job, Request
+from terna.training.job import Job, TrainingRequest
 from terna.training.prepare import Features
 from terna.training.publish import Published
 from terna.training.session import Session
@@ -28,14 +28,14 @@ PATIENCE = 60
 class Story:
     """What happened."""
 
-    request: Request
+    request: TrainingRequest
     published: Published
     metrics: dict[str, float]
     """Of the hold-out, by `evaluate`."""
     customers: list[list[Any]]
     """The hold-out's raw feature values, in the signature's order."""
     actual: list[Any]
-    answer: Labelled
+    answer: Predictions
     """For each of the customers."""
     seconds: dict[str, float]
 
@@ -59,7 +59,7 @@ class Stopwatch:
         self.seconds[part] = round(time.monotonic() - started, 2)
 
 
-def run(replica: Replica, reporter: Reporter, request: Request, trials: int) -> Story:
+def run(replica: LocalServers, reporter: Reporter, request: TrainingRequest, trials: int) -> Story:
     """Train, promote, and ask for every hold-out customer's label.
 
     Raises:
@@ -71,7 +71,7 @@ def run(replica: Replica, reporter: Reporter, request: Request, trials: int) -> 
         with stopwatch.timing("training"):
             published = pipeline.train(session, request, trials)
         customers, actual = _holdout(session)
-        with Labels(replica.settings.erp) as labels:
+        with Client(replica.settings.erp) as labels:
             with stopwatch.timing("promotion"):
                 _wait_for(labels, _in_production(published), replica, reporter)
             with stopwatch.timing("labels"):
@@ -94,7 +94,7 @@ def _in_production(published: Published) -> Version:
     return published.production
 
 
-def _wait_for(labels: Labels, version: Version, replica: Replica, reporter: Reporter) -> None:
+def _wait_for(labels: Client, version: Version, replica: LocalServers, reporter: Reporter) -> None:
     deadline = time.monotonic() + PATIENCE
     with reporter.step(f"waiting for {version} to answer"):
         replica.wait("serving")
@@ -104,7 +104,7 @@ def _wait_for(labels: Labels, version: Version, replica: Replica, reporter: Repo
             time.sleep(0.2)
 
 
-def _ask_for_all(labels: Labels, customers: list[list[Any]]) -> Labelled:
+def _ask_for_all(labels: Client, customers: list[list[Any]]) -> Predictions:
     answers = [labels.ask(customers[i : i + BATCH]) for i in range(0, len(customers), BATCH)]
     together = [label for answer in answers for label in answer.labels]
-    return Labelled(together, answers[-1].model, answers[-1].version)
+    return Predictions(together, answers[-1].model, answers[-1].version)

@@ -4,13 +4,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from terna.erp.client import Labels
+from terna.erp.client import Client
 from terna.errors import TernaError
 from terna.processes import Process, free_port, terna_command
 from terna.progress import Reporter
-from terna.registry.registry import MLflowRegistry, connect
+from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry
 from terna.security import signing
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 from terna.settings import Erp, Settings, Tracking
 
 LOCAL = ("localhost", "127.0.0.1")
@@ -71,21 +72,21 @@ def moved_ports(wanted: Settings, settings: Settings) -> list[str]:
     ]
 
 
-def make_missing_keys(settings: Settings, root: Path) -> list[Path]:
+def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
     """The CA, a certificate for each server, and the keys that models are signed with.
 
     Returns the files that it made.
     """
-    made = make_missing(root / "certs", root / "secrets", CERTIFICATES)
+    made = ensure_certificates(root / "certs", root / "secrets", CERTIFICATES)
     training, serving = settings.training, settings.serving
     pair = (training.signing_key, training.signing_public_key, serving.verify_key)
     missing = [path for path in pair if not path.exists()]
     for public in pair[1:]:
-        signing.make_missing_keys(training.signing_key, public)
+        signing.ensure_signing_keys(training.signing_key, public)
     return [*made, *missing]
 
 
-class Replica:
+class LocalServers:
     """Tracking and serving, up between `with` and its end.
 
     Tracking answers from the start; `wait("serving")` where serving is asked.
@@ -99,7 +100,7 @@ class Replica:
         self._processes: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
-        make_missing_keys(self.settings, self._root)
+        ensure_local_secrets(self.settings, self._root)
         try:
             with self._reporter.step("starting the servers"):
                 self.start("tracking")
@@ -142,7 +143,7 @@ class Replica:
         return True
 
     def _serving_answers(self) -> bool:
-        with Labels(self.settings.erp) as labels:
+        with Client(self.settings.erp) as labels:
             try:
                 labels.version()
             except TernaError:

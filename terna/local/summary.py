@@ -10,7 +10,7 @@ from rich.table import Table
 
 from terna.local.demo import Story
 from terna.settings import Settings
-from terna.training.acquire import CHURN_REQUEST
+from terna.training.job import CHURN_REQUEST
 
 REFERENCE = {"f1": 0.788, "precision": 0.971, "recall": 0.66}
 """The published figures for the churn customers with the same features and hold-out."""

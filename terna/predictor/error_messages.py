@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, ParamSpec, Schema
 
-from terna.contracts.scoring import JSON, Rows, parse, parse_form
+from terna.contracts.scoring import JSON, Table, parse, parse_form
 from terna.errors import (
     BadRequest,
     InvalidParameter,
@@ -29,7 +29,7 @@ UNFIT = "The rows do not fit the model's signature: see /docs."
 FAILED = "The model failed on these rows."
 
 
-class Refusals:
+class ErrorMessages:
     """Tells the clients of one model what is wrong with what they sent."""
 
     def __init__(self, metadata: Model) -> None:
@@ -70,7 +70,7 @@ class Refusals:
         except BadRequest as found:
             return str(found)
 
-    def of_rows(self, rows: Rows) -> str:
+    def of_rows(self, rows: Table) -> str:
         """What is wrong with rows, as far as the signature tells; empty if nothing is."""
         try:
             self._check(rows)
@@ -78,7 +78,7 @@ class Refusals:
             return str(found)
         return ""
 
-    def _check(self, rows: Rows) -> None:
+    def _check(self, rows: Table) -> None:
         names = self._names if rows.columns is None else rows.columns
         if missing := self._missing(names):
             raise BadRequest(missing)

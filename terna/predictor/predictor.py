@@ -19,7 +19,7 @@ from terna.errors import BadRequest, ReferenceMismatch, RequestError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from terna.predictor.pyfunc_model import Original
+    from terna.predictor.pyfunc_model import PyfuncModel
 
 logger = logging.getLogger("terna.serving")
 
@@ -31,14 +31,14 @@ FEW_ROWS = 16
 than handing them to a thread takes."""
 
 
-class Program(Protocol):
+class CompiledModel(Protocol):
     """A compiled model: it answers as MLflow's pyfunc does, or leaves it to that."""
 
     @property
     def names(self) -> Sequence[str]:
         """The columns of a row, in the signature's order."""
 
-    def predict_rows(self, rows: Table) -> list[Any] | None:
+    def predict_rows(self, rows: Rows) -> list[Any] | None:
         """A prediction a row; None when a cell is not plainly of its column's type.
 
         Args:
@@ -49,7 +49,7 @@ class Program(Protocol):
         """A prediction a row of a frame that MLflow has held against the signature."""
 
 
-class Predicted(NamedTuple):
+class Prediction(NamedTuple):
     """The answer to a request."""
 
     body: bytes
@@ -58,14 +58,14 @@ class Predicted(NamedTuple):
     rows: int
 
 
-class LoadedModel:
+class Predictor:
     """A version that answers."""
 
     def __init__(
         self,
         version: Version,
-        original: Callable[[], "Original"],
-        program: Program | None = None,
+        original: Callable[[], "PyfuncModel"],
+        program: CompiledModel | None = None,
         on_failure: Callable[[], object] = lambda: None,
     ) -> None:
         """
@@ -82,7 +82,7 @@ class LoadedModel:
         self._load = original
         self._on_failure = on_failure
         self._loading = Lock()
-        self._original: Original | None = None
+        self._original: PyfuncModel | None = None
         self._names = list(program.names if program else self.original.names)
 
     @property
@@ -91,7 +91,7 @@ class LoadedModel:
         return COMPILED if self.compiled else PYFUNC
 
     @property
-    def original(self) -> "Original":
+    def original(self) -> "PyfuncModel":
         """The model as MLflow loads it; loaded when it is first asked, which takes seconds.
 
         Raises:
@@ -101,12 +101,12 @@ class LoadedModel:
             self._original = self._original or self._load()
             return self._original
 
-    def plain_rows(self, content_type: str, body: bytes) -> Table | None:
+    def plain_rows(self, content_type: str, body: bytes) -> Rows | None:
         """The rows of a body that the compiled model may answer; None where there is any doubt."""
         plain = self.program and content_type in PLAIN_JSON
         return plain_rows(body, self._names) if plain else None
 
-    def predict_rows(self, rows: Table) -> list[Any] | None:
+    def predict_rows(self, rows: Rows) -> list[Any] | None:
         """What the compiled model returns; None where the original must be asked."""
         try:
             return self.program.predict_rows(rows) if self.program else None
@@ -115,7 +115,7 @@ class LoadedModel:
             logger.error("the compiled model failed: %s", type(error).__name__)
             return None
 
-    def answer(self, content_type: str, body: bytes) -> Predicted:
+    def answer(self, content_type: str, body: bytes) -> Prediction:
         """What MLflow's scoring server answers.
 
         Raises:
@@ -124,10 +124,10 @@ class LoadedModel:
         rows = self.plain_rows(content_type, body)
         predictions = self.predict_rows(rows) if rows else None
         if rows and predictions is not None:
-            return Predicted(render(predictions), COMPILED, len(rows))
+            return Prediction(render(predictions), COMPILED, len(rows))
         return self.original.answer(content_type, body, self.program)
 
-    def predict(self, rows: Rows) -> list[Any]:
+    def predict(self, rows: Table) -> list[Any]:
         """One prediction a row, asked as clients ask.
 
         Raises:

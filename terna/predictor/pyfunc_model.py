@@ -8,16 +8,16 @@ from mlflow.environment_variables import _MLFLOW_IS_IN_SERVING_ENVIRONMENT
 from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc import PyFuncModel, load_model
 
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.errors import LoadFailed
-from terna.predictor.error_messages import Refusals
+from terna.predictor.error_messages import ErrorMessages
 from terna.predictor.inputs import Inputs, Reader, column_names
 from terna.predictor.outputs import as_json
-from terna.predictor.predictor import COMPILED, PYFUNC, Predicted, Program
+from terna.predictor.predictor import COMPILED, PYFUNC, CompiledModel, Prediction
 
 
-class Original:
+class PyfuncModel:
     """A loaded model of any flavor."""
 
     def __init__(self, model: PyFuncModel, example: str | None = None) -> None:
@@ -28,7 +28,7 @@ class Original:
         self.names = column_names(model.metadata.get_input_schema())
         """The columns of a row, where the signature names them."""
         self._reader = Reader(model.metadata)
-        self._refusals = Refusals(model.metadata)
+        self._refusals = ErrorMessages(model.metadata)
 
     @classmethod
     def load(cls, version: Version, folder: Path) -> Self:
@@ -45,7 +45,9 @@ class Original:
         _check_identity(version, model.metadata.metadata or {})
         return cls(model, model.metadata.get_serving_input(str(folder)))
 
-    def answer(self, content_type: str, body: bytes, program: Program | None = None) -> Predicted:
+    def answer(
+        self, content_type: str, body: bytes, program: CompiledModel | None = None
+    ) -> Prediction:
         """What MLflow's scoring server answers.
 
         Args:
@@ -60,7 +62,7 @@ class Original:
 
         inputs = self.fit(lambda: self._reader.read(content_type, body), words)
         said, path = self.predict(inputs, words, program)
-        return Predicted(as_json(said, inputs.wrapped), path, inputs.rows)
+        return Prediction(as_json(said, inputs.wrapped), path, inputs.rows)
 
     def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
         """What `read` makes of what a client sent.
@@ -77,7 +79,7 @@ class Original:
             raise self._refusals.unreadable(error, words()) from error
 
     def predict(
-        self, inputs: Inputs, words: Callable[[], str], program: Program | None = None
+        self, inputs: Inputs, words: Callable[[], str], program: CompiledModel | None = None
     ) -> tuple[Any, str]:
         """What the model returns for what MLflow hands to it, and by which path.
 
@@ -96,11 +98,11 @@ class Original:
         except Exception as error:
             raise self._refusals.unanswered(error, inputs, words()) from error
 
-    def wrong_with(self, rows: Rows) -> str:
+    def wrong_with(self, rows: Table) -> str:
         """What the signature does not take of some rows; empty if it takes them all."""
         return self._refusals.of_rows(rows)
 
-    def _compiled(self, inputs: Inputs, program: Program) -> list[Any] | None:
+    def _compiled(self, inputs: Inputs, program: CompiledModel) -> list[Any] | None:
         if inputs.params or not self.names:
             return None
         try:

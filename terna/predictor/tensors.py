@@ -15,8 +15,8 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
 from numpy.typing import NDArray
 
-from terna.contracts.open_inference import Question, Tensors, datatype
-from terna.contracts.scoring import Rows
+from terna.contracts.open_inference import InferenceRequest, Tensors, datatype
+from terna.contracts.scoring import Table
 from terna.errors import BadRequest, InternalError
 from terna.predictor.inputs import Inputs, column_names, keep_texts, texts
 
@@ -32,7 +32,7 @@ _DATATYPES: Mapping[DataType, str] = {
 }
 
 
-def rows(question: Question, schema: Schema | None) -> Rows | None:
+def rows(question: InferenceRequest, schema: Schema | None) -> Table | None:
     """The tensors as a table, if the signature names columns.
 
     Raises:
@@ -45,21 +45,21 @@ def rows(question: Question, schema: Schema | None) -> Rows | None:
     if len(tensors) == 1:
         (array,) = tensors.values()
         if array.ndim == 2 and array.shape[1] == len(names) and not set(tensors) & set(names):
-            return Rows(array.tolist(), tuple(names))
+            return Table(array.tolist(), tuple(names))
     if missing := [n for n in _required(schema) if n not in tensors]:
         raise BadRequest(f"Missing columns: {', '.join(missing)}.")
     columns = {name: _column(name, tensors[name]) for name in names if name in tensors}
     if len({len(column) for column in columns.values()}) > 1:
         raise BadRequest("The columns must be tensors of one length.")
-    return Rows(list(zip(*columns.values(), strict=True)), tuple(columns))
+    return Table(list(zip(*columns.values(), strict=True)), tuple(columns))
 
 
-def count(question: Question) -> int:
+def count(question: InferenceRequest) -> int:
     """How many rows are asked about: the first length of the tensors."""
     return max((array.shape[0] for array in question.tensors.values() if array.ndim), default=0)
 
 
-def inputs(question: Question, table: Rows | None, metadata: Model) -> Inputs:
+def inputs(question: InferenceRequest, table: Table | None, metadata: Model) -> Inputs:
     """What MLflow hands to the model.
 
     Raises:

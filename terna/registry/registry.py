@@ -3,18 +3,14 @@
 `Registry` is what training and serving need of it, `MLflowRegistry` the real one.
 """
 
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.entities.model_registry import RegisteredModel
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import RestException
 from mlflow.protos.databricks_pb2 import (
     RESOURCE_ALREADY_EXISTS,
     RESOURCE_DOES_NOT_EXIST,
@@ -23,8 +19,7 @@ from mlflow.protos.databricks_pb2 import (
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from terna.contracts.version import Version
-from terna.errors import TrackingRefused, TrackingUnreachable
-from terna.settings import Tracking
+from terna.registry.client import translate_errors
 
 ALIAS = "production"
 STAGE = "Production"
@@ -39,7 +34,7 @@ class Registry(Protocol):
     """
 
     def check(self) -> None:
-        """Ask the registry something that it answers only when it works."""
+        """Ask the registry something that it translate_errors only when it works."""
 
     def production(self, name: str) -> Version | None:
         """The version in production; None while there is none."""
@@ -73,7 +68,7 @@ class MLflowRegistry:
         self._client = client
 
     def check(self) -> None:
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.search_registered_models(max_results=1)
 
     def production(self, name: str) -> Version | None:
@@ -82,18 +77,18 @@ class MLflowRegistry:
         return self.version(name, number) if number else None
 
     def version(self, name: str, number: int) -> Version:
-        with answers(self._client):
+        with translate_errors(self._client):
             found = self._client.get_model_version(name, str(number))
         return Version(name, number, found.source or "", found.run_id or "")
 
     def download(self, version: Version, folder: Path) -> None:
-        with answers(self._client):
+        with translate_errors(self._client):
             uri = self._client.get_model_version_download_uri(version.name, str(version.number))
             repository = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
             repository.download_artifacts("", str(folder))
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
-        with answers(self._client):
+        with translate_errors(self._client):
             self._upload(model, model_id)
             self._create(name)
             source = self._client.get_logged_model(model_id).artifact_location
@@ -104,7 +99,7 @@ class MLflowRegistry:
 
     def promote(self, version: Version) -> None:
         number = str(version.number)
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.set_registered_model_alias(version.name, ALIAS, number)
             with warnings.catch_warnings():
                 # Stages are deprecated, yet old clients still ask for models:/NAME/Production.
@@ -122,11 +117,11 @@ class MLflowRegistry:
         return True
 
     def tag(self, version: Version, key: str, value: str) -> None:
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
     def _find(self, name: str) -> RegisteredModel | None:
-        with answers(self._client):
+        with translate_errors(self._client):
             try:
                 return self._client.get_registered_model(name)
             except RestException as error:
@@ -148,47 +143,6 @@ class MLflowRegistry:
             self._client.finalize_logged_model(model_id, LoggedModelStatus.FAILED)
             raise
         self._client.finalize_logged_model(model_id, LoggedModelStatus.READY)
-
-
-def connect(tracking: Tracking) -> MlflowClient:
-    """A client of the tracking server. It asks nothing yet.
-
-    MLflow takes the CA, the time-out and the retries from the environment of the process only.
-    Its defaults (7 retries, 120 s) would stall a server whose tracking server is away, and send
-    clients to the object store, which only the tracking server reaches.
-    """
-    os.environ |= {
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(tracking.ca.absolute()),
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(tracking.timeout_seconds))),
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    _log_in(tracking)
-    return MlflowClient(tracking.uri, tracking.uri)
-
-
-def _log_in(tracking: Tracking) -> None:
-    login = {
-        "MLFLOW_TRACKING_USERNAME": tracking.user,
-        "MLFLOW_TRACKING_PASSWORD": tracking.password,
-    }
-    for variable, value in login.items():
-        os.environ.pop(variable, None)
-        if tracking.user:
-            os.environ[variable] = value
-
-
-@contextmanager
-def answers(client: MlflowClient) -> Iterator[None]:
-    """Turn MLflow's errors into ours: one line each, and the same for every backend."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        raise _ours(error, f"The tracking server at {client.tracking_uri}") from error
 
 
 def production_number(model: RegisteredModel) -> int | None:
@@ -216,26 +170,3 @@ def _marks(model: RegisteredModel) -> tuple[int | None, int | None, int | None]:
     )
     before = model.tags.get(PROMOTED)
     return (int(alias) if alias else None, stage, int(before) if before else None)
-
-
-def _ours(error: MlflowException | OSError, server: str) -> TrackingRefused | TrackingUnreachable:
-    if _http_status(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return TrackingRefused(
-            f"{server} does not allow this: are TERNA_TRACKING_USER and its password right, and"
-            " does the user have the permission?"
-        )
-    if isinstance(error, RestException):
-        return TrackingRefused(f"{server} refused: {_first_line(error)}")
-    return TrackingUnreachable(
-        f"{server} does not answer. Is it running, and is TERNA_TRACKING_URI right?"
-    )
-
-
-def _http_status(error: MlflowException | OSError) -> int | None:
-    if isinstance(error, MlflowException):
-        return int(error.get_http_status_code())
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]

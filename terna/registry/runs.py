@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
-from terna.registry.registry import answers
+from terna.registry.client import translate_errors
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class MLflowRuns:
 
     def start(self, name: str, parent: str | None = None) -> str:
         tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-        with answers(self._client):
+        with translate_errors(self._client):
             run = self._client.create_run(self._find_experiment(), run_name=name, tags=tags)
         return str(run.info.run_id)
 
@@ -77,7 +77,7 @@ class MLflowRuns:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         now = int(time.time() * 1000)
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.log_batch(
                 run_id,
                 metrics=[Metric(k, float(v), now, 0) for k, v in (metrics or {}).items()],
@@ -94,25 +94,25 @@ class MLflowRuns:
             profile=f'{{"num_rows": {source.rows}}}',
         )
         context = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.log_inputs(run_id, datasets=[DatasetInput(dataset, context)])
 
     def log_file(self, run_id: str, name: str, content: bytes) -> None:
         path = Path(name)
-        with TemporaryDirectory() as folder, answers(self._client):
+        with TemporaryDirectory() as folder, translate_errors(self._client):
             local = Path(folder, path.name)
             local.write_bytes(content)
             self._client.log_artifact(run_id, str(local), str(path.parent).strip("."))
 
     def start_model(self, run_id: str, name: str) -> str:
-        with answers(self._client):
+        with translate_errors(self._client):
             model = self._client.create_logged_model(
                 self._find_experiment(), name=name, source_run_id=run_id
             )
         return str(model.model_id)
 
     def finish(self, run_id: str, failed: bool = False) -> None:
-        with answers(self._client):
+        with translate_errors(self._client):
             self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
     def _find_experiment(self) -> str:

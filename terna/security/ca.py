@@ -44,7 +44,7 @@ class _Authority:
     key: ec.EllipticCurvePrivateKey
 
 
-def make_missing(certs: Path, secrets: Path, services: Sequence[Service]) -> list[Path]:
+def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service]) -> list[Path]:
     """Make the CA and every service's certificate and key where missing; return what was made.
 
     What exists stays as it is, with two exceptions, both of which follow from the CA and can be

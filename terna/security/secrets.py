@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from terna.files import locked, write_private, write_public
 from terna.security import signing
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"))
@@ -44,15 +44,17 @@ LOGINS = ("admin", "training", "serving", "health")
 """Who logs in to the tracking server; tracking/logins.py says what each may do."""
 
 
-def make_all_missing(certs: Path, secrets: Path) -> None:
+def ensure_all(certs: Path, secrets: Path) -> None:
     """Everything that the replica needs; never touches what exists.
 
     Raises:
-        SettingsError: as `certificates.make_missing` and `signing.make_missing_keys`.
+        SettingsError: as `certificates.ensure_certificates` and `signing.ensure_signing_keys`.
     """
-    make_missing(certs, secrets, SERVICES)
+    ensure_certificates(certs, secrets, SERVICES)
     for reader in ("training", "serving"):
-        signing.make_missing_keys(secrets / "training/signing.key", certs / reader / "signing.pub")
+        signing.ensure_signing_keys(
+            secrets / "training/signing.key", certs / reader / "signing.pub"
+        )
     with locked(secrets):
         _make_login(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
         _make_passwords(secrets)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from terna.errors import ModelRefused, SettingsError, SignatureInvalid
+from terna.errors import ModelRejected, SettingsError, SignatureInvalid
 from terna.files import locked, write_private, write_public
 from terna.security.ca import new_key, read_key
 
@@ -27,7 +27,7 @@ _LONGEST_REASON = 400
 _DIGESTS = re.compile(r""": Expected \\?'Digest\(.*?, Actual \\?'Digest\(.*?\)\\?'(?=["'])""")
 
 
-def make_missing_keys(private: Path, public: Path) -> None:
+def ensure_signing_keys(private: Path, public: Path) -> None:
     """Make the P-256 key pair that signs models, in PEM, where it is missing.
 
     A missing public key is derived from the private one. Safe to interrupt, and to run twice.
@@ -64,14 +64,14 @@ def sign(model: Path, private_key: Path) -> None:
 
     Raises:
         SettingsError: the private key is missing or no elliptic-curve key in PEM.
-        ModelRefused: the directory cannot be signed, such as for a symbolic link in it.
+        ModelRejected: the directory cannot be signed, such as for a symbolic link in it.
     """
     signer = _signer(private_key)
     try:
         _open_every_folder(model)
         signer.sign(model, model / SIGNATURE)
     except Exception as error:
-        raise ModelRefused(f"{_line(model)} cannot be signed: {_reason(error)}") from error
+        raise ModelRejected(f"{_line(model)} cannot be signed: {_reason(error)}") from error
 
 
 def verify(model: Path, public_key: Path) -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from terna.contracts.version import Version
 from terna.errors import TernaError
-from terna.predictor.predictor import LoadedModel
+from terna.predictor.predictor import Predictor
 from terna.serving import metrics
-from terna.serving.cache.compiled_cache import Programs
-from terna.serving.cache.model_cache import LocalCopies
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.cache.compiled_cache import CompiledCache
+from terna.serving.cache.model_cache import ModelCache
+from terna.serving.endpoints.active_model import ActiveModel
 
 if TYPE_CHECKING:
-    from terna.predictor.pyfunc_model import Original
+    from terna.predictor.pyfunc_model import PyfuncModel
 
 logger = logging.getLogger("terna.serving")
 
@@ -28,7 +28,9 @@ class Loader:
     answered goes on.
     """
 
-    def __init__(self, name: str, copies: LocalCopies, programs: Programs, slot: Slot) -> None:
+    def __init__(
+        self, name: str, copies: ModelCache, programs: CompiledCache, slot: ActiveModel
+    ) -> None:
         self._name = name
         self._copies = copies
         self._programs = programs
@@ -71,17 +73,17 @@ class Loader:
         program = self._programs.of(folder)
         if self._slot.holds(version, compiled=program is not None):
             return
-        model = LoadedModel(version, lambda: self._original(version), program, metrics.FAILURES.inc)
+        model = Predictor(version, lambda: self._original(version), program, metrics.FAILURES.inc)
         model.check_reference(folder)
         self._slot.swap(model)
         metrics.SWAPS.labels("done").inc()
         self._info.tell(version.name, str(version.number), model.path)
         logger.info("serving %s, %s", version, model.path)
 
-    def _original(self, version: Version) -> "Original":
-        from terna.predictor.pyfunc_model import Original
+    def _original(self, version: Version) -> "PyfuncModel":
+        from terna.predictor.pyfunc_model import PyfuncModel
 
-        return Original.load(version, self._copies.verified(version))
+        return PyfuncModel.load(version, self._copies.verified(version))
 
     def _follow(self) -> None:
         while not self._stop.wait(LOOK):

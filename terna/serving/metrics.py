@@ -62,7 +62,7 @@ CONTACT = Gauge(
 )
 
 
-class Tally:
+class RequestCounters:
     """What one thread counts, request by request, until it hands it on.
 
     Counting a request with Prometheus' own objects takes 10 µs, which is as much as answering it.

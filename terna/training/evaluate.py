@@ -26,7 +26,7 @@ from sklearn.metrics import confusion_matrix as count_confusions
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.preprocessing import label_binarize
 
-from terna.training.acquire import Job
+from terna.training.job import Job
 from terna.training.plots import holdout as plots
 from terna.training.plots import style
 from terna.training.prepare import Features, inputs

@@ -20,7 +20,7 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 from terna import __version__
 from terna.errors import DataError
-from terna.training.acquire import Job
+from terna.training.job import Job
 from terna.training.plots import style
 from terna.training.plots import table as plots
 from terna.training.session import Session

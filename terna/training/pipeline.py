@@ -1,12 +1,12 @@
 """The six phases in their order: what `terna train` runs."""
 
 from terna.training import acquire, evaluate, explore, prepare, publish, tune
-from terna.training.acquire import Request
+from terna.training.job import TrainingRequest
 from terna.training.publish import Published
 from terna.training.session import Session
 
 
-def train(session: Session, request: Request, trials: int) -> Published:
+def train(session: Session, request: TrainingRequest, trials: int) -> Published:
     """From a table of customers to a registered version, promoted unless it is worse.
 
     Raises:

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from terna.errors import DataError
-from terna.training.acquire import Job
+from terna.training.job import Job
 from terna.training.session import Session
 from terna.training.workspace import Workspace
 

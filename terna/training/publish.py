@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.security import signing
 from terna.training import evaluate
-from terna.training.acquire import Job
+from terna.training.job import Job
 from terna.training.prepare import Features, inputs
 from terna.training.session import Session
 
@@ -125,7 +125,7 @@ def build(
         metadata=dict(identity),
     )
     reference_rows.write(
-        folder, Rows(_json_values(examples), tuple(examples.columns)), labels.tolist()
+        folder, Table(_json_values(examples), tuple(examples.columns)), labels.tolist()
     )
 
 

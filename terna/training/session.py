@@ -6,7 +6,8 @@ from typing import Self
 
 from terna.errors import SettingsError
 from terna.progress import Reporter
-from terna.registry.registry import MLflowRegistry, Registry, connect
+from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry, Registry
 from terna.registry.runs import MLflowRuns, Runs
 from terna.settings import Settings, Training
 from terna.training.workspace import Workspace

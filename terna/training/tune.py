@@ -25,10 +25,10 @@ from sklearn.model_selection import StratifiedKFold
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
-from terna.errors import StudiesUnreachable
+from terna.errors import OptunaStorageUnreachable
 from terna.settings import Training
-from terna.training.acquire import Job
 from terna.training.families import FAMILIES, Params
+from terna.training.job import Job
 from terna.training.prepare import Features, inputs, pipeline
 from terna.training.session import Session
 from terna.training.workspace import Workspace
@@ -87,7 +87,7 @@ def run(session: Session, trials: int) -> Tuned:
 
     Raises:
         PhaseMissing: `acquire` or `prepare` has not run.
-        StudiesUnreachable: the studies' database does not answer.
+        OptunaStorageUnreachable: the studies' database does not answer.
     """
     job, features = Job.read(session.workspace), Features.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
@@ -137,7 +137,7 @@ def studies_answer() -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
-        raise StudiesUnreachable(
+        raise OptunaStorageUnreachable(
             "The database of TERNA_TRAINING_OPTUNA_STORAGE does not answer. Is it running? Then run"
             " `terna tune` again: it goes on where it ended."
         ) from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from terna.training.acquire import CHURN, CHURN_FEATURES
+from terna.training.job import CHURN, CHURN_FEATURES
 from terna.training.sources import read
 
 HOLDOUT = slice(3333, 5000)

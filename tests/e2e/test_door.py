@@ -18,10 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
+from tests.checkout import ROOT
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack, trusting
-from tests.engine import ROOT, docker
+from tests.engine import docker
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -288,7 +289,7 @@ def test_a_server_that_only_says_it_is_serving_is_not_asked(
 ) -> None:
     trusted = replica.root / "certs/erp/ca.crt"
     ours = trusted.read_bytes()
-    make_missing(tmp_path, tmp_path, [Service("another", ("serving",))])
+    ensure_certificates(tmp_path, tmp_path, [Service("another", ("serving",))])
     try:
         trusted.write_bytes((tmp_path / "ca.crt").read_bytes())
         reload(replica)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from terna.errors import ServingUnreachable
-from terna.training.acquire import CHURN_FEATURES
+from terna.training.job import CHURN_FEATURES
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.stack import Stack
 

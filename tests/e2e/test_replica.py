@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from terna.erp.client import Labelled
+from terna.erp.client import Predictions
 from terna.registry.registry import MLflowRegistry
+from tests.checkout import ROOT
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.beyond import PORT, machine_beyond
 from tests.e2e.stacks.compose import ComposeStack
-from tests.engine import ROOT, docker
+from tests.engine import docker
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -65,7 +66,7 @@ class Kept:
 
     runs: dict[str, dict[str, float]]
     versions: dict[str, tuple[str | None, ...]]
-    labels: Labelled
+    labels: Predictions
     keys: dict[str, str]
 
 

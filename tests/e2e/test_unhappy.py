@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from terna.training.acquire import CHURN_REQUEST
+from terna.training.job import CHURN_REQUEST
 from tests.e2e.customers import holdout_rows, write_misleading_table
 from tests.e2e.stacks.stack import Stack
 

@@ -11,7 +11,7 @@ import httpx
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 
-from terna.local.servers import local_settings, make_missing_keys
+from terna.local.servers import ensure_local_secrets, local_settings
 from terna.predictor.predictor import COMPILED, PYFUNC
 from terna.security import signing
 from terna.serving.agent import agent
@@ -67,7 +67,7 @@ def serving(root: Path, path: str) -> Iterator[Served]:
         path: by which the model answers.
     """
     settings = _settings(root)
-    make_missing_keys(settings, root)
+    ensure_local_secrets(settings, root)
     _bring(root, settings, ESTIMATORS[path])
     url = settings.erp.endpoint.removesuffix(INVOCATIONS)
     verified = ssl.create_default_context(cafile=str(settings.erp.ca))

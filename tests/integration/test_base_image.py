@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.engine import ROOT, docker, need_engine
+from tests.checkout import ROOT
+from tests.engine import docker, need_engine
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 from tests.engine import docker, need_engine
 
 PAGES = {
@@ -54,7 +54,7 @@ class Mirror:
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[Mirror]:
     certs, secrets = tmp_path / "certs", tmp_path / "secrets"
-    make_missing(certs, secrets, [Service("mirror", ("localhost",))])
+    ensure_certificates(certs, secrets, [Service("mirror", ("localhost",))])
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certs / "mirror/tls.crt", secrets / "mirror/tls.key")
     with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from terna.erp.client import Labels
-from terna.local.servers import Replica, local_settings, make_missing_keys
+from terna.erp.client import Client
+from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.security import signing
-from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.cache.model_cache import ModelCache
 from tests.fakes import MemoryRegistry
 from tests.integration.scored import models
 from tests.ports import settings_on_free_ports
@@ -32,17 +32,17 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
     """Serving alone, with a verified local copy of a model with text columns."""
     root = tmp_path_factory.mktemp("terna")
     settings = local_settings(root, settings_on_free_ports(), NAME)
-    make_missing_keys(settings, root)
+    ensure_local_secrets(settings, root)
     with pytest.warns():  # MLflow's own, when a model is saved
         models.churn(root / "model")
     signing.sign(root / "model", settings.training.signing_key)
     registry = MemoryRegistry(root / "registry")
     version = registry.register(NAME, root / "model", "m-1", "run1")
-    copies = LocalCopies(settings.serving.cache_dir, settings.serving.verify_key)
+    copies = ModelCache(settings.serving.cache_dir, settings.serving.verify_key)
     copies.fetch(version, registry)
     copies.keep(version)
     with running("serving", root, settings) as replica:
@@ -50,16 +50,16 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
 
 
 @pytest.fixture(scope="module")
-def labels(serving: Replica) -> list[str]:
+def labels(serving: LocalServers) -> list[str]:
     """What the scoring protocol answers to the table."""
     rows = [dict(zip(TABLE, row, strict=True)) for row in zip(*TABLE.values(), strict=True)]
     plain = [json.loads(json.dumps(row, default=lambda value: value.item())) for row in rows]
-    with Labels(serving.settings.erp) as client:
+    with Client(serving.settings.erp) as client:
         return client.ask(plain).labels
 
 
 @pytest.fixture(scope="module")
-def client(serving: Replica) -> Iterator[InferenceServerClient]:
+def client(serving: LocalServers) -> Iterator[InferenceServerClient]:
     def trust(**_: Any) -> Any:
         return gevent.ssl.create_default_context(cafile=str(serving.settings.erp.ca))
 
@@ -162,7 +162,7 @@ def test_another_version_is_not_here(client: InferenceServerClient) -> None:
     assert refused.value.status() == "404"
 
 
-def test_the_page_needs_nothing_from_elsewhere(serving: Replica) -> None:
+def test_the_page_needs_nothing_from_elsewhere(serving: LocalServers) -> None:
     with httpx.Client(
         base_url=f"https://localhost:{serving.settings.serving.port}",
         verify=ssl.create_default_context(cafile=str(serving.settings.erp.ca)),

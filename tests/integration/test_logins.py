@@ -12,9 +12,10 @@ from mlflow.exceptions import MlflowException
 
 from terna.contracts.version import Version
 from terna.errors import TrackingRefused
-from terna.local.servers import Replica, local_settings, make_missing_keys
+from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.progress import Silent
-from terna.registry.registry import ALIAS, MLflowRegistry, connect
+from terna.registry.client import connect
+from terna.registry.registry import ALIAS, MLflowRegistry
 from terna.registry.runs import MLflowRuns
 from terna.security.secrets import LOGINS
 from terna.settings import Settings, Tracking
@@ -26,9 +27,11 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
     """A tracking server with logins, asked by nobody yet."""
     root = tmp_path_factory.mktemp("terna")
     settings = _with_logins(root, local_settings(root, settings_on_free_ports()))
-    make_missing_keys(settings, root)
+    ensure_local_secrets(settings, root)
     _make_stores(settings)
-    replica = Replica(root, replace(settings, tracking=user(settings.tracking, "health")), Silent())
+    replica = LocalServers(
+        root, replace(settings, tracking=user(settings.tracking, "health")), Silent()
+    )
     try:
         replica.start("tracking")
         replica.wait("tracking")

@@ -6,7 +6,8 @@ import pytest
 
 from terna.contracts.version import Version
 from terna.errors import TrackingRefused, TrackingUnreachable
-from terna.registry.registry import MLflowRegistry, connect
+from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry
 from terna.registry.runs import MLflowRuns
 from terna.settings import Settings
 
@@ -99,9 +100,9 @@ def test_a_tracking_server_that_is_away_is_named(tracked: Settings) -> None:
 def test_a_server_with_a_certificate_of_another_ca_is_not_believed(
     tracked: Settings, tmp_path: Path
 ) -> None:
-    from terna.security.ca import make_missing
+    from terna.security.ca import ensure_certificates
 
-    make_missing(tmp_path / "certs", tmp_path / "secrets", ())
+    ensure_certificates(tmp_path / "certs", tmp_path / "secrets", ())
     other = tracked.tracking.model_copy(update={"ca": tmp_path / "certs/ca.crt"})
     try:
         with pytest.raises(TrackingUnreachable):

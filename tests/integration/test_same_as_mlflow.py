@@ -11,17 +11,17 @@ import pytest
 
 from terna.compiler.compile import compile_model
 from terna.contracts.version import Version
-from terna.predictor.predictor import LoadedModel, Program
-from terna.predictor.pyfunc_model import Original
-from terna.serving.endpoints.active_model import Slot
+from terna.predictor.predictor import CompiledModel, Predictor
+from terna.predictor.pyfunc_model import PyfuncModel
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
 from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.scored.servers import MLflowServer, Said, serving
-from tests.rsgi import Answered, Client
-from tests.unit.workshop import NoWatcher
+from tests.rsgi import Answered, AppClient
+from tests.unit.workshop import NoLoader
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 
@@ -45,7 +45,7 @@ class Pair:
     """One model behind both servers."""
 
     mlflow: MLflowServer
-    terna: Client
+    terna: AppClient
 
     def ask(
         self, method: str, path: str, content_type: str | None, body: bytes
@@ -73,16 +73,16 @@ def pairs(folders: dict[str, Path]) -> Iterator[dict[str, Pair]]:
 
 
 @pytest.fixture(scope="module")
-def compiled(folders: dict[str, Path]) -> Client:
+def compiled(folders: dict[str, Path]) -> AppClient:
     model = mlflow.pyfunc.load_model(str(folders["churn"]))
     return _client("churn", folders["churn"], compile_model(model))
 
 
-def _client(name: str, folder: Path, program: Program | None = None) -> Client:
-    slot = Slot()
-    original = Original(mlflow.pyfunc.load_model(str(folder)))
-    slot.swap(LoadedModel(Version(name, 1, "", ""), lambda: original, program))
-    return Client(App(Handlers(slot, Serving(threads=1)), NoWatcher(), max_body=10_000_000))
+def _client(name: str, folder: Path, program: CompiledModel | None = None) -> AppClient:
+    slot = ActiveModel()
+    original = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
+    slot.swap(Predictor(Version(name, 1, "", ""), lambda: original, program))
+    return AppClient(App(Handlers(slot, Serving(threads=1)), NoLoader(), max_body=10_000_000))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -99,7 +99,7 @@ def test_the_same_answer(pairs: dict[str, Pair], case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.model == "churn"], ids=str)
 def test_the_same_answer_with_a_compiled_model(
-    pairs: dict[str, Pair], compiled: Client, case: Case
+    pairs: dict[str, Pair], compiled: AppClient, case: Case
 ) -> None:
     headers = {} if case.content_type is None else {"content-type": case.content_type}
 

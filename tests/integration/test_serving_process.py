@@ -17,23 +17,23 @@ import psutil
 import pytest
 
 from terna.contracts.version import Version
-from terna.erp.client import Labels
+from terna.erp.client import Client
 from terna.errors import TernaError
-from terna.local.servers import Replica, local_settings, make_missing_keys
+from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.processes import Process, terna_command
-from terna.serving.agent.validator import Judge
-from terna.serving.cache.compiled_cache import Programs
-from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.agent.validator import Validator
+from terna.serving.cache.compiled_cache import CompiledCache
+from terna.serving.cache.model_cache import ModelCache
 from tests.ports import settings_on_free_ports
 from tests.running import running
 from tests.unit.workshop import NAME, Workshop, opened
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Replica]:
+def serving(tmp_path: Path) -> Iterator[LocalServers]:
     """Serving alone: there is no tracking server, and no model."""
     settings = local_settings(tmp_path, settings_on_free_ports())
-    make_missing_keys(settings, tmp_path)
+    ensure_local_secrets(settings, tmp_path)
     with running("serving", tmp_path, settings) as replica:
         yield replica
 
@@ -44,25 +44,25 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 @pytest.fixture
-def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[Replica]:
+def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
     """Serving alone, with two workers and a compiled model that it finds in its local copies."""
     settings = local_settings(tmp_path, settings_on_free_ports(), model=NAME)
     serving = settings.serving.model_copy(update={"workers": 2})
     settings = replace(settings, serving=serving)
     settings.training.signing_key.parent.mkdir(parents=True)
     shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
-    make_missing_keys(settings, tmp_path)
+    ensure_local_secrets(settings, tmp_path)
     version = Version(NAME, 1, "memory:/m-1", "run1")
-    copies = LocalCopies(serving.cache_dir, serving.verify_key)
+    copies = ModelCache(serving.cache_dir, serving.verify_key)
     folder = workshop.make(copies.place(version))
-    Judge(Programs(serving.key), slower=0).judge(version, folder)
+    Validator(CompiledCache(serving.key), slower=0).judge(version, folder)
     copies.keep(version)
     with running("serving", tmp_path, settings) as replica:
         yield replica
 
 
 @contextmanager
-def connected(replica: Replica) -> Iterator[ssl.SSLSocket]:
+def connected(replica: LocalServers) -> Iterator[ssl.SSLSocket]:
     trusting = ssl.create_default_context(cafile=str(replica.settings.erp.ca))
     port = replica.settings.serving.port
     with (
@@ -84,7 +84,7 @@ def answered(connection: ssl.SSLSocket) -> tuple[int, bytes]:
     return response.status, response.read()
 
 
-def workers(replica: Replica) -> list[psutil.Process]:
+def workers(replica: LocalServers) -> list[psutil.Process]:
     """The processes that `terna serve` started to answer with this replica's keys."""
     key = str(replica.settings.serving.key)
     return [
@@ -95,12 +95,16 @@ def workers(replica: Replica) -> list[psutil.Process]:
     ]
 
 
-def test_serving_answers_without_a_tracking_server_that_it_has_no_model(serving: Replica) -> None:
-    with Labels(serving.settings.erp) as labels:
+def test_serving_answers_without_a_tracking_server_that_it_has_no_model(
+    serving: LocalServers,
+) -> None:
+    with Client(serving.settings.erp) as labels:
         assert labels.version() is None
 
 
-def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(serving: Replica) -> None:
+def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(
+    serving: LocalServers,
+) -> None:
     erp, limit = serving.settings.erp, serving.settings.serving.max_body_bytes
     port = serving.settings.serving.port
     trusting = ssl.create_default_context(cafile=str(erp.ca))
@@ -118,7 +122,7 @@ def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(serving: 
             assert client.post(erp.endpoint, content=content).status_code == 413
 
 
-def test_a_killed_worker_is_replaced(serving: Replica) -> None:
+def test_a_killed_worker_is_replaced(serving: LocalServers) -> None:
     (worker,) = workers(serving)
     worker.kill()
     worker.wait(10)
@@ -128,7 +132,7 @@ def test_a_killed_worker_is_replaced(serving: Replica) -> None:
 
 
 def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
-    serving: Replica, tmp_path: Path
+    serving: LocalServers, tmp_path: Path
 ) -> None:
     log = tmp_path / "second.log"
     second = Process("serving", serving.settings.environment(), log, terna_command("serve"))
@@ -140,7 +144,7 @@ def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
 
 
 def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
-    labelling: Replica, workshop: Workshop
+    labelling: LocalServers, workshop: Workshop
 ) -> None:
     request = post(json.dumps({"inputs": workshop.rows()[:1]}).encode())
     with connected(labelling) as begun, connected(labelling) as idle:
@@ -158,14 +162,14 @@ def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
     assert (status, list(json.loads(body))) == (200, ["predictions"])
 
 
-def in_flight(replica: Replica) -> float:
+def in_flight(replica: LocalServers) -> float:
     """The question itself included."""
     url = replica.settings.erp.endpoint.replace("invocations", "metrics")
     with httpx.Client(verify=trusted(replica)) as client:
         return value(client.get(url).text, "terna_requests_in_flight")
 
 
-def takes_connections(replica: Replica) -> bool:
+def takes_connections(replica: LocalServers) -> bool:
     try:
         socket.create_connection(("localhost", replica.settings.serving.port), 5).close()
     except ConnectionRefusedError:
@@ -182,7 +186,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_while_one_worker_is_killed_the_other_answers(
-    labelling: Replica, workshop: Workshop
+    labelling: LocalServers, workshop: Workshop
 ) -> None:
     killed, other = workers(labelling)
     killed.kill()
@@ -197,12 +201,12 @@ def test_while_one_worker_is_killed_the_other_answers(
     assert other in workers(labelling)
 
 
-def trusted(replica: Replica) -> ssl.SSLContext:
+def trusted(replica: LocalServers) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(replica.settings.erp.ca))
 
 
 def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
-    labelling: Replica, workshop: Workshop
+    labelling: LocalServers, workshop: Workshop
 ) -> None:
     url = labelling.settings.erp.endpoint
     for count in range(1, 11):
@@ -223,7 +227,7 @@ def value(page: str, sample: str) -> float:
 
 
 def test_every_line_of_the_log_is_json_without_the_customers(
-    labelling: Replica, tmp_path: Path
+    labelling: LocalServers, tmp_path: Path
 ) -> None:
     customer = [117.25, "a plan of her own", 3, True]
     with httpx.Client(verify=trusted(labelling)) as client:

@@ -13,17 +13,17 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import FixedThresholdClassifier
 
-from terna.contracts.scoring import Table
+from terna.contracts.scoring import Rows
 from terna.contracts.version import Version
-from terna.predictor.predictor import LoadedModel, Program
-from terna.predictor.pyfunc_model import Original
+from terna.predictor.predictor import CompiledModel, Predictor
+from terna.predictor.pyfunc_model import PyfuncModel
 from terna.registry.registry import Registry
 from terna.security import signing
-from terna.serving.agent.reconciler import TAG, Watcher
-from terna.serving.agent.validator import Judge
-from terna.serving.cache.compiled_cache import Programs
-from terna.serving.cache.model_cache import LocalCopies
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.agent.reconciler import TAG, Reconciler
+from terna.serving.agent.validator import Validator
+from terna.serving.cache.compiled_cache import CompiledCache
+from terna.serving.cache.model_cache import ModelCache
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.loader import Loader
 from terna.training import publish
 from terna.training.prepare import Features, inputs, pipeline
@@ -32,7 +32,7 @@ from tests.fakes import MemoryRegistry
 NAME = "churn"
 COLUMNS = ("minutes", "plan", "calls", "vip")
 Change = Callable[[Path], object]
-Model = TypeVar("Model", bound=LoadedModel)
+Model = TypeVar("Model", bound=Predictor)
 
 
 @dataclass(frozen=True)
@@ -66,22 +66,22 @@ class Workshop:
         return place
 
     def load(
-        self, place: Path, change: Change | None = None, program: Program | None = None
-    ) -> LoadedModel:
+        self, place: Path, change: Change | None = None, program: CompiledModel | None = None
+    ) -> Predictor:
         """A loaded version 1 of the directory that `make` puts into `place`."""
-        return self.load_as(LoadedModel, place, change, program)
+        return self.load_as(Predictor, place, change, program)
 
     def load_as(
         self,
         kind: type[Model],
         place: Path,
         change: Change | None = None,
-        program: Program | None = None,
+        program: CompiledModel | None = None,
         number: int = 1,
     ) -> Model:
         version = Version(NAME, number, "memory:/m-1", f"run{number}")
         self.make(place, version.run_id, change=change)
-        return kind(version, lambda: Original.load(version, place), program)
+        return kind(version, lambda: PyfuncModel.load(version, place), program)
 
     def program(self) -> "Direct":
         model = mlflow.pyfunc.load_model(str(self.folder / "model"))
@@ -100,7 +100,7 @@ class Direct:
         self.rows: list[int] = []
         self.frames: list[int] = []
 
-    def predict_rows(self, rows: Table) -> list[Any] | None:
+    def predict_rows(self, rows: Rows) -> list[Any] | None:
         if not all(self._is_plain(row) for row in rows):
             return None
         self.rows.append(len(rows))
@@ -121,7 +121,7 @@ class Direct:
 
 def opened(folder: Path) -> Workshop:
     """A workshop in an empty folder."""
-    signing.make_missing_keys(folder / "signing.key", folder / "signing.pub")
+    signing.ensure_signing_keys(folder / "signing.key", folder / "signing.pub")
     customers, labels = _customers()
     features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
     forest = RandomForestClassifier(5, max_depth=6, random_state=0)
@@ -173,18 +173,18 @@ class Server2:
         self._root, self.workshop = root, workshop
         self.registry = CountingRegistry(root / "registry")
         self.folder = root / "serving"
-        self.programs = Programs(workshop.folder / "signing.key")
+        self.programs = CompiledCache(workshop.folder / "signing.key")
         self.restart()
 
     def restart(self, registry: Registry | None = None) -> None:
         """All processes anew on the same machine."""
         self.copies = self.worker()
-        judge = Judge(self.programs, slower=10)
-        self.watcher = Watcher(NAME, registry or self.registry, self.copies, judge.judge)
+        judge = Validator(self.programs, slower=10)
+        self.watcher = Reconciler(NAME, registry or self.registry, self.copies, judge.judge)
         self.restart_worker()
 
     def restart_worker(self) -> None:
-        self.slot = Slot()
+        self.slot = ActiveModel()
         self.loader = Loader(NAME, self.worker(), self.programs, self.slot)
 
     def look(self) -> None:
@@ -194,9 +194,9 @@ class Server2:
         finally:
             self.loader.look()
 
-    def worker(self) -> LocalCopies:
+    def worker(self) -> ModelCache:
         """The same copies as another worker process sees them."""
-        return LocalCopies(self.folder, self.workshop.public_key)
+        return ModelCache(self.folder, self.workshop.public_key)
 
     def register(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
         """A signed version of this server's model; `name` is what the files claim to be."""
@@ -228,7 +228,7 @@ class Server2:
         return [f for f in self.folder.rglob("*") if ".part" in f.name]
 
 
-class NoWatcher:
+class NoLoader:
     """For servers whose model is put into the slot by hand."""
 
     def look(self) -> None: ...

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class Program:
+class CompiledModel:
     """What a plan says, ready to run. Any thread may ask it at any time."""
 
     def __init__(self, plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """Whether a program answers as its original does: accepted on evidence, or not at all.
 
-Labels have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
+Client have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
 order, so what is left is the last bit of an exponential. A split that is off by one bit moves a
 row into another leaf, which changes a probability by far more.
 
@@ -31,7 +31,7 @@ from terna.compiler.ir.plan import (
     Trees,
     Value,
 )
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.runtime.row_parsing import LARGEST, NotPlain
 from terna.compiler.verification.boundary_rows import Boundaries
 from terna.errors import NotCompilable
@@ -66,7 +66,7 @@ class Compared:
     """Of CPU."""
 
 
-def accepted(model: PyFuncModel, rows: Rows, made_for: str = "") -> tuple[Program, Compared]:
+def accepted(model: PyFuncModel, rows: Rows, made_for: str = "") -> tuple[CompiledModel, Compared]:
     """The model's program, compared with it; arguments as for `compile_model` and `check`.
 
     Raises:
@@ -82,7 +82,7 @@ def accepted(model: PyFuncModel, rows: Rows, made_for: str = "") -> tuple[Progra
 
 
 def check(
-    program: Program, model: PyFuncModel, rows: Rows, seconds: float = 5.0, seed: int = 0
+    program: CompiledModel, model: PyFuncModel, rows: Rows, seconds: float = 5.0, seed: int = 0
 ) -> Compared:
     """Compare on the reference rows, on changed ones and on both sides of every split.
 
@@ -115,7 +115,7 @@ def check(
 class _Comparing:
     """Asks both, and counts the rows."""
 
-    def __init__(self, program: Program, model: PyFuncModel) -> None:
+    def __init__(self, program: CompiledModel, model: PyFuncModel) -> None:
         self._program = program
         self._original = _Original(model)
         engine = program.plan.engine
@@ -192,7 +192,7 @@ class _Comparing:
 
 
 class _Original:
-    """The model, asked as `Original` asks it."""
+    """The model, asked as `PyfuncModel` asks it."""
 
     def __init__(self, model: PyFuncModel) -> None:
         self._model = model
@@ -222,7 +222,7 @@ def _same(answer: Any, expected: Any) -> bool:
     return type(answer) is type(expected) and bool(answer == expected)
 
 
-def _changed(program: Program, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
+def _changed(program: CompiledModel, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
     """Groups of rows that no customer sent, each read, or left to the original, as a whole."""
     columns = program.plan.columns
     few = rows[: max(1, CELLS // len(columns) ** 2)]

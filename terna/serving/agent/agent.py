@@ -6,11 +6,12 @@ import time
 from typing import Protocol
 
 from terna.errors import TernaError
-from terna.registry.registry import MLflowRegistry, Registry, connect
-from terna.serving.agent.reconciler import Watcher
-from terna.serving.agent.validator import Judge
-from terna.serving.cache.compiled_cache import Programs
-from terna.serving.cache.model_cache import LocalCopies
+from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry, Registry
+from terna.serving.agent.reconciler import Reconciler
+from terna.serving.agent.validator import Validator
+from terna.serving.cache.compiled_cache import CompiledCache
+from terna.serving.cache.model_cache import ModelCache
 from terna.settings import Serving, Settings
 
 logger = logging.getLogger("terna.serving")
@@ -22,13 +23,13 @@ class Looks(Protocol):
     def look(self) -> None: ...
 
 
-def build(settings: Settings, registry: Registry | None = None) -> Watcher:
+def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
     """What follows the registry. It connects to nothing before it looks."""
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
-    copies = LocalCopies(serving.cache_dir, serving.verify_key)
-    judge = Judge(Programs(serving.key), serving.max_slowdown, serving.compile)
-    return Watcher(serving.model, registry, copies, judge.judge)
+    copies = ModelCache(serving.cache_dir, serving.verify_key)
+    judge = Validator(CompiledCache(serving.key), serving.max_slowdown, serving.compile)
+    return Reconciler(serving.model, registry, copies, judge.judge)
 
 
 def follow(watcher: Looks, serving: Serving) -> None:

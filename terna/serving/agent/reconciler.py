@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from terna.contracts.version import Version
-from terna.errors import ModelRefused
+from terna.errors import ModelRejected
 from terna.registry.registry import Registry
 from terna.serving import metrics
-from terna.serving.cache.model_cache import LocalCopies
+from terna.serving.cache.model_cache import ModelCache
 
 logger = logging.getLogger("terna.serving")
 
@@ -18,18 +18,18 @@ TAG = "terna.serving"
 PATH_TAG = "terna.backend"
 """The version's tag that says by which path it answers, and why not by the fast one."""
 
-Judge = Callable[[Version, Path], str]
-"""Says by which path a verified directory answers; raises `ModelRefused` when it may not serve."""
+Validator = Callable[[Version, Path], str]
+"""Says by which path a verified directory answers; raises `ModelRejected` when it may not serve."""
 
 
-class Watcher:
+class Reconciler:
     """Brings the version in production to this machine, and has it kept.
 
     A version is verified and judged beside the one that answers; one that fails is refused, with
     the reason in its tag, and the old one goes on.
     """
 
-    def __init__(self, name: str, registry: Registry, copies: LocalCopies, judge: Judge) -> None:
+    def __init__(self, name: str, registry: Registry, copies: ModelCache, judge: Validator) -> None:
         self._name = name
         self._registry = registry
         self._copies = copies
@@ -65,7 +65,7 @@ class Watcher:
         try:
             folder = self._copies.fetch(version, self._registry)
             self._path = self._judge(version, folder)
-        except ModelRefused as error:
+        except ModelRejected as error:
             self._refused, self._reason = version, str(error)
             metrics.VERSIONS.labels("rejected").inc()
             logger.error("rejected: %s", error)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
 from terna.contracts import reference_rows
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.errors import NotCompilable, TooSlow
-from terna.predictor.predictor import LoadedModel
-from terna.predictor.pyfunc_model import Original
-from terna.serving.cache.compiled_cache import Programs, made_for
+from terna.predictor.predictor import Predictor
+from terna.predictor.pyfunc_model import PyfuncModel
+from terna.serving.cache.compiled_cache import CompiledCache, made_for
 
 logger = logging.getLogger("terna.serving")
 
@@ -22,10 +22,10 @@ TIMES = 5
 """How often one row is asked; the fastest answer counts, as others share the machine."""
 
 
-class Judge:
+class Validator:
     """Looks at one version after another, and remembers how fast the last one was."""
 
-    def __init__(self, programs: Programs, slower: float, compiled: bool = True) -> None:
+    def __init__(self, programs: CompiledCache, slower: float, compiled: bool = True) -> None:
         """
         Args:
             slower: how many times slower than its predecessor a version may be; 0 for any.
@@ -40,18 +40,20 @@ class Judge:
         """By which path the version answers, and why not by the fast one.
 
         Raises:
-            ModelRefused: each kind of it; a program that was made stays unused.
+            ModelRejected: each kind of it; a program that was made stays unused.
         """
-        original = Original.load(version, folder)
-        LoadedModel(version, lambda: original).check_reference(folder)
+        original = PyfuncModel.load(version, folder)
+        Predictor(version, lambda: original).check_reference(folder)
         rows, _ = reference_rows.read(folder)
         program, path = self._compile(original, rows, folder)
-        model = LoadedModel(version, lambda: original, program)
+        model = Predictor(version, lambda: original, program)
         model.check_reference(folder)
-        self._check_speed(model, Rows(rows.values[:1], rows.columns))
+        self._check_speed(model, Table(rows.values[:1], rows.columns))
         return path
 
-    def _compile(self, original: Original, rows: Rows, folder: Path) -> tuple[Program | None, str]:
+    def _compile(
+        self, original: PyfuncModel, rows: Table, folder: Path
+    ) -> tuple[CompiledModel | None, str]:
         try:
             if not self._compiled:
                 raise NotCompilable("TERNA_SERVING_COMPILE says so")
@@ -68,7 +70,7 @@ class Judge:
         )
         return program, program.kind
 
-    def _check_speed(self, model: LoadedModel, row: Rows) -> None:
+    def _check_speed(self, model: Predictor, row: Table) -> None:
         seconds = min(_seconds(model, row) for _ in range(TIMES))
         if self._slower and self._seconds and seconds > self._slower * self._seconds:
             raise TooSlow(
@@ -79,7 +81,7 @@ class Judge:
         self._seconds = seconds
 
 
-def _in_order(rows: Rows, names: Sequence[str]) -> Sequence[Sequence[Any]]:
+def _in_order(rows: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
     """The rows' cells in the signature's order."""
     place = {name: number for number, name in enumerate(rows.columns or names)}
     if not names or not set(names) <= place.keys():
@@ -87,7 +89,7 @@ def _in_order(rows: Rows, names: Sequence[str]) -> Sequence[Sequence[Any]]:
     return [[row[place[name]] for name in names] for row in rows.values]
 
 
-def _seconds(model: LoadedModel, row: Rows) -> float:
+def _seconds(model: Predictor, row: Table) -> float:
     start = time.perf_counter()
     model.predict(row)
     return time.perf_counter() - start

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from terna import compiler
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.errors import NotCompilable
 from terna.files import write_private
 
@@ -25,24 +25,24 @@ LIBRARIES = ("llvmlite", "mlflow-skinny", "numpy", "pandas", "scikit-learn")
 """Another version of one of them compiles anew."""
 
 
-class Programs:
+class CompiledCache:
     """A file beside each copy that has a program."""
 
     def __init__(self, secret: Path) -> None:
         self._secret = secret
 
-    def keep(self, copy: Path, program: Program) -> None:
+    def keep(self, copy: Path, program: CompiledModel) -> None:
         """Put a program beside the copy that it was made of, sealed."""
         content = program.encode()
         write_private(place(copy), self._seal(content) + content)
 
-    def of(self, copy: Path) -> Program | None:
+    def of(self, copy: Path) -> CompiledModel | None:
         """The program of a copy; None where there is none that was made and sealed here."""
         try:
             sealed = place(copy).read_bytes()
             seal, content = sealed[:SEAL], sealed[SEAL:]
             if hmac.compare_digest(seal, self._seal(content)):
-                return Program.decode(content, made_for(copy))
+                return CompiledModel.decode(content, made_for(copy))
         except (OSError, NotCompilable):
             pass
         return None

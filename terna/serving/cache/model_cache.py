@@ -25,7 +25,7 @@ KEPT = 2
 """The version in production and the one before it."""
 
 
-class LocalCopies:
+class ModelCache:
     """A folder of model directories, each put there whole.
 
     Every worker of a machine shares it, so what moves or removes a copy holds the folder's lock.

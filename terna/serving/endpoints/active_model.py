@@ -2,10 +2,10 @@
 
 from terna.contracts.version import Version
 from terna.errors import NoModel
-from terna.predictor.predictor import LoadedModel
+from terna.predictor.predictor import Predictor
 
 
-class Slot:
+class ActiveModel:
     """Holds one loaded model; swapping it is one assignment.
 
     A request takes the model once and keeps it to its end, so it never sees two versions, and the
@@ -13,9 +13,9 @@ class Slot:
     """
 
     def __init__(self) -> None:
-        self._model: LoadedModel | None = None
+        self._model: Predictor | None = None
 
-    def take(self) -> LoadedModel:
+    def take(self) -> Predictor:
         """The model for one request.
 
         Raises:
@@ -25,7 +25,7 @@ class Slot:
             raise NoModel("No model is in production yet: promote a version, then ask again.")
         return self._model
 
-    def swap(self, model: LoadedModel) -> None:
+    def swap(self, model: Predictor) -> None:
         self._model = model
 
     def holds(self, version: Version, compiled: bool) -> bool:
@@ -34,7 +34,7 @@ class Slot:
         return model is not None and (model.version, model.compiled) == (version, compiled)
 
     @property
-    def model(self) -> LoadedModel | None:
+    def model(self) -> Predictor | None:
         """The model, if there is one."""
         return self._model
 

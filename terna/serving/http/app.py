@@ -25,12 +25,12 @@ from terna.errors import (
 )
 from terna.serving import metrics
 from terna.serving.http.mlflow_routes import Handlers
-from terna.serving.http.response import Answer
+from terna.serving.http.response import Response
 from terna.serving.logs import Line, RequestLog
 
 logger = logging.getLogger("terna.serving")
 
-Route = Callable[["Request"], Awaitable[Answer]]
+Route = Callable[["Request"], Awaitable[Response]]
 
 METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 EVERY = 0.25
@@ -124,7 +124,7 @@ class App:
         self.models = models
         self._max_body = max_body
         self._log = log
-        self._tally = metrics.Tally()
+        self._tally = metrics.RequestCounters()
         self._inference = handlers.inference
         self._routes: Mapping[str, Mapping[str, Route]] = {
             "/invocations": {"POST": self._invocations},
@@ -161,7 +161,7 @@ class App:
         finally:
             self._tally.in_flight -= 1
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Response:
         try:
             return await self._route(request)(request)
         except RequestError as error:
@@ -197,11 +197,11 @@ class App:
                 return {"GET": lambda _: self._inference.model_ready(*named)}
         return {"GET": lambda _: self._inference.metadata(*named)}
 
-    def _refusal(self, request: Request, error: RequestError) -> Answer:
+    def _refusal(self, request: Request, error: RequestError) -> Response:
         under_v2 = request.path.startswith("/v2")
         return (self._inference if under_v2 else self._handlers).refusal(error)
 
-    def _tell(self, request: Request, request_id: str, answer: Answer, seconds: float) -> None:
+    def _tell(self, request: Request, request_id: str, answer: Response, seconds: float) -> None:
         """Count the request, and log it."""
         self._tally.count(request.route, answer.status, seconds, answer.rows)
         if self._log is None:
@@ -230,22 +230,22 @@ class App:
             self._log.flush()
         loop.call_later(EVERY, self._hand_on, loop)
 
-    async def _invocations(self, request: Request) -> Answer:
+    async def _invocations(self, request: Request) -> Response:
         return await self._handlers.invocations(
             request.header("content-type"), await request.body()
         )
 
-    async def _infer(self, name: str, version: str | None, request: Request) -> Answer:
+    async def _infer(self, name: str, version: str | None, request: Request) -> Response:
         if request.header("content-encoding") not in ("", "identity"):
             raise UnsupportedMediaType("Send the tensors without compression.")
         length = request.header(HEADER_LENGTH)
         return await self._inference.infer(name, version, length, await request.body())
 
-    async def _metrics(self, _request: Request) -> Answer:
+    async def _metrics(self, _request: Request) -> Response:
         self._tally.hand_on()  # what the others have counted is a quarter of a second old
         return await self._handlers.metrics()
 
     @staticmethod
-    def _get(answer: Callable[[], Awaitable[Answer]]) -> Route:
+    def _get(answer: Callable[[], Awaitable[Response]]) -> Route:
         """A route to which nothing is sent."""
         return lambda _request: answer()

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Pool:
+class Executor:
     """A few threads, and a queue of bounded length before them."""
 
     def __init__(self, threads: int, waiting: int, timeout: float) -> None:

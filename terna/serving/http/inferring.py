@@ -3,17 +3,17 @@
 from typing import Any
 
 from terna.contracts import open_inference
-from terna.contracts.open_inference import HEADER_LENGTH, Question
-from terna.contracts.scoring import Rows
+from terna.contracts.open_inference import HEADER_LENGTH, InferenceRequest
+from terna.contracts.scoring import Table
 from terna.errors import InternalError
 from terna.predictor import tensors
-from terna.predictor.predictor import COMPILED, LoadedModel
-from terna.serving.http.response import Answer, said
+from terna.predictor.predictor import COMPILED, Predictor
+from terna.serving.http.response import Response, said
 
 BINARY = "application/octet-stream"
 
 
-def metadata(model: LoadedModel) -> Answer:
+def metadata(model: Predictor) -> Response:
     """The tensors that the model takes and returns, and how it answers."""
     document = {
         "name": model.version.name,
@@ -26,7 +26,7 @@ def metadata(model: LoadedModel) -> Answer:
     return said(document, model)
 
 
-def infer(model: LoadedModel, body: bytes, header_length: str) -> Answer:
+def infer(model: Predictor, body: bytes, header_length: str) -> Response:
     """The model's predictions as tensors.
 
     Raises:
@@ -38,13 +38,13 @@ def infer(model: LoadedModel, body: bytes, header_length: str) -> Answer:
     return answer._replace(rows=tensors.count(question))
 
 
-def _compiled(model: LoadedModel, question: Question, table: Rows | None) -> Answer | None:
+def _compiled(model: Predictor, question: InferenceRequest, table: Table | None) -> Response | None:
     whole = table is not None and list(table.columns or ()) == model.original.names
     predictions = model.predict_rows(table.values) if table and whole else None
     return None if predictions is None else _rendered(model, question, predictions, COMPILED)
 
 
-def _by_mlflow(model: LoadedModel, question: Question, table: Rows | None) -> Answer:
+def _by_mlflow(model: Predictor, question: InferenceRequest, table: Table | None) -> Response:
     def words() -> str:
         return original.wrong_with(table) if table else ""
 
@@ -54,14 +54,16 @@ def _by_mlflow(model: LoadedModel, question: Question, table: Rows | None) -> An
     return _rendered(model, question, predictions, path)
 
 
-def _rendered(model: LoadedModel, question: Question, predictions: Any, path: str) -> Answer:
+def _rendered(
+    model: Predictor, question: InferenceRequest, predictions: Any, path: str
+) -> Response:
     named = tensors.outputs(predictions, model.original.metadata.get_output_schema())
     version = model.version
     try:
         body, length = open_inference.render(version.name, str(version.number), question, named)
     except (TypeError, ValueError) as error:
         raise InternalError("The model's answer is no tensor.") from error
-    answer = Answer(body, model=model, path=path)
+    answer = Response(body, model=model, path=path)
     if length is None:
         return answer
     return answer._replace(content_type=BINARY, more=((HEADER_LENGTH, str(length)),))

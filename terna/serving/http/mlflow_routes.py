@@ -6,12 +6,12 @@ from typing import ParamSpec, TypeVar
 
 from terna.contracts.scoring import render, render_error
 from terna.errors import RequestError, UnsupportedMediaType
-from terna.predictor.predictor import COMPILED, FEW_ROWS, LoadedModel
+from terna.predictor.predictor import COMPILED, FEW_ROWS, Predictor
 from terna.serving import metrics
-from terna.serving.endpoints.active_model import Slot
-from terna.serving.http.executors import Pool
+from terna.serving.endpoints.active_model import ActiveModel
+from terna.serving.http.executors import Executor
 from terna.serving.http.open_inference_routes import Inference
-from terna.serving.http.response import HTML, TEXT, Answer
+from terna.serving.http.response import HTML, TEXT, Response
 from terna.settings import Serving
 
 FEW_BYTES = 16_384
@@ -27,13 +27,13 @@ T = TypeVar("T")
 class Handlers:
     """MLflow's routes for one model, its description, and the Open Inference Protocol."""
 
-    def __init__(self, slot: Slot, serving: Serving) -> None:
+    def __init__(self, slot: ActiveModel, serving: Serving) -> None:
         self._slot = slot
-        self._few = Pool(serving.threads, serving.max_queue, serving.timeout_seconds)
-        self._many = Pool(1, serving.max_queue, serving.timeout_seconds)
+        self._few = Executor(serving.threads, serving.max_queue, serving.timeout_seconds)
+        self._many = Executor(1, serving.max_queue, serving.timeout_seconds)
         self.inference = Inference(slot, self)
 
-    async def invocations(self, content_type: str, body: bytes) -> Answer:
+    async def invocations(self, content_type: str, body: bytes) -> Response:
         """What MLflow's scoring server answers.
 
         Raises:
@@ -44,36 +44,36 @@ class Handlers:
         if at_once is not None:
             return at_once
         said = await self.run(len(body), model.answer, content_type, body)
-        return Answer(said.body, model=model, path=said.path, rows=said.rows)
+        return Response(said.body, model=model, path=said.path, rows=said.rows)
 
-    async def ping(self) -> Answer:
+    async def ping(self) -> Response:
         """Well when a model answers."""
-        return Answer(model=self._slot.take())
+        return Response(model=self._slot.take())
 
-    async def version(self) -> Answer:
+    async def version(self) -> Response:
         """MLflow's version, as its own scoring server says it; the model's is in the headers."""
-        return Answer(version("mlflow-skinny").encode(), model=self._slot.model)
+        return Response(version("mlflow-skinny").encode(), model=self._slot.model)
 
-    async def metrics(self) -> Answer:
+    async def metrics(self) -> Response:
         """What Prometheus scrapes, of all workers."""
-        return Answer(await self.run(0, metrics.page), content_type=metrics.CONTENT_TYPE)
+        return Response(await self.run(0, metrics.page), content_type=metrics.CONTENT_TYPE)
 
-    async def openapi(self) -> Answer:
+    async def openapi(self) -> Response:
         """The routes, with the live model's signature and example, for programs."""
         model = self._slot.take()
         return await self.run(0, _document, model)
 
-    async def docs(self) -> Answer:
+    async def docs(self) -> Response:
         """The same for people."""
         model = self._slot.take()
         return await self.run(0, _page, model)
 
-    def refusal(self, error: RequestError) -> Answer:
+    def refusal(self, error: RequestError) -> Response:
         """A status, MLflow's error code, and one line for a person."""
         if isinstance(error, UnsupportedMediaType):
-            return Answer(str(error).encode(), error.status, TEXT)
+            return Response(str(error).encode(), error.status, TEXT)
         body = render_error(error.error_code, str(error))
-        return Answer(body, error.status, more=error.headers)
+        return Response(body, error.status, more=error.headers)
 
     async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         """Work that would keep other requests waiting.
@@ -95,19 +95,19 @@ class Handlers:
 # The original of a compiled model, MLflow and pandas take seconds to come: in a thread, when asked.
 
 
-def _document(model: LoadedModel) -> Answer:
+def _document(model: Predictor) -> Response:
     from terna.serving.http import openapi
 
-    return Answer(openapi.document(model), model=model)
+    return Response(openapi.document(model), model=model)
 
 
-def _page(model: LoadedModel) -> Answer:
+def _page(model: Predictor) -> Response:
     from terna.serving.http import openapi
 
-    return Answer(openapi.page(model), content_type=HTML, model=model)
+    return Response(openapi.page(model), content_type=HTML, model=model)
 
 
-def _at_once(model: LoadedModel, content_type: str, body: bytes) -> Answer | None:
+def _at_once(model: Predictor, content_type: str, body: bytes) -> Response | None:
     if len(body) > FEW_BYTES:
         return None
     rows = model.plain_rows(content_type, body)
@@ -116,4 +116,4 @@ def _at_once(model: LoadedModel, content_type: str, body: bytes) -> Answer | Non
     predictions = model.predict_rows(rows)
     if predictions is None:
         return None
-    return Answer(render(predictions), model=model, path=COMPILED, rows=len(rows))
+    return Response(render(predictions), model=model, path=COMPILED, rows=len(rows))

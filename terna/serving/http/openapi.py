@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, Schema, TensorSpec
 from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
 from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
 from terna.predictor.inputs import column_names
-from terna.predictor.predictor import LoadedModel
+from terna.predictor.predictor import Predictor
 from terna.serving.http.inferring import BINARY
 from terna.serving.http.response import HTML, TEXT
 
@@ -53,7 +53,7 @@ _SAMPLES: Mapping[DataType, Any] = {
 }
 
 
-def document(model: LoadedModel) -> bytes:
+def document(model: Predictor) -> bytes:
     """The routes in OpenAPI 3.1, as JSON."""
     version = model.version
     name = f"/v2/models/{version.name}"
@@ -86,7 +86,7 @@ def document(model: LoadedModel) -> bytes:
     ).encode()
 
 
-def page(model: LoadedModel) -> bytes:
+def page(model: Predictor) -> bytes:
     """One HTML page that needs nothing else, from anywhere."""
     template = Template(files(__package__).joinpath("docs.html").read_text())
     version = model.version
@@ -102,7 +102,7 @@ def page(model: LoadedModel) -> bytes:
     return said.encode()
 
 
-def example(model: LoadedModel) -> Json:
+def example(model: Predictor) -> Json:
     """A request that the model answers: its own example, else one made up from its signature.
 
     Each value of the row is of another row of the model's example, so that it is nobody's.
@@ -146,7 +146,7 @@ def _zeros(shape: tuple[int, ...]) -> Any:
     return [_zeros(shape[1:])] * abs(shape[0]) if shape else 0
 
 
-def _invocations(model: LoadedModel) -> Json:
+def _invocations(model: Predictor) -> Json:
     reference = _content("Request", example=example(model))
     table = {"schema": {"type": "string", "description": "A header and a line a row"}}
     return {
@@ -248,7 +248,7 @@ _SCHEMAS: Mapping[str, Json] = {
 }
 
 
-def _request(model: LoadedModel) -> Json:
+def _request(model: Predictor) -> Json:
     """Exactly one of the forms, and the parameters."""
     schema = model.original.metadata.get_input_schema()
     forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from terna.contracts.scoring import JSON
-from terna.predictor.predictor import LoadedModel
+from terna.predictor.predictor import Predictor
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -13,13 +13,13 @@ HTML = "text/html; charset=utf-8"
 Headers = tuple[tuple[str, str], ...]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """One response."""
 
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    model: LoadedModel | None = None
+    model: Predictor | None = None
     """Who answers."""
     path: str = ""
     """By which path, where it is not the model's usual one."""
@@ -41,6 +41,6 @@ class Answer(NamedTuple):
         return headers
 
 
-def said(document: Any, model: LoadedModel | None = None) -> Answer:
+def said(document: Any, model: Predictor | None = None) -> Response:
     """A document as JSON."""
-    return Answer(msgspec.json.encode(document), model=model)
+    return Response(msgspec.json.encode(document), model=model)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.engine import ROOT, SOCKET, docker
+from tests.checkout import ROOT
+from tests.engine import SOCKET, docker
 
 SECONDS = 900
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from terna.local.servers import Replica, local_settings
+from terna.local.servers import LocalServers, local_settings
 from terna.progress import Silent
 from terna.settings import Settings
 from tests.e2e.stacks.stack import Stack
@@ -20,7 +20,7 @@ class EmbeddedStack(Stack):
     def __init__(self, root: Path) -> None:
         self.root = root
         self._settings = local_settings(root, settings_on_free_ports())
-        self._replica = Replica(root, self._settings, Silent())
+        self._replica = LocalServers(root, self._settings, Silent())
 
     @property
     def settings(self) -> Settings:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from terna.erp.client import Labels
-from terna.registry.registry import connect
+from terna.erp.client import Client
+from terna.registry.client import connect
 from terna.settings import Settings
 
 PATIENCE = 120
@@ -58,9 +58,9 @@ class Stack(ABC):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def labels(self) -> Labels:
+    def labels(self) -> Client:
         """The ERP's client."""
-        return Labels(self.settings.erp)
+        return Client(self.settings.erp)
 
     def registry(self) -> MlflowClient:
         """MLflow's own client, for what a person does in its UI."""

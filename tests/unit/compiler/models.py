@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 
 from terna.compiler.compile import compile_model
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
 from terna.predictor.inputs import keep_texts, texts
 from terna.training.prepare import Features, pipeline
@@ -117,7 +117,7 @@ class Compiled:
     """A model and the program that was accepted for it."""
 
     model: PyFuncModel
-    program: Program
+    program: CompiledModel
 
     @classmethod
     def of(cls, model: PyFuncModel, table: pd.DataFrame | None = None) -> "Compiled":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from terna.contracts.open_inference import (
     DATATYPES,
-    Question,
+    InferenceRequest,
     datatype,
     parse,
     render,
@@ -36,7 +36,7 @@ def body(*inputs: Any, **more: Any) -> bytes:
 
 def sent_back(array: NDArray[Any], binary: bool) -> NDArray[Any]:
     """An output, read as an input: both say a tensor in the same words."""
-    answer, length = render("m", "1", Question({}, binary=binary), {"t": array})
+    answer, length = render("m", "1", InferenceRequest({}, binary=binary), {"t": array})
     document = json.loads(answer[:length])
     document["inputs"] = document.pop("outputs")
     head = json.dumps(document).encode()
@@ -63,7 +63,7 @@ def test_a_tensor_comes_back_from_json_as_it_was(array: NDArray[Any]) -> None:
 
 
 def test_nan_is_null_in_json_which_comes_back_as_nan() -> None:
-    answer, length = render("m", "1", Question({}), {"t": np.array([np.nan, 1.5])})
+    answer, length = render("m", "1", InferenceRequest({}), {"t": np.array([np.nan, 1.5])})
 
     assert length is None
     assert json.loads(answer)["outputs"][0]["data"] == [None, 1.5]
@@ -78,7 +78,7 @@ def test_texts_dates_and_missing_ones_are_bytes() -> None:
         (np.array([1, "a"], dtype=object), ["1", "a"]),
         (dates, ["2026-11-21", "NaT"]),
     ]:
-        (output,) = json.loads(render("m", "1", Question({}), {"t": array})[0])["outputs"]
+        (output,) = json.loads(render("m", "1", InferenceRequest({}), {"t": array})[0])["outputs"]
         assert (output["datatype"], output["data"]) == ("BYTES", data)
 
 
@@ -105,7 +105,7 @@ def test_what_a_request_says_besides_its_tensors() -> None:
 
 def test_an_answer_names_the_model_and_repeats_the_id() -> None:
     outputs = {"a": np.array([1]), "b": np.array(["x"])}
-    asked = Question({}, id="42", wanted={"b": False})
+    asked = InferenceRequest({}, id="42", wanted={"b": False})
 
     assert json.loads(render("churn", "3", asked, outputs)[0]) == {
         "model_name": "churn",
@@ -114,7 +114,7 @@ def test_an_answer_names_the_model_and_repeats_the_id() -> None:
         "outputs": [{"name": "b", "datatype": "BYTES", "shape": [1], "data": ["x"]}],
     }
     with pytest.raises(BadRequest, match="outputs are: a, b"):
-        render("churn", "3", Question({}, wanted={SECRET: True}), outputs)
+        render("churn", "3", InferenceRequest({}, wanted={SECRET: True}), outputs)
 
 
 def test_a_refusal_reads_as_the_protocol_words_it() -> None:
@@ -184,6 +184,6 @@ def test_a_header_length_that_is_no_place_in_the_body_is_refused(length: str) ->
 @example(b'{"inputs": []}xx', "14")
 def test_any_bytes_are_tensors_or_a_bad_request(sent: bytes, length: str) -> None:
     try:
-        assert isinstance(parse(sent, length), Question)
+        assert isinstance(parse(sent, length), InferenceRequest)
     except BadRequest as refused:
         assert len(str(refused).splitlines()) == 1  # noqa: PT017

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Table
 from terna.errors import BadRequest
 
-ROWS = Rows([[1.5, "none", True], [None, None, False]], ("minutes", "plan", "new"))
+ROWS = Table([[1.5, "none", True], [None, None, False]], ("minutes", "plan", "new"))
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 0]])
@@ -26,7 +26,7 @@ def test_any_text_and_any_number_come_back(
     tmp_path_factory: pytest.TempPathFactory, text: str, number: float
 ) -> None:
     folder = tmp_path_factory.mktemp("model")
-    rows = Rows([[text, number]], ("text", "number"))
+    rows = Table([[text, number]], ("text", "number"))
     reference_rows.write(folder, rows, [text])
     assert reference_rows.read(folder) == (rows, [text])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from terna.contracts.scoring import FORMS, Rows, parse, render, render_error
+from terna.contracts.scoring import FORMS, Table, parse, render, render_error
 from terna.errors import BadRequest
 
 SECRET = "Ada Lovelace, +44 20 7946 0991"
@@ -28,17 +28,17 @@ documents = st.recursive(
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> Rows:
+def tables(draw: st.DrawFn) -> Table:
     columns = tuple(draw(names))
     row = st.lists(cells, min_size=len(columns), max_size=len(columns))
-    return Rows(draw(st.lists(row, min_size=1, max_size=4)), columns)
+    return Table(draw(st.lists(row, min_size=1, max_size=4)), columns)
 
 
 def body(**document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def answer(sent: bytes) -> Rows | BadRequest:
+def answer(sent: bytes) -> Table | BadRequest:
     try:
         return parse(sent)
     except BadRequest as refused:
@@ -46,7 +46,7 @@ def answer(sent: bytes) -> Rows | BadRequest:
 
 
 @given(tables())
-def test_every_form_of_the_same_rows_means_the_same(rows: Rows) -> None:
+def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
     columns, values = list(rows.columns or ()), rows.values
     records = [dict(zip(columns, row, strict=True)) for row in values]
     by_column = {name: [row[i] for row in values] for i, name in enumerate(columns)}
@@ -65,7 +65,7 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Rows) -> None:
         body(inputs=values),
         body(instances=values),
     ):
-        assert parse(form) == Rows(values, columns=None)
+        assert parse(form) == Table(values, columns=None)
 
 
 @given(st.binary())
@@ -73,7 +73,7 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Rows) -> None:
 @example(b"\xff\xfe")
 @example(b'{"inputs": [["\\ud800"]]}')
 def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
-    assert isinstance(answer(sent), Rows | BadRequest)
+    assert isinstance(answer(sent), Table | BadRequest)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> N
     match answer(json.dumps(document).encode()):
         case BadRequest() as refused:
             assert len(str(refused).splitlines()) == 1
-        case Rows(values, tuple() as columns):
+        case Table(values, tuple() as columns):
             assert {len(row) for row in values} <= {len(columns)}
 
 
@@ -107,21 +107,21 @@ def test_a_refusal_never_repeats_what_the_client_sent(document: Any, form: str) 
 
 def test_the_published_way_of_asking_works() -> None:
     row = [128, 25, 265.1, 197.4, 244.7, 10.0, 1, "no", 110, 99, 91, 3]
-    assert parse(body(inputs=[row])) == Rows([row], columns=None)
+    assert parse(body(inputs=[row])) == Table([row], columns=None)
 
 
 def test_single_values_are_rows_of_one() -> None:
-    assert parse(body(inputs=[1, "b", None])) == Rows([[1], ["b"], [None]])
+    assert parse(body(inputs=[1, "b", None])) == Table([[1], ["b"], [None]])
 
 
 def test_no_customers_are_no_rows() -> None:
     assert parse(body(inputs=[])).values == []
-    assert parse(body(dataframe_split={"columns": ["a"], "data": []})) == Rows([], ("a",))
+    assert parse(body(dataframe_split={"columns": ["a"], "data": []})) == Table([], ("a",))
 
 
 def test_what_a_record_does_not_name_is_missing() -> None:
     records = [{"plan": "voice"}, {"calls": 2}]
-    assert parse(body(dataframe_records=records)) == Rows(
+    assert parse(body(dataframe_records=records)) == Table(
         [["voice", None], [None, 2]], ("plan", "calls")
     )
 

@@ -1,4 +1,4 @@
-"""Labels asked over real TLS on loopback."""
+"""Client asked over real TLS on loopback."""
 
 import json
 import math
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from terna.erp.client import Labelled, Labels
+from terna.erp.client import Client, Predictions
 from terna.errors import BadRequest, ServingUnreachable, SettingsError
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 from terna.settings import Erp
 
 NAMED = {"x-model-name": "rfc_tune", "x-model-version": "7"}
@@ -56,7 +56,7 @@ def serving(place: Path) -> Iterator[Serving]:
 
 
 def make_certificates(root: Path) -> Path:
-    make_missing(root / "certs", root / "secrets", [Service("serving", ("localhost",))])
+    ensure_certificates(root / "certs", root / "secrets", [Service("serving", ("localhost",))])
     return root
 
 
@@ -110,24 +110,24 @@ def test_a_label_for_each_customer_and_the_version_that_gave_them(
 ) -> None:
     customers = [[128, "no"], [42.5, "yes"]]
 
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         answer = labels.ask(customers)
 
-    assert answer == Labelled(["no", "yes"], "rfc_tune", 7)
+    assert answer == Predictions(["no", "yes"], "rfc_tune", 7)
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
 def test_customers_by_name(serving: Serving, ca: Path) -> None:
     customers = [{"minutes": 128, "plan": "no"}, {"minutes": 42.5, "plan": "Prémium 客"}]
 
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         labels.ask(customers)
 
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
 def test_the_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         labels.ask([(math.nan, None)])
 
     ((_, _, asked),) = serving.asked
@@ -136,7 +136,7 @@ def test_the_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
 
 
 def test_many_questions_use_one_connection(serving: Serving, ca: Path) -> None:
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         for _ in range(3):
             labels.ask([[1]])
 
@@ -147,7 +147,7 @@ def test_a_question_on_a_connection_that_was_just_closed_is_asked_again(
     serving: Serving, ca: Path
 ) -> None:
     serving.hangs_up_on = [2]
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         assert [labels.ask([[1]]).version, labels.ask([[2]]).version] == [7, 7]
 
     assert [asked["inputs"] for _, _, asked in serving.asked] == [[[1]], [[2]], [[2]]]
@@ -156,7 +156,7 @@ def test_a_question_on_a_connection_that_was_just_closed_is_asked_again(
 
 def test_a_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
     serving.hangs_up_on = range(100)
-    with Labels(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
+    with Client(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
         labels.ask([[1]])
 
     assert len(serving.asked) == 2
@@ -166,7 +166,7 @@ def test_what_the_model_does_not_take_is_told_in_its_own_words(serving: Serving,
     serving.status = 400
     serving.body = b'{"error_code": "BAD_REQUEST", "message": "Missing columns: minutes."}'
 
-    with Labels(serving.erp(ca)) as labels, pytest.raises(BadRequest) as refused:
+    with Client(serving.erp(ca)) as labels, pytest.raises(BadRequest) as refused:
         labels.ask([{}])
 
     assert str(refused.value) == "Missing columns: minutes."
@@ -189,7 +189,7 @@ def test_an_answer_without_labels_is_one_line_for_the_user(
     serving.status, serving.body = status, body
 
     with (
-        Labels(serving.erp(ca)) as labels,
+        Client(serving.erp(ca)) as labels,
         pytest.raises(ServingUnreachable, match=f"/invocations answers {status} without labels"),
     ):
         labels.ask([[1]])
@@ -200,12 +200,12 @@ def test_labels_of_a_server_that_does_not_name_its_model_are_not_taken(
 ) -> None:
     serving.headers.clear()
 
-    with Labels(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
+    with Client(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
         labels.ask([[1]])
 
 
 def test_the_version_that_answers_now(serving: Serving, ca: Path) -> None:
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         assert labels.version() == 7
     assert serving.asked == [("GET", "/ping", None)]
 
@@ -214,7 +214,7 @@ def test_there_is_no_version_while_there_is_no_model(serving: Serving, ca: Path)
     serving.status = 503
     serving.headers.clear()
 
-    with Labels(serving.erp(ca)) as labels:
+    with Client(serving.erp(ca)) as labels:
         assert labels.version() is None
 
 
@@ -224,7 +224,7 @@ def test_a_server_with_another_ca_is_refused_before_customers_are_sent(
     other = make_certificates(tmp_path) / "certs/ca.crt"
 
     with (
-        Labels(serving.erp(other)) as labels,
+        Client(serving.erp(other)) as labels,
         pytest.raises(ServingUnreachable, match="does not answer") as refused,
     ):
         labels.ask([[1]])
@@ -236,7 +236,7 @@ def test_a_server_with_another_ca_is_refused_before_customers_are_sent(
 def test_a_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
     erp = Erp(endpoint=f"https://127.0.0.1:{serving.port}/invocations", ca=ca)
 
-    with Labels(erp) as labels, pytest.raises(ServingUnreachable):
+    with Client(erp) as labels, pytest.raises(ServingUnreachable):
         labels.ask([[1]])
 
     assert serving.asked == []
@@ -247,7 +247,7 @@ def test_nothing_listens_there(place: Path, ca: Path) -> None:
         erp = gone.erp(ca)
 
     with (
-        Labels(erp) as labels,
+        Client(erp) as labels,
         pytest.raises(ServingUnreachable, match=r"ConnectError.*Is serving running\?"),
     ):
         labels.version()
@@ -260,4 +260,4 @@ def test_a_ca_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None
         missing.write_bytes(content)
 
     with pytest.raises(SettingsError, match=r"ca\.crt is no CA certificate.*TERNA_ERP_CA"):
-        Labels(Erp(ca=missing))
+        Client(Erp(ca=missing))

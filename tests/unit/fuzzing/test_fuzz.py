@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
 from tests.fuzzing.answered import check
 from tests.fuzzing.sent import REQUESTS, Sent
-from tests.rsgi import Client
-from tests.unit.workshop import NoWatcher, Workshop
+from tests.rsgi import AppClient
+from tests.unit.workshop import NoLoader, Workshop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # NumPy's and pandas', about odd values
 
@@ -23,17 +23,17 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # NumPy's and pandas', about 
 @pytest.fixture(scope="module", params=["pyfunc", "compiled"])
 def client(
     request: pytest.FixtureRequest, workshop: Workshop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
-    slot = Slot()
+) -> Iterator[AppClient]:
+    slot = ActiveModel()
     program = workshop.program() if request.param == "compiled" else None
     slot.swap(workshop.load(tmp_path_factory.mktemp("fuzzed") / "model", program=program))
     handlers = Handlers(slot, Serving(threads=1))
-    yield Client(App(handlers, NoWatcher(), max_body=60_000))
+    yield AppClient(App(handlers, NoLoader(), max_body=60_000))
     handlers.close()
 
 
 @pytest.mark.parametrize("what", REQUESTS)
-def test_whatever_is_sent_the_answer_is_a_clients(client: Client, what: str) -> None:
+def test_whatever_is_sent_the_answer_is_a_clients(client: AppClient, what: str) -> None:
     @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(REQUESTS[what])
     def ask(sent: Sent) -> None:

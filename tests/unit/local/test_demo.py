@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from terna.contracts.scoring import Rows, parse
+from terna.contracts.scoring import Table, parse
 from terna.contracts.version import Version
-from terna.erp.client import Labelled
+from terna.erp.client import Predictions
 from terna.errors import ServingUnreachable
 from terna.local import demo
 from terna.local.demo import Stopwatch, Story
 from terna.local.summary import curl, facts, tell
 from terna.progress import Silent
 from terna.settings import Erp, Serving, Settings, Tracking, Training
-from terna.training.acquire import CHURN_REQUEST, Request
+from terna.training.job import CHURN_REQUEST, TrainingRequest
 from terna.training.publish import Published
 
 ENDPOINT = "https://localhost:8200/invocations"
@@ -36,7 +36,9 @@ def settings(root: Path) -> Settings:
     )
 
 
-def story(labels: list[str], promoted: bool = True, request: Request = CHURN_REQUEST) -> Story:
+def story(
+    labels: list[str], promoted: bool = True, request: TrainingRequest = CHURN_REQUEST
+) -> Story:
     before = Version("rfc_tune", 3, "memory:/m-3", "run3")
     return Story(
         request=request,
@@ -44,7 +46,7 @@ def story(labels: list[str], promoted: bool = True, request: Request = CHURN_REQ
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
         customers=CUSTOMERS,
         actual=["no", "yes", "no", "yes", "yes"],
-        answer=Labelled(labels, "rfc_tune", 4 if promoted else 3),
+        answer=Predictions(labels, "rfc_tune", 4 if promoted else 3),
         seconds={"training": 60.5, "labels": 0.25, "total": 70},
     )
 
@@ -128,7 +130,7 @@ def test_the_curl_line_works_as_printed(tmp_path: Path, name: str) -> None:
     line = curl(settings(tmp_path), customer)
 
     arguments = _arguments(line)
-    assert parse(arguments.pop().encode()) == Rows([customer])
+    assert parse(arguments.pop().encode()) == Table([customer])
     assert arguments == [
         *("--cacert", str(tmp_path / "my certs/ca.crt"), ENDPOINT),
         *("-H", "content-type: application/json", "-d"),
@@ -171,9 +173,9 @@ class Asked:
     def version(self) -> int | None:
         return next(self._versions)
 
-    def ask(self, customers: list[list[Any]]) -> Labelled:
+    def ask(self, customers: list[list[Any]]) -> Predictions:
         self.sizes.append(len(customers))
-        return Labelled([customer[0] for customer in customers], "rfc_tune", 4)
+        return Predictions([customer[0] for customer in customers], "rfc_tune", 4)
 
 
 def test_every_customer_is_asked_for_in_batches_and_in_order() -> None:
@@ -182,7 +184,7 @@ def test_every_customer_is_asked_for_in_batches_and_in_order() -> None:
 
     answer = demo._ask_for_all(labels, customers)
 
-    assert answer == Labelled(list(range(demo.BATCH * 2 + 1)), "rfc_tune", 4)
+    assert answer == Predictions(list(range(demo.BATCH * 2 + 1)), "rfc_tune", 4)
     assert labels.sizes == [demo.BATCH, demo.BATCH, 1]
 
 

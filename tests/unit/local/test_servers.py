@@ -8,7 +8,7 @@ import pytest
 
 from terna.errors import TernaError
 from terna.local import servers
-from terna.local.servers import Replica, local_settings, make_missing_keys, moved_ports
+from terna.local.servers import LocalServers, ensure_local_secrets, local_settings, moved_ports
 from terna.progress import Silent
 from terna.security import signing
 from terna.settings import Erp, Serving, Settings, Tracking, Training
@@ -85,8 +85,8 @@ def test_the_keys_that_are_made_sign_what_serving_verifies(
     model.mkdir()
     (model / "MLmodel").write_text("a model")
 
-    made = make_missing_keys(settings, tmp_path)
-    again = make_missing_keys(settings, tmp_path)
+    made = ensure_local_secrets(settings, tmp_path)
+    again = ensure_local_secrets(settings, tmp_path)
 
     assert settings.training.signing_key in made
     assert all(path.is_file() for path in made)
@@ -123,7 +123,7 @@ class Theatre:
         self.notes: list[str] = []
         self.troubles: dict[str, BaseException] = {}
         self.environments: dict[str, Mapping[str, str]] = {}
-        self.replica = Replica(root, local_settings(root, settings), Silent())
+        self.replica = LocalServers(root, local_settings(root, settings), Silent())
         monkeypatch.setattr(servers, "Process", self._start)
 
     def _start(

@@ -12,7 +12,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 
-from terna.contracts.scoring import JSON, Rows
+from terna.contracts.scoring import JSON, Table
 from terna.contracts.version import Version
 from terna.errors import (
     BadRequest,
@@ -21,8 +21,8 @@ from terna.errors import (
     PredictionFailed,
     ReferenceMismatch,
 )
-from terna.predictor.predictor import LoadedModel, Predicted
-from terna.predictor.pyfunc_model import Original
+from terna.predictor.predictor import Prediction, Predictor
+from terna.predictor.pyfunc_model import PyfuncModel
 from tests.unit.workshop import COLUMNS, NAME, Direct, Workshop
 
 GOOD: list[Any] = [120.5, "basic", 3, True]
@@ -31,7 +31,7 @@ Edit = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture(scope="module")
-def model(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     return workshop.load(tmp_path_factory.mktemp("loaded") / "model")
 
 
@@ -39,25 +39,25 @@ def changed(column: str, value: Any) -> list[Any]:
     return [value if c == column else v for c, v in zip(COLUMNS, GOOD, strict=True)]
 
 
-def refusal(model: LoadedModel, rows: Rows) -> str:
+def refusal(model: Predictor, rows: Table) -> str:
     with pytest.raises(BadRequest) as refused:
         model.predict(rows)
     return str(refused.value)
 
 
 def test_labels_equal_those_of_mlflow_itself(
-    model: LoadedModel, workshop: Workshop, tmp_path: Path
+    model: Predictor, workshop: Workshop, tmp_path: Path
 ) -> None:
     folder = workshop.make(tmp_path / "model")
     expected = mlflow.pyfunc.load_model(str(folder)).predict(workshop.customers).tolist()
 
-    labels = model.predict(Rows(workshop.rows()))
+    labels = model.predict(Table(workshop.rows()))
 
     assert labels == expected
     assert set(labels) == {"yes", "no"}
 
 
-def test_the_four_json_forms_give_the_same_labels(model: LoadedModel, workshop: Workshop) -> None:
+def test_the_four_json_forms_give_the_same_labels(model: Predictor, workshop: Workshop) -> None:
     rows = workshop.rows()[:40]
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     lists = {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
@@ -75,25 +75,25 @@ def test_the_four_json_forms_give_the_same_labels(model: LoadedModel, workshop: 
     answers = {model.answer(JSON, json.dumps(form).encode()) for form in forms}
 
     (answer,) = answers
-    assert json.loads(answer.body)["predictions"] == model.predict(Rows(rows))
+    assert json.loads(answer.body)["predictions"] == model.predict(Table(rows))
 
 
 def test_named_columns_may_come_in_any_order_and_with_others_between(
-    model: LoadedModel, workshop: Workshop
+    model: Predictor, workshop: Workshop
 ) -> None:
     rows = workshop.rows()
     shuffled = [["someone", *reversed(row)] for row in rows]
 
-    labels = model.predict(Rows(shuffled, ("customer", *reversed(COLUMNS))))
+    labels = model.predict(Table(shuffled, ("customer", *reversed(COLUMNS))))
 
-    assert labels == model.predict(Rows(rows))
-
-
-def test_a_missing_column_is_named(model: LoadedModel) -> None:
-    assert refusal(model, Rows([GOOD[1:3]], COLUMNS[1:3])) == "Missing columns: minutes, vip."
+    assert labels == model.predict(Table(rows))
 
 
-def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: LoadedModel) -> None:
+def test_a_missing_column_is_named(model: Predictor) -> None:
+    assert refusal(model, Table([GOOD[1:3]], COLUMNS[1:3])) == "Missing columns: minutes, vip."
+
+
+def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Predictor) -> None:
     body = json.dumps({"inputs": [GOOD, GOOD[:-1]]}).encode()
 
     with pytest.raises(InvalidParameter) as refused:
@@ -122,9 +122,9 @@ def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Loa
     ],
 )
 def test_a_value_of_the_wrong_type_names_row_and_column_but_not_the_value(
-    model: LoadedModel, column: str, value: Any, wanted: str
+    model: Predictor, column: str, value: Any, wanted: str
 ) -> None:
-    message = refusal(model, Rows([GOOD, changed(column, value)]))
+    message = refusal(model, Table([GOOD, changed(column, value)]))
 
     assert message == f"Row 1: '{column}' must be {wanted}."
 
@@ -132,7 +132,7 @@ def test_a_value_of_the_wrong_type_names_row_and_column_but_not_the_value(
 @pytest.mark.parametrize("missing", [None, math.nan])
 @pytest.mark.parametrize("column", ["minutes", "plan"])
 def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
-    model: LoadedModel, workshop: Workshop, column: str, missing: float | None
+    model: Predictor, workshop: Workshop, column: str, missing: float | None
 ) -> None:
     position = COLUMNS.index(column)
     rows = [[*row[:position], missing, *row[position + 1 :]] for row in workshop.rows()]
@@ -140,11 +140,11 @@ def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
     folder = str(workshop.folder / "model")
     expected = mlflow.pyfunc.load_model(folder).predict(table).tolist()
 
-    assert model.predict(Rows(rows)) == expected
+    assert model.predict(Table(rows)) == expected
 
 
-def test_a_category_never_seen_in_training_is_labelled(model: LoadedModel) -> None:
-    assert model.predict(Rows([changed("plan", "brand new — 客")])) in (["yes"], ["no"])
+def test_a_category_never_seen_in_training_is_labelled(model: Predictor) -> None:
+    assert model.predict(Table([changed("plan", "brand new — 客")])) in (["yes"], ["no"])
 
 
 @pytest.mark.parametrize(
@@ -160,37 +160,37 @@ def test_a_category_never_seen_in_training_is_labelled(model: LoadedModel) -> No
     ],
 )
 def test_a_value_is_coerced_as_mlflow_does_it(
-    model: LoadedModel, column: str, value: Any, meant: Any
+    model: Predictor, column: str, value: Any, meant: Any
 ) -> None:
     given, expected = (
         [[v if c == column else cell for c, cell in zip(COLUMNS, row, strict=True)] for row in ROWS]
         for v in (value, meant)
     )
 
-    labels = model.predict(Rows(given))
+    labels = model.predict(Table(given))
 
-    assert labels == model.predict(Rows(expected))
+    assert labels == model.predict(Table(expected))
     assert len(labels) == len(ROWS)
 
 
 @pytest.mark.parametrize("missing", [None, math.nan])
 def test_a_missing_text_means_the_same_alone_and_beside_others(
-    model: LoadedModel, missing: float | None
+    model: Predictor, missing: float | None
 ) -> None:
     rows = [[minutes, missing, 5, True] for minutes in range(0, 200, 5)]
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
-    together = model.predict(Rows([*rows, GOOD]))[:-1]
+    together = model.predict(Table([*rows, GOOD]))[:-1]
 
-    assert [model.predict(Rows([row]))[0] for row in rows] == together
+    assert [model.predict(Table([row]))[0] for row in rows] == together
     for form in ("inputs", "instances", "dataframe_records"):
         alone = [model.answer(JSON, json.dumps({form: [r]}).encode())[0] for r in records]
         assert [json.loads(answer)["predictions"][0] for answer in alone] == together
 
 
-def test_no_rows_are_refused_as_scikit_learn_refuses_them(model: LoadedModel) -> None:
+def test_no_rows_are_refused_as_scikit_learn_refuses_them(model: Predictor) -> None:
     with pytest.raises(PredictionFailed, match="The model failed on these rows"):
-        model.predict(Rows([]))
+        model.predict(Table([]))
 
 
 def _without_the_model_file(folder: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_model_without_a_signature_is_asked_with_what_was_sent(
     answer, path, _ = model.answer(JSON, json.dumps({"dataframe_split": table}).encode())
 
     signed = workshop.load(tmp_path / "signed")
-    assert json.loads(answer)["predictions"] == signed.predict(Rows(workshop.rows()))
+    assert json.loads(answer)["predictions"] == signed.predict(Table(workshop.rows()))
     assert (model.original.names, path) == ([], "pyfunc")
 
 
@@ -255,7 +255,7 @@ def test_the_signed_files_of_another_model_or_run_are_refused(
     workshop: Workshop, tmp_path: Path, version: Version
 ) -> None:
     with pytest.raises(LoadFailed, match="holds the files of another model or run"):
-        Original.load(version, workshop.make(tmp_path / "model"))
+        PyfuncModel.load(version, workshop.make(tmp_path / "model"))
 
 
 def test_the_reference_rows_are_answered_as_training_recorded(
@@ -319,8 +319,8 @@ def test_a_model_that_answers_other_than_training_recorded_is_refused(
         model.check_reference(tmp_path / "model")
 
 
-class AnsweringNaN(LoadedModel):
-    def answer(self, content_type: str, body: bytes) -> Predicted:
+class AnsweringNaN(Predictor):
+    def answer(self, content_type: str, body: bytes) -> Prediction:
         said = super().answer(content_type, body)
         return said._replace(body=said.body.replace(b'"yes"', b"NaN"))
 

@@ -9,7 +9,7 @@ from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from terna.contracts.open_inference import Question
+from terna.contracts.open_inference import InferenceRequest
 from terna.errors import BadRequest, InternalError
 from terna.predictor.tensors import OUTPUT, describe_inputs, inputs, outputs, rows
 
@@ -25,7 +25,7 @@ TWO = np.array([[1, 2], [3, 4]])
 
 
 def read(schema: Schema | None, params: ParamSchema | None = None, **tensors: Any) -> Any:
-    question = Question(tensors, parameters={"times": 2, "binary_data_output": True})
+    question = InferenceRequest(tensors, parameters={"times": 2, "binary_data_output": True})
     signature = ModelSignature(schema, params=params) if schema else None  # type: ignore[arg-type]
     return inputs(question, rows(question, schema), Model(signature=signature))
 

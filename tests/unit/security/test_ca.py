@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from terna.errors import SettingsError
 from terna.security import ca
-from terna.security.ca import Service, make_missing
+from terna.security.ca import Service, ensure_certificates
 
 TRACKING = Service("tracking", ("localhost", "tracking", "127.0.0.1"))
 SERVING = Service("serving", ("localhost", "serving", "::1"))
@@ -35,7 +35,7 @@ class Place:
         self.key = self.secrets / "tracking" / "tls.key"
 
     def make(self, *services: Service) -> list[Path]:
-        return make_missing(self.certs, self.secrets, services or (TRACKING,))
+        return ensure_certificates(self.certs, self.secrets, services or (TRACKING,))
 
     def files(self) -> dict[Path, tuple[bytes, int]]:
         found = [p for root in (self.certs, self.secrets) for p in root.rglob("*")]
@@ -380,7 +380,7 @@ def test_runs_at_once_make_every_file_once_and_all_fit(place: Place) -> None:
     code = (
         "import sys; from pathlib import Path; from terna.security.ca import *\n"
         "s = [Service(f's{i}', ('localhost',)) for i in range(5)]\n"
-        "print(*make_missing(Path(sys.argv[1]), Path(sys.argv[2]), s), sep='\\n')"
+        "print(*ensure_certificates(Path(sys.argv[1]), Path(sys.argv[2]), s), sep='\\n')"
     )
     command = [sys.executable, "-c", code, str(place.certs), str(place.secrets)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]

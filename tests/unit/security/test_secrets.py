@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from terna.security import signing
-from terna.security.secrets import GROUPS, make_all_missing
+from terna.security.secrets import GROUPS, ensure_all
 from tests.checkout import ROOT
 
 
@@ -24,7 +24,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
 def made(tmp_path: Path, handed: dict[str, tuple[int, int]]) -> Path:  # noqa: ARG001
     for folder in ("certs", "secrets"):
         (tmp_path / folder).mkdir()
-    make_all_missing(tmp_path / "certs", tmp_path / "secrets")
+    ensure_all(tmp_path / "certs", tmp_path / "secrets")
     return tmp_path
 
 
@@ -35,7 +35,7 @@ def content(root: Path) -> dict[Path, bytes]:
 @pytest.mark.usefixtures("handed")
 def test_a_second_run_changes_nothing(made: Path) -> None:
     before = content(made)
-    make_all_missing(made / "certs", made / "secrets")
+    ensure_all(made / "certs", made / "secrets")
     assert content(made) == before
 
 

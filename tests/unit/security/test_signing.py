@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from terna.errors import ModelRefused, SettingsError, SignatureInvalid
-from terna.security.signing import SIGNATURE, make_missing_keys, sign, verify
+from terna.errors import ModelRejected, SettingsError, SignatureInvalid
+from terna.security.signing import SIGNATURE, ensure_signing_keys, sign, verify
 
 
 class Keys:
@@ -31,7 +31,7 @@ class Keys:
     def __init__(self, folder: Path) -> None:
         self.private = folder / "secrets" / "signing.key"
         self.public = folder / "certs" / "signing.pub"
-        make_missing_keys(self.private, self.public)
+        ensure_signing_keys(self.private, self.public)
 
 
 @pytest.fixture
@@ -579,7 +579,7 @@ def test_a_model_with_a_symbolic_link_cannot_be_signed(tmp_path: Path, keys: Key
     model = a_model(tmp_path / "model")
     (model / "link").symlink_to("MLmodel")
 
-    with pytest.raises(ModelRefused, match="symlink"):
+    with pytest.raises(ModelRejected, match="symlink"):
         sign(model, keys.private)
     assert not (model / SIGNATURE).exists()
 
@@ -588,13 +588,13 @@ def test_signing_does_not_write_through_a_link(tmp_path: Path, keys: Keys) -> No
     model = a_model(tmp_path / "model")
     (model / SIGNATURE).symlink_to(tmp_path / "outside")
 
-    with pytest.raises(ModelRefused, match="symlink"):
+    with pytest.raises(ModelRejected, match="symlink"):
         sign(model, keys.private)
     assert not (tmp_path / "outside").exists()
 
 
 def test_a_model_that_is_not_there_cannot_be_signed(tmp_path: Path, keys: Keys) -> None:
-    with pytest.raises(ModelRefused):
+    with pytest.raises(ModelRejected):
         sign(tmp_path / "nowhere", keys.private)
 
 
@@ -605,7 +605,7 @@ def test_only_the_owner_reads_the_private_key_and_everybody_the_public_one(keys:
 
 def test_keys_that_exist_stay_as_they_are(keys: Keys) -> None:
     before = keys.private.read_bytes(), keys.public.read_bytes()
-    make_missing_keys(keys.private, keys.public)
+    ensure_signing_keys(keys.private, keys.public)
 
     assert (keys.private.read_bytes(), keys.public.read_bytes()) == before
 
@@ -613,7 +613,7 @@ def test_keys_that_exist_stay_as_they_are(keys: Keys) -> None:
 def test_a_lost_public_key_is_derived_from_the_private_one(keys: Keys) -> None:
     before = keys.public.read_bytes()
     keys.public.unlink()
-    make_missing_keys(keys.private, keys.public)
+    ensure_signing_keys(keys.private, keys.public)
 
     assert keys.public.read_bytes() == before
 
@@ -622,22 +622,22 @@ def test_a_lost_private_key_is_refused_with_what_to_do(keys: Keys) -> None:
     keys.private.unlink()
 
     with pytest.raises(SettingsError, match=f"put the key back, or delete {keys.public}"):
-        make_missing_keys(keys.private, keys.public)
+        ensure_signing_keys(keys.private, keys.public)
 
 
 def test_keys_that_cannot_be_written_are_a_matter_of_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(SettingsError, match="cannot make the keys"):
-        make_missing_keys(tmp_path / "file" / "key", tmp_path / "pub")
+        ensure_signing_keys(tmp_path / "file" / "key", tmp_path / "pub")
 
 
 def test_runs_at_once_end_with_one_pair_that_fits(tmp_path: Path) -> None:
     private, public = tmp_path / "secrets" / "key", tmp_path / "certs" / "pub"
     code = (
         "import sys; from pathlib import Path\n"
-        "from terna.security.signing import make_missing_keys\n"
-        "make_missing_keys(Path(sys.argv[1]), Path(sys.argv[2]))"
+        "from terna.security.signing import ensure_signing_keys\n"
+        "ensure_signing_keys(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     command = [sys.executable, "-c", code, str(private), str(public)]
     runs = [subprocess.Popen(command) for _ in range(4)]

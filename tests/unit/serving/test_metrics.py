@@ -13,7 +13,7 @@ from terna.serving import metrics
 
 COUNT = """
 from terna.serving import metrics
-tally = metrics.Tally()
+tally = metrics.RequestCounters()
 tally.in_flight = 1
 for _ in range({requests}):
     tally.count("/invocations", 200, 0.002, rows=3)

@@ -12,7 +12,7 @@ import pytest
 
 from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, judge
 from terna.errors import TernaError
-from terna.security.ca import make_missing
+from terna.security.ca import ensure_certificates
 
 QUESTION = Question(b"{}", {"1": ["no", "no"], "2": ["yes", "no"]})
 BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "no"]}'}
@@ -116,7 +116,7 @@ def test_a_connection_whose_end_was_announced_fails_nothing() -> None:
 
 
 def test_a_server_that_is_away_fails_every_request(tmp_path: Path) -> None:
-    make_missing(tmp_path, tmp_path / "secrets", ())
+    ensure_certificates(tmp_path, tmp_path / "secrets", ())
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     with Load(Target(f"https://localhost:{port}/", tmp_path / "ca.crt"), [QUESTION], 2) as load:

@@ -14,7 +14,7 @@ from terna.progress import Advance, Silent
 from terna.security import signing
 from terna.settings import Training
 from terna.training import acquire, evaluate, prepare, publish
-from terna.training.acquire import Job, Request
+from terna.training.job import Job, TrainingRequest
 from terna.training.prepare import Features, inputs
 from terna.training.publish import Published
 from terna.training.session import Session
@@ -80,17 +80,17 @@ class Lab:
         self.workspace = Workspace(folder / "training" / name)
         self.notes = Notes()
         keys = {"signing_key": folder / "sign.key", "signing_public_key": folder / "sign.pub"}
-        signing.make_missing_keys(*keys.values())
+        signing.ensure_signing_keys(*keys.values())
         self.settings = Training.model_construct(**{"folds": 2, **keys, **settings})
         self.session = Session(
             name, self.workspace, self.runs, self.registry, self.settings, self.notes
         )
 
-    def request(self, table: pd.DataFrame, **request: Any) -> Request:
+    def request(self, table: pd.DataFrame, **request: Any) -> TrainingRequest:
         """For a table as a Parquet file."""
         path = self.folder / "customers.parquet"
         table.to_parquet(path)
-        return Request(str(path), **request)
+        return TrainingRequest(str(path), **request)
 
     def acquire(self, table: pd.DataFrame, **request: Any) -> Job:
         return acquire.run(self.session, self.request(table, **request))

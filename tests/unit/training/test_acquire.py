@@ -13,7 +13,8 @@ import sqlalchemy
 from terna.errors import DataError, TrackingRefused, TrackingUnreachable
 from terna.registry.runs import Source
 from terna.training import acquire
-from terna.training.acquire import CHURN_FEATURES, CHURN_REQUEST, Job, Request, holdout_mask
+from terna.training.acquire import holdout_mask
+from terna.training.job import CHURN_FEATURES, CHURN_REQUEST, Job, TrainingRequest
 from tests.unit.training.lab import Lab, customers, three_kinds
 
 DAY = datetime.date(2026, 11, 21)
@@ -255,7 +256,7 @@ def test_the_password_of_a_database_is_not_kept(tmp_path: Path) -> None:
     customers().to_sql("customers", engine, index=False)
     engine.dispose()
     url = f"sqlite:///file:{path}?uri=true&password=s3cret"
-    acquire.run(lab.session, Request(url, "SELECT * FROM customers"))
+    acquire.run(lab.session, TrainingRequest(url, "SELECT * FROM customers"))
     kept = [repr(lab.runs.runs), *lab.notes.said]
     kept += [path.read_bytes().decode(errors="replace") for path in lab.workspace.folder.iterdir()]
     assert not [text for text in kept if "s3cret" in text]

@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from terna.errors import PhaseMissing
 from terna.training import evaluate
-from terna.training.acquire import Job
+from terna.training.job import Job
 from terna.training.prepare import Features
 from terna.training.tune import Tuned
 from tests.unit.training.lab import SMALL_FOREST, Lab, customers, three_kinds

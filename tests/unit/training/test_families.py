@@ -11,8 +11,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from sklearn.base import BaseEstimator
 
 from terna.training import evaluate
-from terna.training.acquire import Job, tidy
+from terna.training.acquire import tidy
 from terna.training.families import FAMILIES, FOREST, Family, Params
+from terna.training.job import Job
 from terna.training.prepare import choose, inputs
 from terna.training.tune import Tuned
 from tests.unit.training.lab import customers, three_kinds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from terna.errors import PhaseMissing, StudiesUnreachable
+from terna.errors import OptunaStorageUnreachable, PhaseMissing
 from terna.training import tune
 from terna.training.families import FAMILIES
 from terna.training.prepare import Features, inputs
@@ -194,5 +194,7 @@ def test_a_search_that_is_done_answers_again_without_a_trial(tmp_path: Path) -> 
 def test_studies_that_cannot_be_reached_are_told_in_one_line(tmp_path: Path) -> None:
     lab = Lab(tmp_path, optuna_storage="postgresql+psycopg://nobody@localhost:1/none")
     lab.prepare(customers())
-    with pytest.raises(StudiesUnreachable, match="TERNA_TRAINING_OPTUNA_STORAGE does not answer"):
+    with pytest.raises(
+        OptunaStorageUnreachable, match="TERNA_TRAINING_OPTUNA_STORAGE does not answer"
+    ):
         tune.run(lab.session, 1)

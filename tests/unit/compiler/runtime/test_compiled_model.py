@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from terna.compiler.compile import compile_model
 from terna.compiler.ir.plan import NODE, Plan
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.errors import NotCompilable
 from tests.unit.compiler.models import as_loaded, at, customers, fitted, rows_of
 
@@ -24,7 +24,7 @@ replaced: Any = msgspec.structs.replace
 
 
 @pytest.fixture(scope="module", params=["trees", "linear"])
-def program(request: pytest.FixtureRequest) -> Program:
+def program(request: pytest.FixtureRequest) -> CompiledModel:
     linear = request.param == "linear"
     estimator = LogisticRegression() if linear else RandomForestClassifier(20, random_state=0)
     return compile_model(as_loaded(at(0.4, fitted(estimator, scaled=linear)), customers()), "m1")
@@ -36,23 +36,23 @@ def trees() -> Plan:
     return compile_model(model).plan
 
 
-def test_a_program_read_again_answers_the_same(program: Program) -> None:
-    again = Program.decode(program.encode(), "m1")
+def test_a_program_read_again_answers_the_same(program: CompiledModel) -> None:
+    again = CompiledModel.decode(program.encode(), "m1")
 
     assert again.predict_rows(rows_of(customers())) == program.predict_rows(rows_of(customers()))
     assert again.kind == program.kind
 
 
 def test_a_worker_that_reads_it_needs_neither_scikit_learn_nor_pandas_nor_mlflow(
-    program: Program, tmp_path: Path
+    program: CompiledModel, tmp_path: Path
 ) -> None:
     (tmp_path / "program").write_bytes(program.encode())
     (tmp_path / "rows.json").write_text(json.dumps(rows_of(customers())))
     code = f"""
 import json, pathlib, sys
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 folder = pathlib.Path({str(tmp_path)!r})
-program = Program.decode((folder / "program").read_bytes(), "m1")
+program = CompiledModel.decode((folder / "program").read_bytes(), "m1")
 print(program.predict_rows(json.loads((folder / "rows.json").read_text())))
 print(sorted({{"sklearn", "scipy", "pandas", "mlflow"}} & set(sys.modules)))
 """
@@ -63,15 +63,15 @@ print(sorted({{"sklearn", "scipy", "pandas", "mlflow"}} & set(sys.modules)))
     assert told.stdout.splitlines() == [str(expected), "[]"]
 
 
-def test_a_program_made_for_another_model_is_not_read(program: Program) -> None:
+def test_a_program_made_for_another_model_is_not_read(program: CompiledModel) -> None:
     with pytest.raises(NotCompilable, match="another model"):
-        Program.decode(program.encode(), "m2")
+        CompiledModel.decode(program.encode(), "m2")
 
 
 @pytest.mark.parametrize("content", [b"", b"no program", None])
-def test_what_is_no_program_is_not_read(program: Program, content: bytes | None) -> None:
+def test_what_is_no_program_is_not_read(program: CompiledModel, content: bytes | None) -> None:
     with pytest.raises(NotCompilable, match="no program"):
-        Program.decode(program.encode()[:-40] if content is None else content, "m1")
+        CompiledModel.decode(program.encode()[:-40] if content is None else content, "m1")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_trees_that_lead_out_of_their_arrays_are_not_walked(
     nodes[field][5] = value
 
     with pytest.raises(ValueError, match="lead out"):
-        Program(replaced(trees, engine=replaced(trees.engine, nodes=nodes.tobytes())))
+        CompiledModel(replaced(trees, engine=replaced(trees.engine, nodes=nodes.tobytes())))
 
 
 @pytest.mark.parametrize("part", ["leaf", "roots", "targets"])
@@ -93,10 +93,10 @@ def test_places_that_lead_out_of_their_arrays_are_not_used(trees: Any, part: str
     numbers[1] = 10**6
 
     with pytest.raises(ValueError, match="lead out"):
-        Program(replaced(trees, engine=replaced(trees.engine, **{part: numbers.tobytes()})))
+        CompiledModel(replaced(trees, engine=replaced(trees.engine, **{part: numbers.tobytes()})))
 
 
-def test_many_threads_may_ask_at_once(program: Program) -> None:
+def test_many_threads_may_ask_at_once(program: CompiledModel) -> None:
     rows = rows_of(customers())
     expected = program.predict_rows(rows) or []
     wrong: list[int] = []
@@ -115,5 +115,5 @@ def test_many_threads_may_ask_at_once(program: Program) -> None:
     assert wrong == []
 
 
-def test_what_answers_is_told(program: Program) -> None:
+def test_what_answers_is_told(program: CompiledModel) -> None:
     assert program.kind in ("compiled: trees", "compiled: linear")

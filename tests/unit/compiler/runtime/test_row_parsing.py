@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 from terna.compiler.ir.plan import Number
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from tests.unit.compiler.models import (
     COLUMNS,
     PLANS,
@@ -41,7 +41,7 @@ def compiled(name: str) -> Compiled:
 
 
 @pytest.fixture(params=MODELS)
-def program(request: pytest.FixtureRequest) -> Program:
+def program(request: pytest.FixtureRequest) -> CompiledModel:
     return compiled(request.param).program
 
 
@@ -77,25 +77,25 @@ def changed(column: str, value: Any) -> list[Any]:
     ],
 )
 def test_a_cell_that_is_not_plainly_of_its_column_is_left_to_mlflow(
-    program: Program, column: str, value: Any
+    program: CompiledModel, column: str, value: Any
 ) -> None:
     assert program.predict_rows([GOOD, changed(column, value)]) is None
 
 
 @pytest.mark.parametrize("row", [[], GOOD[:-1], [*GOOD, 1]])
 def test_a_row_with_too_few_or_too_many_cells_is_left_to_mlflow(
-    program: Program, row: list[Any]
+    program: CompiledModel, row: list[Any]
 ) -> None:
     assert program.predict_rows([GOOD, row]) is None
 
 
-def test_no_rows_have_no_answers(program: Program) -> None:
+def test_no_rows_have_no_answers(program: CompiledModel) -> None:
     assert program.predict_rows([]) == []
 
 
 @pytest.mark.parametrize(("column", "value"), [("minutes", 120), ("calls", 3.0)])
 def test_a_number_may_be_written_with_and_without_its_point(
-    program: Program, column: str, value: float
+    program: CompiledModel, column: str, value: float
 ) -> None:
     assert program.predict_rows([changed(column, value)]) == program.predict_rows(
         [changed(column, float(value))]

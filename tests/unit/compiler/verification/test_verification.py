@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from terna.compiler.compile import compile_model
 from terna.compiler.ir.plan import NODE, Table, layout
-from terna.compiler.runtime.compiled_model import Program
+from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
 from terna.errors import NotCompilable
 from tests.unit.compiler.models import as_loaded, at, customers, fitted, rows_of
@@ -34,7 +34,7 @@ Change = Callable[[Any], Any]
 
 
 def refusal(model: PyFuncModel, change: Change) -> str:
-    program = Program(change(compile_model(model).plan))
+    program = CompiledModel(change(compile_model(model).plan))
     with pytest.raises(NotCompilable) as refused:
         verification.check(program, model, rows_of(customers(60)), seconds=60)
     return str(refused.value)

@@ -15,10 +15,10 @@ from terna.compiler.verification import verification
 from terna.contracts.version import Version
 from terna.errors import NotCompilable, TrackingUnreachable
 from terna.serving.agent import validator
-from terna.serving.agent.reconciler import PATH_TAG, Watcher
-from terna.serving.agent.validator import Judge
+from terna.serving.agent.reconciler import PATH_TAG, Reconciler
+from terna.serving.agent.validator import Validator
 from terna.serving.cache import compiled_cache
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.loader import Loader
 from tests.unit.workshop import NAME, Server2, tamper
 
@@ -367,8 +367,8 @@ def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_s
 ) -> None:
     version = server.promote()
     server.look()
-    uncompiled = Judge(server.programs, slower=0, compiled=False)
-    server.watcher = Watcher(NAME, server.registry, server.copies, uncompiled.judge)
+    uncompiled = Validator(server.programs, slower=0, compiled=False)
+    server.watcher = Reconciler(NAME, server.registry, server.copies, uncompiled.judge)
 
     server.look()
 
@@ -412,7 +412,7 @@ def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
 
 
 def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
-    other = Slot()
+    other = ActiveModel()
     second = Loader(NAME, server.worker(), server.programs, other)
     for _ in range(3):
         version = server.promote()

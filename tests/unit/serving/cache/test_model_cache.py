@@ -11,7 +11,7 @@ import pytest
 from terna.contracts.version import Version
 from terna.errors import SettingsError, SignatureInvalid, TrackingUnreachable
 from terna.security import signing
-from terna.serving.cache.model_cache import CURRENT, LocalCopies
+from terna.serving.cache.model_cache import CURRENT, ModelCache
 from tests.fakes import MemoryRegistry
 from tests.unit.workshop import NAME, Server2, Workshop, tamper
 
@@ -80,7 +80,7 @@ def test_a_missing_key_refuses_a_copy_but_does_not_throw_it_away(
     folder = server.copies.fetch(version, server.registry)
 
     with pytest.raises(SettingsError):
-        LocalCopies(server.folder, tmp_path / "no.pub").verified(version)
+        ModelCache(server.folder, tmp_path / "no.pub").verified(version)
 
     assert folder.is_dir()
 

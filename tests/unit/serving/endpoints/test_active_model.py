@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from terna.errors import NoModel
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.endpoints.active_model import ActiveModel
 from tests.unit.workshop import Workshop
 
 
 def test_an_empty_slot_says_what_to_do() -> None:
-    slot = Slot()
+    slot = ActiveModel()
 
     assert slot.version is None
     with pytest.raises(NoModel, match="promote a version"):
@@ -20,7 +20,7 @@ def test_an_empty_slot_says_what_to_do() -> None:
 
 
 def test_the_model_taken_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
-    slot = Slot()
+    slot = ActiveModel()
     first, second = (workshop.load(tmp_path / name) for name in "ab")
 
     slot.swap(first)
@@ -33,7 +33,7 @@ def test_the_model_taken_is_the_one_swapped_in_last(workshop: Workshop, tmp_path
 def test_the_old_model_is_freed_when_its_last_user_lets_it_go(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot = Slot()
+    slot = ActiveModel()
     slot.swap(workshop.load(tmp_path / "a"))
     in_flight = slot.take()
     old = weakref.ref(in_flight)

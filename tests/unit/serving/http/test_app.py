@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from terna.contracts.scoring import Rows
-from terna.predictor.predictor import LoadedModel, Predicted
-from terna.serving.endpoints.active_model import Slot
+from terna.contracts.scoring import Table
+from terna.predictor.predictor import Prediction, Predictor
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import MANY_BYTES, Handlers
-from terna.serving.http.response import Answer
+from terna.serving.http.response import Response
 from terna.serving.logs import Line, RequestLog
 from terna.settings import Serving
-from tests.rsgi import Answered, Client, Protocol
+from tests.rsgi import Answered, AppClient, Protocol
 from tests.unit.workshop import COLUMNS, NAME, Server2, Workshop
 
 MAX_BODY = 100_000
@@ -31,8 +31,8 @@ CUSTOMER = "Ada-Lovelace-0815"
 
 
 @dataclass
-class Server(Client):
-    slot: Slot
+class Server(AppClient):
+    slot: ActiveModel
 
     def invoke(self, body: bytes, headers: dict[str, str] | None = None) -> Answered:
         return self.ask("POST", "/invocations", body, JSON if headers is None else headers)
@@ -58,7 +58,7 @@ def client(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
 def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
     answer = client.label(inputs=workshop.rows())
 
-    labels = client.slot.take().predict(Rows(workshop.rows()))
+    labels = client.slot.take().predict(Table(workshop.rows()))
     assert answer.status == 200
     assert json.loads(answer.body) == {"predictions": labels}
     assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
@@ -259,10 +259,10 @@ def test_without_a_model_a_request_is_told_to_come_back(empty: Server) -> None:
     assert (status, code) == (503, "TEMPORARILY_UNAVAILABLE")
 
 
-class FailingInside(LoadedModel):
+class FailingInside(Predictor):
     """Something of ours fails and says on which value."""
 
-    def answer(self, *sent: Any) -> Predicted:
+    def answer(self, *sent: Any) -> Prediction:
         raise LookupError(sent)
 
 
@@ -416,7 +416,7 @@ def test_many_rows_keep_no_single_row_waiting(
     server.slot.swap(model)
     handlers = Handlers(server.slot, Serving(threads=1))
 
-    async def ask() -> Answer:
+    async def ask() -> Response:
         large = b" " * MANY_BYTES
         waiting = [
             asyncio.create_task(handlers.invocations("application/json", large)) for _ in range(5)

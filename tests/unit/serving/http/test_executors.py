@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from terna.errors import Overloaded, TimedOut
-from terna.serving.http.executors import Pool
+from terna.serving.http.executors import Executor
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def wait_for(event: Event) -> str:
 
 
 def test_what_is_more_than_may_wait_is_refused_at_once_and_the_rest_is_done(go_on: Event) -> None:
-    pool = Pool(threads=1, waiting=2, timeout=10)
+    pool = Executor(threads=1, waiting=2, timeout=10)
 
     async def ask() -> list[str]:
         taken = [asyncio.create_task(pool.run(wait_for, go_on)) for _ in range(3)]
@@ -38,7 +38,7 @@ def test_what_is_more_than_may_wait_is_refused_at_once_and_the_rest_is_done(go_o
 
 
 def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Event) -> None:
-    pool = Pool(threads=1, waiting=0, timeout=0.05)
+    pool = Executor(threads=1, waiting=0, timeout=0.05)
 
     async def ask() -> str:
         with pytest.raises(TimedOut):
@@ -56,7 +56,7 @@ def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Ev
 
 
 def test_what_only_waited_for_too_long_is_never_begun(go_on: Event) -> None:
-    pool, begun = Pool(threads=1, waiting=1, timeout=0.05), Event()
+    pool, begun = Executor(threads=1, waiting=1, timeout=0.05), Event()
 
     async def ask() -> None:
         first = asyncio.create_task(pool.run(wait_for, go_on))
@@ -72,7 +72,7 @@ def test_what_only_waited_for_too_long_is_never_begun(go_on: Event) -> None:
 
 
 def test_what_fails_says_so_and_leaves_its_place() -> None:
-    pool = Pool(threads=1, waiting=0, timeout=10)
+    pool = Executor(threads=1, waiting=0, timeout=10)
 
     def fail() -> None:
         raise TimeoutError("of the model's own")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from mlflow.version import VERSION
 
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Table
 from terna.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
-from terna.predictor.predictor import FEW_ROWS, LoadedModel, Predicted
-from terna.serving.endpoints.active_model import Slot
+from terna.predictor.predictor import FEW_ROWS, Prediction, Predictor
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.mlflow_routes import FEW_BYTES, Handlers
-from terna.serving.http.response import Answer
+from terna.serving.http.response import Response
 from terna.settings import Serving
 from tests.unit.workshop import NAME, Workshop
 
@@ -26,31 +26,31 @@ PYFUNC, COMPILED = (NAME, "1", "pyfunc"), (NAME, "1", "compiled")
 JSON = "application/json"
 
 
-class Waiting(LoadedModel):
+class Waiting(Predictor):
     """Answers when it is told to."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.asked, self.go_on = Event(), Event()
 
-    def answer(self, content_type: str, body: bytes) -> Predicted:
+    def answer(self, content_type: str, body: bytes) -> Prediction:
         self.asked.set()
         assert self.go_on.wait(10)
         return super().answer(content_type, body)
 
 
-class Failing(LoadedModel):
-    def answer(self, *sent: Any) -> Predicted:
+class Failing(Predictor):
+    def answer(self, *sent: Any) -> Prediction:
         raise PredictionFailed("The model failed on these rows.") from ValueError(sent)
 
 
 @pytest.fixture
-def slot() -> Slot:
-    return Slot()
+def slot() -> ActiveModel:
+    return ActiveModel()
 
 
 @pytest.fixture
-def handlers(slot: Slot) -> Iterator[Handlers]:
+def handlers(slot: ActiveModel) -> Iterator[Handlers]:
     handlers = Handlers(slot, Serving(threads=2))
     yield handlers
     handlers.close()
@@ -60,11 +60,11 @@ def body(workshop: Workshop, count: int = 3) -> bytes:
     return json.dumps({"inputs": workshop.rows()[:count]}).encode()
 
 
-def who(answer: Answer) -> tuple[str, ...]:
+def who(answer: Response) -> tuple[str, ...]:
     return tuple(said for name, said in answer.headers("id") if name.startswith("x-model-"))
 
 
-def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Answer:
+def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Response:
     return asyncio.run(handlers.invocations(content_type, content))
 
 
@@ -72,20 +72,20 @@ def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Answ
     "content_type", [JSON, "application/json; charset=utf-8", "application/json;charset=UTF-8"]
 )
 def test_a_label_a_row_and_the_version_that_gave_them(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     model = workshop.load(tmp_path / "model")
     slot.swap(model)
 
     answer = invoke(handlers, body(workshop, 20), content_type)
 
-    assert json.loads(answer.body) == {"predictions": model.predict(Rows(workshop.rows()[:20]))}
+    assert json.loads(answer.body) == {"predictions": model.predict(Table(workshop.rows()[:20]))}
     assert (answer.status, answer.content_type, who(answer)) == (200, JSON, PYFUNC)
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/jsonl", "json"])
 def test_another_content_type_is_refused(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, content_type: str
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model"))
 
@@ -94,7 +94,7 @@ def test_another_content_type_is_refused(
 
 
 def test_what_the_model_refuses_reaches_the_client(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model"))
 
@@ -118,7 +118,7 @@ def test_without_a_model_there_is_no_answer_but_mlflows_version(
 
 
 def test_ping_and_version_name_the_model_that_answers(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model"))
 
@@ -138,13 +138,13 @@ def test_a_refusal_is_mlflows_error_with_its_status(handlers: Handlers) -> None:
 
 
 def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     old = workshop.load_as(Waiting, tmp_path / "old")
-    new = workshop.load_as(LoadedModel, tmp_path / "new", number=2)
+    new = workshop.load_as(Predictor, tmp_path / "new", number=2)
     slot.swap(old)
 
-    async def swap_in_between(old: Waiting) -> tuple[Answer, Answer]:
+    async def swap_in_between(old: Waiting) -> tuple[Response, Response]:
         in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
         await asyncio.to_thread(old.asked.wait, 10)
         slot.swap(new)
@@ -165,7 +165,7 @@ def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
 
 
 def test_a_model_that_failed_on_a_request_is_freed_too(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load_as(Failing, tmp_path / "old"))
     old = weakref.ref(slot.take())
@@ -179,12 +179,12 @@ def test_a_model_that_failed_on_a_request_is_freed_too(
 
 
 def test_a_prediction_does_not_keep_others_waiting(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     model = workshop.load_as(Waiting, tmp_path / "model")
     slot.swap(model)
 
-    async def ping_in_between() -> Answer:
+    async def ping_in_between() -> Response:
         in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
         await asyncio.to_thread(model.asked.wait, 10)
         answer = await handlers.ping()
@@ -197,7 +197,7 @@ def test_a_prediction_does_not_keep_others_waiting(
 
 
 def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
     handlers.close()  # there are no threads any more
@@ -210,7 +210,7 @@ def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
 
 @pytest.mark.parametrize("count", [FEW_ROWS + 1, 160])
 def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path, count: int
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, count: int
 ) -> None:
     program = workshop.program()
     slot.swap(workshop.load(tmp_path / "model", program=program))
@@ -225,7 +225,7 @@ def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
 
 
 def test_a_large_body_is_not_even_parsed_in_the_event_loop(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
     handlers.close()
@@ -235,7 +235,7 @@ def test_a_large_body_is_not_even_parsed_in_the_event_loop(
 
 
 def test_rows_that_the_compiled_model_leaves_alone_are_answered_by_pyfunc(
-    handlers: Handlers, slot: Slot, workshop: Workshop, tmp_path: Path
+    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
 

