@@ -235,7 +235,7 @@ def serve() -> None:
     from terna.serving.server import serve
 
     settings = Settings.load().serving
-    logs.to_stderr()
+    logs.configure()
     check_free(settings.host, settings.port)
     serve(settings)
 
@@ -247,8 +247,8 @@ def agent() -> None:
     from terna.serving.agent import agent
 
     settings = Settings.load()
-    logs.to_stderr()
-    agent.follow(agent.build(settings), settings.serving)
+    logs.configure()
+    agent.run(agent.build(settings), settings.serving)
 
 
 @app.command(rich_help_panel=SERVERS)

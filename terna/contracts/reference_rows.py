@@ -1,7 +1,7 @@
 """Reference rows: customers and the labels that the model gave them in training.
 
-They travel in the signed model directory as a request of the scoring protocol with its answer, so
-that serving checks a version through the same door that clients use.
+They travel in the signed model directory as a request of the scoring protocol with its response,
+so that serving asks a version for them as clients ask.
 """
 
 import json
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from terna.contracts.scoring import Table, parse
+from terna.contracts.scoring import Table, decode, parse
+from terna.errors import BadRequest
 
 FILE = "reference.json"
 MOST_ROWS = 200
@@ -22,10 +23,15 @@ def write(model: Path, rows: Table, predictions: Sequence[Any]) -> None:
 
 
 def read(model: Path) -> tuple[Table, Sequence[Any]]:
-    """The rows of a model directory, and the label of each.
+    """Return the rows of a model directory, and the label of each.
 
     Raises:
-        OSError, ValueError, KeyError, BadRequest: the file is missing or no such document.
+        OSError: the file cannot be read.
+        BadRequest: it is no such document.
     """
-    content = Path(model, FILE).read_bytes()
-    return parse(content), json.loads(content)["predictions"]
+    document = decode(Path(model, FILE).read_bytes())
+    rows = parse(document)
+    predictions = document.get("predictions")
+    if not isinstance(predictions, list):
+        raise BadRequest(f"'predictions' of {FILE} must be a list.")
+    return rows, predictions

@@ -2,9 +2,9 @@
 
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#json-input
 
-Two readers of the JSON forms. `plain_rows` is for speed: it takes what is plainly a table, and
-leaves everything else to MLflow's own code. `parse` is for words: it says what is wrong with a
-body that MLflow's code refuses.
+A body is decoded once. Of what it holds there are two readers: `strictly_typed_rows` is for speed,
+takes what can only be meant as a table and leaves the rest to MLflow's own code; `parse` is for
+messages and says what is wrong with a document that MLflow's code does not take.
 """
 
 import json
@@ -21,8 +21,8 @@ JSON = "application/json"
 CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 CONTENT_TYPES = (CSV, JSON, PARQUET)
-PLAIN_JSON = (JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=utf-8")
-"""How clients say JSON; whatever else they say is looked at more closely."""
+JSON_HEADERS = (JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=utf-8")
+"""The `Content-Type` headers that need no parsing to be known as JSON."""
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 AZURE_FORMS = ("data", "input_data")
@@ -42,35 +42,64 @@ class Table:
     columns: tuple[str, ...] | None = None
 
 
-def plain_rows(body: bytes, names: list[str]) -> Rows | None:
-    """The rows of a body that is plainly a table of these columns, each row in their order.
+class ScoringRequest:
+    """The body of one request to `/invocations`, of any content type."""
 
-    None where there is any doubt that MLflow's own code would read the same rows from it.
+    __slots__ = ("_document", "_is_strict", "body", "content_type")
+
+    def __init__(self, content_type: str, body: bytes) -> None:
+        self.content_type = content_type
+        self.body = body
+        self._document: Any = None
+        self._is_strict: bool | None = None
+
+    def document(self) -> Any:
+        """Return what the body holds as JSON; it is decoded when this is first called.
+
+        Raises:
+            BadRequest: it is no JSON.
+        """
+        if self._is_strict is None:
+            self._document, self._is_strict = _decode(self.body)
+        return self._document
+
+    def strictly_typed_rows(self, names: list[str]) -> Rows | None:
+        """Return the rows if the body can only be meant as a table of these columns.
+
+        None where there is any doubt that MLflow's own code would read the same rows. Each row's
+        cells are in the order of `names`, as JSON has them; nobody has looked at their types.
+
+        Raises:
+            BadRequest: the content type says JSON and the body is none.
+        """
+        if self.content_type not in JSON_HEADERS:
+            return None
+        document = self.document()
+        if not self._is_strict or type(document) is not dict or len(document) != 1:
+            return None
+        ((form, value),) = document.items()
+        if b"\\u0000" in self.body:  # NumPy's texts lose it at their end
+            return None
+        read = _STRICT_FORMS.get(form)
+        return (read(value, names) or None) if read else None
+
+
+def decode(body: bytes) -> Any:
+    """Return what a body holds as JSON.
 
     Raises:
-        BadRequest: there is none that MLflow's code cannot read it either, as it is no JSON.
+        BadRequest: it is no JSON.
     """
-    try:
-        document = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _decode_leniently(body)
-        return None
-    if type(document) is not dict or len(document) != 1:
-        return None
-    ((form, value),) = document.items()
-    if b"\\u0000" in body:  # NumPy's texts lose it at their end
-        return None
-    read = _PLAIN.get(form)
-    return (read(value, names) or None) if read else None
+    return _decode(body)[0]
 
 
-def parse(body: bytes) -> Table:
-    """Read a request body in one of the JSON forms.
+def parse(document: Any) -> Table:
+    """Read the rows of a document in one of the JSON forms.
 
     Raises:
-        BadRequest: not JSON, none or several of the forms, or rows that do not fit their columns.
+        BadRequest: none or several of the forms, or rows that do not fit their columns.
     """
-    form, value = parse_form(body)
+    form, value = parse_form(document)
     if form == "dataframe_split" or (form in AZURE_FORMS and _is_split(value)):
         return _split(value, form)
     if form == "dataframe_records":
@@ -78,64 +107,63 @@ def parse(body: bytes) -> Table:
     return _tensor(value, form)
 
 
-def parse_form(body: bytes) -> tuple[str, Any]:
-    """The one form that a body has, and what is in it.
+def parse_form(document: Any) -> tuple[str, Any]:
+    """Return the one form that a document has, and what is in it.
 
     Raises:
-        BadRequest: not JSON, or none or several of the forms.
+        BadRequest: none or several of the forms.
     """
-    document = _decode(body)
     if not isinstance(document, dict):
-        raise BadRequest(f"The body must be a JSON object with one of the keys {_listed(FORMS)}.")
+        raise BadRequest(f"The body must be a JSON object with one of the keys {_quoted(FORMS)}.")
     present = [form for form in FORMS if form in document] or [
         form for form in AZURE_FORMS if form in document
     ]
     if len(present) != 1:
-        found = f"several ({_listed(present)})" if present else "none"
+        found = f"several ({_quoted(present)})" if present else "none"
         raise BadRequest(
-            f"The body must hold exactly one of the keys {_listed(FORMS)}; it has {found}."
+            f"The body must hold exactly one of the keys {_quoted(FORMS)}; it has {found}."
         )
     return present[0], document[present[0]]
 
 
 def render(predictions: Any) -> bytes:
-    """The body of an answer, to the byte as MLflow writes it.
+    """Return the body of a response, to the byte as MLflow writes it.
 
     Args:
         predictions: what JSON knows; NaN and infinities are written as Python does.
     """
     if predictions and type(predictions[0]) is str:
-        text = f"[{', '.join(map(_label, predictions))}]"
+        text = f"[{', '.join(map(_encode_label, predictions))}]"
     else:
         text = _ENCODER.encode(predictions)
     return f'{{"predictions": {text}}}'.encode()
 
 
 def render_error(error_code: str, message: str) -> bytes:
-    """The body of a refusal, as MLflow words it."""
+    """Return the body of an error response, in the form that MLflow gives it."""
     return _ENCODER.encode({"error_code": error_code, "message": message}).encode()
 
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = json.JSONEncoder()
-_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
+_encode_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
 
 
-def _plain_split(value: Any, names: list[str]) -> Rows | None:
+def _strict_split(value: Any, names: list[str]) -> Rows | None:
     if type(value) is not dict or type(value.get("data")) is not list:
         return None
     rows = value["data"]
     if len(value) == 1:
-        return rows if _are_wide(rows, len(names)) else None
+        return rows if _have_width(rows, len(names)) else None
     columns = value.get("columns")
-    if len(value) != 2 or type(columns) is not list or not _are_wide(rows, len(columns)):
+    if len(value) != 2 or type(columns) is not list or not _have_width(rows, len(columns)):
         return None
     if columns == names:
         return rows  # type: ignore[no-any-return]
-    return _picked(columns, rows, names)
+    return _reordered(columns, rows, names)
 
 
-def _picked(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
+def _reordered(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
     try:
         position = {name: i for i, name in enumerate(columns)}
         places = [position[name] for name in names]
@@ -146,7 +174,7 @@ def _picked(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
     return [[row[i] for i in places] for row in rows]
 
 
-def _plain_records(value: Any, names: list[str]) -> Rows | None:
+def _strict_records(value: Any, names: list[str]) -> Rows | None:
     if type(value) is not list:
         return None
     try:
@@ -155,20 +183,20 @@ def _plain_records(value: Any, names: list[str]) -> Rows | None:
         return None
 
 
-def _plain_tensor(value: Any, names: list[str]) -> Rows | None:
+def _strict_tensor(value: Any, names: list[str]) -> Rows | None:
     if type(value) is dict:
-        return _plain_columns(value, names)
+        return _strict_columns(value, names)
     if type(value) is not list or not value:
         return None
     if type(value[0]) is dict:
-        rows = _plain_records(value, names)
+        rows = _strict_records(value, names)
         # A column too many is ignored, but not before NumPy has made an array of it, or failed to.
         return rows if rows and all(len(record) == len(names) for record in value) else None
     # The rows of one column are values, not lists.
-    return value if len(names) > 1 and _are_wide(value, len(names)) else None
+    return value if len(names) > 1 and _have_width(value, len(names)) else None
 
 
-def _plain_columns(value: Mapping[str, Any], names: list[str]) -> Rows | None:
+def _strict_columns(value: Mapping[str, Any], names: list[str]) -> Rows | None:
     if len(value) != len(names) or any(name not in value for name in names):
         return None
     columns = [value[name] for name in names]
@@ -177,30 +205,30 @@ def _plain_columns(value: Mapping[str, Any], names: list[str]) -> Rows | None:
     return list(zip(*columns, strict=True))
 
 
-def _are_wide(rows: Sequence[Any], width: int) -> bool:
+def _have_width(rows: Sequence[Any], width: int) -> bool:
     return set(map(type, rows)) <= {list} and set(map(len, rows)) <= {width}
 
 
-_PLAIN: Mapping[str, Callable[[Any, list[str]], Rows | None]] = {
-    "dataframe_split": _plain_split,
-    "dataframe_records": _plain_records,
-    "inputs": _plain_tensor,
-    "instances": _plain_tensor,
-    "data": _plain_tensor,
+_STRICT_FORMS: Mapping[str, Callable[[Any, list[str]], Rows | None]] = {
+    "dataframe_split": _strict_split,
+    "dataframe_records": _strict_records,
+    "inputs": _strict_tensor,
+    "instances": _strict_tensor,
+    "data": _strict_tensor,
 }
 
 
-def _decode(body: bytes) -> Any:
+def _decode(body: bytes) -> tuple[Any, bool]:
+    """Return what the body holds, and whether it is JSON as RFC 8259 has it.
+
+    Python clients send `NaN` for a missing value, which strict JSON does not know.
+    """
     try:
-        return msgspec.json.decode(body)
+        return _DECODER.decode(body), True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_leniently(body)
-
-
-def _decode_leniently(body: bytes) -> Any:
-    """Python clients send `NaN` for a missing value, which strict JSON does not know."""
+        pass
     try:
-        return json.loads(body)
+        return json.loads(body), False
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.") from None
 
@@ -269,5 +297,5 @@ def _names(columns: Sequence[Any], form: str) -> tuple[str, ...]:
     return names
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)

@@ -1,4 +1,4 @@
-"""Client for the ERP's customers, asked over verified TLS."""
+"""Labels for the ERP's customers, asked over verified TLS."""
 
 import json
 import ssl

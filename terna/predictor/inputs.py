@@ -5,28 +5,39 @@ always sent, the document is put into another of MLflow's forms before MLflow re
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import Any
 
 import pandas as pd
 from mlflow.models import Model
-from mlflow.pyfunc import scoring_server
-from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 from mlflow.types import DataType, Schema
 
 from terna.contracts import scoring
-from terna.contracts.scoring import AZURE_FORMS, CONTENT_TYPES, FORMS
+from terna.contracts.scoring import (
+    AZURE_FORMS,
+    CONTENT_TYPES,
+    FORMS,
+    Rows,
+    ScoringRequest,
+    parse_form,
+)
 from terna.errors import (
     BadRequest,
     InvalidParameter,
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from terna.predictor.mlflow_private import (
+    is_unified_llm_input,
+    parse_csv_input,
+    parse_json_data,
+    parse_parquet_input,
+)
 
-MOST_CELLS = 5_000_000
-"""Of a Parquet file, where 50 kB may say one row a million times: what 10 MB of CSV may hold."""
+MAX_PARQUET_CELLS = 5_000_000
+"""What 10 MB of CSV may hold; 50 kB of Parquet may say one row a million times."""
 
 Document = Mapping[str, Any]
 
@@ -39,14 +50,17 @@ class Inputs:
     """One request, as MLflow hands it to a model."""
 
     data: Any
-    """A data frame, an array, named arrays or a list: as the form and the signature have it."""
+    """A data frame, an array, named arrays or a list: as the form and the schema have it."""
     params: Any = None
-    """The request's `params`, not yet held against the signature."""
+    """The request's `params`, not yet held against the schema."""
     wrapped: bool = True
-    """The answer has the key `predictions`, as all but those for language models have."""
+    """The response has the key `predictions`, as all but those of language models have."""
+    describe_error: Callable[[], str] = lambda: ""
+    """Say what is wrong with the request, as far as its JSON and the schema tell; else nothing."""
 
     @property
     def rows(self) -> int:
+        """How many rows it asks about."""
         named = isinstance(self.data, dict)
         column = next(iter(self.data.values()), ()) if named else self.data
         try:
@@ -55,46 +69,47 @@ class Inputs:
             return 1
 
 
-class Reader:
-    """Reads what the clients of one model send."""
+class InputParser:
+    """Reads what the clients of one model send to `/invocations`."""
 
     def __init__(self, metadata: Model) -> None:
         self._metadata = metadata
         self._schema: Schema | None = metadata.get_input_schema()
         self._names = column_names(self._schema)
-        self._texts = texts(self._schema)
+        self._text_columns = text_columns(self._schema)
 
-    def read(self, content_type: str, body: bytes) -> Inputs:
+    def parse(self, request: ScoringRequest) -> Inputs:
         """Read a body of one of MLflow's content types.
 
         Raises:
             UnsupportedMediaType: of another content type, or not in UTF-8.
-            PayloadTooLarge: a Parquet file holds more than `MOST_CELLS`.
-            BadRequest, MlflowException: it cannot be read as the signature has it.
+            PayloadTooLarge: a Parquet file holds more than `MAX_PARQUET_CELLS`.
+            BadRequest, MlflowException: it cannot be read as the schema has it.
         """
-        match media_type(content_type):
+        match media_type(request.content_type):
             case scoring.CSV:
-                inputs = self._csv(body)
+                inputs = self._parse_csv(request.body)
             case scoring.JSON:
-                inputs = self._json(body)
+                inputs = self._parse_json(request.document())
             case _:
-                _check_cells(body)
-                inputs = Inputs(scoring_server.parse_parquet_input(BytesIO(body)))
-        keep_texts(inputs.data, self._texts)
+                _check_cells(request.body)
+                inputs = Inputs(parse_parquet_input(BytesIO(request.body)))
+        restore_text_type(inputs.data, self._text_columns)
         return inputs
 
-    def _csv(self, body: bytes) -> Inputs:
+    def _parse_csv(self, body: bytes) -> Inputs:
         try:
             text = body.decode()
         except UnicodeDecodeError:
             raise BadRequest("The body is not valid UTF-8.") from None
-        return Inputs(scoring_server.parse_csv_input(StringIO(text), schema=self._schema))  # type: ignore[arg-type]
+        return Inputs(parse_csv_input(StringIO(text), schema=self._schema))  # type: ignore[arg-type]
 
-    def _json(self, body: bytes) -> Inputs:
-        document = scoring_server._decode_json_input(body)
+    def _parse_json(self, document: Any) -> Inputs:
+        if not isinstance(document, dict):
+            parse_form(document)  # says what the body must be
         if not is_unified_llm_input(document):
-            document = self._as_table(_without_azures_names(document))
-        parsed = scoring_server._parse_json_data(document, self._metadata, self._schema)
+            document = self._as_table(_without_azure_names(document))
+        parsed = parse_json_data(document, self._metadata, self._schema)
         return Inputs(parsed.data, parsed.params, not parsed.is_unified_llm_input)
 
     def _as_table(self, document: Document) -> Document:
@@ -112,7 +127,7 @@ class Reader:
         return document
 
     def _by_position(self, document: Document, rows: Any, index: Any = None) -> Document:
-        """Rows in the signature's order, which MLflow takes for rows without names."""
+        """Rows in the schema's order, which MLflow takes for rows without names."""
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
             return document
         wanted = len(self._names)
@@ -128,23 +143,23 @@ class Reader:
     def _with_missing_texts(self, document: Document, value: Any) -> Document:
         """Named values with a missing text, of which NumPy would make the text "None" or "nan"."""
         records = _records(value)
-        missing = any(_is_missing(r.get(name, "")) for r in records for name in self._texts)
+        missing = any(_is_missing(r.get(name, "")) for r in records for name in self._text_columns)
         if not missing:
             return document
         return {"dataframe_records": records, "params": document.get("params")}
 
 
 def media_type(content_type: str) -> str:
-    """The media type of a `Content-Type` header, which may say no more than that it is UTF-8.
+    """Return the media type of a `Content-Type` header, which may add only that it is UTF-8.
 
     Raises:
         UnsupportedMediaType: it says more, or it is none of MLflow's three.
     """
     name, *parameters = (part.strip() for part in content_type.split(";"))
-    said = {key: value for key, _, value in (part.partition("=") for part in parameters)}
-    if said.pop("charset", "utf-8").lower() != "utf-8":
+    given = {key: value for key, _, value in (part.partition("=") for part in parameters)}
+    if given.pop("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType("The scoring server only supports UTF-8")
-    if said:
+    if given:
         raise UnsupportedMediaType("Send a content type without parameters other than charset.")
     if name not in CONTENT_TYPES:
         raise UnsupportedMediaType(f"Send one of the content types {', '.join(CONTENT_TYPES)}.")
@@ -152,14 +167,14 @@ def media_type(content_type: str) -> str:
 
 
 def column_names(schema: Schema | None) -> list[str]:
-    """The columns that a signature names, in its order; none of tensors or unnamed columns."""
+    """Return the columns that a schema names, in its order; none of tensors or unnamed columns."""
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return []
     return [str(name) for name in schema.input_names()]
 
 
-def texts(schema: Schema | None) -> tuple[str, ...]:
-    """The columns of text that a signature names."""
+def text_columns(schema: Schema | None) -> tuple[str, ...]:
+    """Return the columns of text that a schema names."""
     return tuple(
         name
         for name in column_names(schema)
@@ -167,12 +182,26 @@ def texts(schema: Schema | None) -> tuple[str, ...]:
     )
 
 
-def _without_azures_names(document: Document) -> Document:
+def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:
+    """Return the rows of a data frame whose types MLflow has enforced.
+
+    None without rows, on which most models fail, and where a column has None among other cells,
+    which some encoders tell apart.
+    """
+    columns = [frame[name].tolist() for name in names]
+    for cells in columns:
+        nulls = sum(cell is None for cell in cells)
+        if 0 < nulls < len(cells):
+            return None
+    return list(zip(*columns, strict=True)) or None
+
+
+def _without_azure_names(document: Document) -> Document:
     """Azure ML's `data` and `input_data`, which MLflow would not know, by MLflow's names."""
-    azures = [form for form in AZURE_FORMS if form in document]
-    if len(azures) != 1 or any(form in document for form in FORMS):
+    azure_forms = [form for form in AZURE_FORMS if form in document]
+    if len(azure_forms) != 1 or any(form in document for form in FORMS):
         return document
-    value = document[azures[0]]
+    value = document[azure_forms[0]]
     split = isinstance(value, dict) and isinstance(value.get("data"), list)
     return {
         "dataframe_split" if split else "inputs": value,
@@ -180,8 +209,8 @@ def _without_azures_names(document: Document) -> Document:
     }
 
 
-def keep_texts(data: Any, names: Sequence[str]) -> None:
-    """A column without any text stays a column of missing texts, as it is with a text in it.
+def restore_text_type(data: Any, names: Sequence[str]) -> None:
+    """Make a column without any text a column of missing texts, as it is with a text in it.
 
     pandas makes None of them where there is no text, and NaN where there is one: scikit-learn's
     encoders take these for different categories, so that a row's answer would depend on the
@@ -199,10 +228,10 @@ def keep_texts(data: Any, names: Sequence[str]) -> None:
 def _check_cells(body: bytes) -> None:
     from pyarrow import parquet  # megabytes, which only they need who are sent such a file
 
-    said = parquet.read_metadata(BytesIO(body))
-    rows = sum(said.row_group(number).num_rows for number in range(said.num_row_groups))
-    if rows * said.num_columns > MOST_CELLS:
-        raise PayloadTooLarge(f"Send at most {MOST_CELLS} values at a time: fewer rows.")
+    metadata = parquet.read_metadata(BytesIO(body))
+    rows = sum(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+    if rows * metadata.num_columns > MAX_PARQUET_CELLS:
+        raise PayloadTooLarge(f"Send at most {MAX_PARQUET_CELLS} values at a time: fewer rows.")
 
 
 def _is_table(value: Any) -> bool:

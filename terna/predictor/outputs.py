@@ -2,23 +2,25 @@
 
 from typing import Any
 
-from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
-
 from terna.errors import InternalError
+from terna.predictor.mlflow_private import NumpyEncoder, jsonable
 
 _ENCODER = NumpyEncoder()
 
 
-def as_json(predictions: Any, wrapped: bool = True) -> bytes:
-    """A body to the byte as MLflow's `predictions_to_json` writes it.
+def render(predictions: Any, wrapped: bool = True) -> bytes:
+    """Return the body of a response, to the byte as MLflow's `predictions_to_json` writes it.
+
+    Args:
+        wrapped: whether the predictions go below the key `predictions`.
 
     Raises:
         InternalError: the model returned something that JSON cannot hold.
     """
     try:
-        answer = _get_jsonable_obj(predictions, pandas_orient="records")
+        document = jsonable(predictions, pandas_orient="records")
         # Not MLflow's `json.dump`, which leaves the encoder in C unused.
-        text: str = _ENCODER.encode({"predictions": answer} if wrapped else answer)
+        text: str = _ENCODER.encode({"predictions": document} if wrapped else document)
     except Exception as error:
         raise InternalError("The model's answer cannot be written as JSON.") from error
     return text.encode()

@@ -1,170 +1,176 @@
-"""One version that answers: by its program what is plain, by its original whatever else is asked.
+"""One version that answers: by its compiled model, else by its pyfunc model.
 
-The original needs MLflow and the library that trained it. A worker whose program answers every
-request never imports them, which is most of its memory and of its start.
+That choice is made here and nowhere else. The pyfunc model needs MLflow and the library that
+trained it: a worker whose compiled model answers every request never imports them, which saves
+most of its memory and of its start.
 """
 
 import json
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from terna.contracts import reference_rows
-from terna.contracts.scoring import JSON, PLAIN_JSON, Rows, Table, plain_rows, render
+from terna.contracts import open_inference
+from terna.contracts.open_inference import InferenceRequest
+from terna.contracts.scoring import JSON, Rows, ScoringRequest, Table, render
 from terna.contracts.version import Version
-from terna.errors import BadRequest, ReferenceMismatch, RequestError
+from terna.errors import InternalError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from terna.predictor.inputs import Inputs
     from terna.predictor.pyfunc_model import PyfuncModel
 
 logger = logging.getLogger("terna.serving")
 
 COMPILED, PYFUNC = "compiled", "pyfunc"
-"""The paths on which a request is answered."""
-
-FEW_ROWS = 16
-"""What a compiled model answers in the event loop; more would keep other requests waiting longer
-than handing them to a thread takes."""
+"""The backends."""
 
 
 class CompiledModel(Protocol):
-    """A compiled model: it answers as MLflow's pyfunc does, or leaves it to that."""
+    """What a predictor needs of `compiler.runtime.compiled_model.CompiledModel`."""
 
     @property
     def names(self) -> Sequence[str]:
-        """The columns of a row, in the signature's order."""
+        """The columns of a row, in the schema's order."""
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
-        """A prediction a row; None when a cell is not plainly of its column's type.
+        """Return a prediction a row; None when a cell is not strictly of its column's type.
 
         Args:
-            rows: n rows in the signature's order, of what JSON knows; None is a missing value.
+            rows: n rows in the schema's order, of what JSON knows; None is a missing value.
         """
-
-    def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
-        """A prediction a row of a frame that MLflow has held against the signature."""
 
 
 class Prediction(NamedTuple):
-    """The answer to a request."""
+    """The response to one request."""
 
     body: bytes
-    path: str
-    """On which it was found."""
+    backend: str
     rows: int
+    json_length: int | None = None
+    """How many bytes of the body are JSON, where tensors follow in binary."""
 
 
 class Predictor:
-    """A version that answers."""
+    """A version that answers; any thread may ask it at any time."""
 
     def __init__(
         self,
         version: Version,
-        original: Callable[[], "PyfuncModel"],
-        program: CompiledModel | None = None,
-        on_failure: Callable[[], object] = lambda: None,
+        load_pyfunc: Callable[[], "PyfuncModel"],
+        compiled: CompiledModel | None = None,
+        on_compiled_failure: Callable[[], object] = lambda: None,
     ) -> None:
         """
         Args:
-            original: loads the original, from a directory whose signature has been verified.
-            on_failure: called when the program fails, before the original is asked.
+            load_pyfunc: loads the version from a directory whose signature has been verified.
+            on_compiled_failure: called when the compiled model fails, before pyfunc is asked.
 
         Raises:
-            LoadFailed: without a program the original is loaded now.
+            LoadFailed: without a compiled model the pyfunc model is loaded now.
         """
         self.version = version
-        self.compiled = program is not None
-        self.program = program
-        self._load = original
-        self._on_failure = on_failure
+        self.backend = COMPILED if compiled else PYFUNC
+        """Which one answers rows whose cells are strictly of their columns' types."""
+        self._compiled = compiled
+        self._on_compiled_failure = on_compiled_failure
+        self._load_pyfunc = load_pyfunc
         self._loading = Lock()
-        self._original: PyfuncModel | None = None
-        self._names = list(program.names if program else self.original.names)
+        self._pyfunc: PyfuncModel | None = None
+        self._names = list(compiled.names if compiled else self.pyfunc().names)
 
-    @property
-    def path(self) -> str:
-        """How what is plainly a table is answered."""
-        return COMPILED if self.compiled else PYFUNC
-
-    @property
-    def original(self) -> "PyfuncModel":
-        """The model as MLflow loads it; loaded when it is first asked, which takes seconds.
+    def pyfunc(self) -> "PyfuncModel":
+        """Return the model as MLflow loads it; the first call loads it, which takes seconds.
 
         Raises:
             LoadFailed: it cannot be loaded.
         """
         with self._loading:
-            self._original = self._original or self._load()
-            return self._original
+            self._pyfunc = self._pyfunc or self._load_pyfunc()
+            return self._pyfunc
 
-    def plain_rows(self, content_type: str, body: bytes) -> Rows | None:
-        """The rows of a body that the compiled model may answer; None where there is any doubt."""
-        plain = self.program and content_type in PLAIN_JSON
-        return plain_rows(body, self._names) if plain else None
-
-    def predict_rows(self, rows: Rows) -> list[Any] | None:
-        """What the compiled model returns; None where the original must be asked."""
-        try:
-            return self.program.predict_rows(rows) if self.program else None
-        except Exception as error:  # the original knows better, or says what is wrong
-            self._on_failure()
-            logger.error("the compiled model failed: %s", type(error).__name__)
-            return None
-
-    def answer(self, content_type: str, body: bytes) -> Prediction:
-        """What MLflow's scoring server answers.
+    def predict(self, request: ScoringRequest) -> Prediction:
+        """Return what MLflow's scoring server responds.
 
         Raises:
             RequestError: each kind of it.
         """
-        rows = self.plain_rows(content_type, body)
-        predictions = self.predict_rows(rows) if rows else None
-        if rows and predictions is not None:
-            return Prediction(render(predictions), COMPILED, len(rows))
-        return self.original.answer(content_type, body, self.program)
+        return self.predict_compiled(request) or self._predict_parsed(request)
 
-    def predict(self, rows: Table) -> list[Any]:
-        """One prediction a row, asked as clients ask.
+    def predict_compiled(
+        self, request: ScoringRequest, max_rows: int | None = None
+    ) -> Prediction | None:
+        """Return the compiled model's response; None where pyfunc must be asked.
+
+        Args:
+            max_rows: with more rows than this, None is returned at once.
 
         Raises:
-            RequestError: as `answer` does.
+            BadRequest: the content type says JSON and the body is none.
         """
-        table = {"columns": rows.columns or self._names, "data": rows.values}
-        body = json.dumps({"dataframe_split": table}).encode()
-        predictions: list[Any] = json.loads(self.answer(JSON, body).body)["predictions"]
+        rows = request.strictly_typed_rows(self._names) if self._compiled else None
+        if not rows or (max_rows is not None and len(rows) > max_rows):
+            return None
+        predictions = self._ask_compiled(rows)
+        if predictions is None:
+            return None
+        return Prediction(render(predictions), COMPILED, len(rows))
+
+    def infer(self, request: InferenceRequest) -> Prediction:
+        """Return the predictions as tensors of the Open Inference Protocol.
+
+        Raises:
+            RequestError: each kind of it.
+        """
+        from terna.predictor import tensors
+
+        pyfunc = self.pyfunc()
+        table = pyfunc.table(request)
+        predictions, backend = None, COMPILED
+        if table is not None and list(table.columns or ()) == pyfunc.names:
+            predictions = self._ask_compiled(table.values)
+        if predictions is None:
+            predictions, backend = self._ask(pyfunc.parse_tensors(request, table))
+        outputs = tensors.outputs(predictions, pyfunc.metadata.get_output_schema())
+        name, number = self.version.name, str(self.version.number)
+        try:
+            body, json_length = open_inference.render(name, number, request, outputs)
+        except (TypeError, ValueError) as error:
+            raise InternalError("The model's answer is no tensor.") from error
+        return Prediction(body, backend, tensors.count_rows(request), json_length)
+
+    def predict_table(self, table: Table) -> list[Any]:
+        """Return one prediction a row, asked as clients ask.
+
+        Raises:
+            RequestError: as `predict` does.
+        """
+        split = {"columns": table.columns or self._names, "data": table.values}
+        request = ScoringRequest(JSON, json.dumps({"dataframe_split": split}).encode())
+        predictions: list[Any] = json.loads(self.predict(request).body)["predictions"]
         return predictions
 
-    def check_reference(self, folder: Path) -> None:
-        """Answer the reference rows as training recorded them, which also warms the model up.
+    def _predict_parsed(self, request: ScoringRequest) -> Prediction:
+        """Return the response to what only MLflow's own code can read."""
+        from terna.predictor import outputs
 
-        Raises:
-            ReferenceMismatch: the answers differ, or there are no such rows.
-        """
+        inputs = self.pyfunc().parse(request)
+        predictions, backend = self._ask(inputs)
+        return Prediction(outputs.render(predictions, inputs.wrapped), backend, inputs.rows)
+
+    def _ask(self, inputs: "Inputs") -> tuple[Any, str]:
+        """Return predictions for what MLflow has read, and the backend that made them."""
+        rows = self.pyfunc().strictly_typed_rows(inputs) if self._compiled else None
+        predictions = self._ask_compiled(rows) if rows else None
+        if predictions is not None:
+            return predictions, COMPILED
+        return self.pyfunc().predict(inputs), PYFUNC
+
+    def _ask_compiled(self, rows: Rows) -> list[Any] | None:
         try:
-            rows, expected = reference_rows.read(folder)
-        except (OSError, ValueError, KeyError, BadRequest) as error:
-            raise ReferenceMismatch(f"{self.version} has no reference rows.") from error
-        try:
-            answered = self.predict(rows)
-        except RequestError as error:
-            raise ReferenceMismatch(f"{self.version} fails on its reference rows.") from error
-        if not _is_finite(answered):
-            raise ReferenceMismatch(f"{self.version} answers NaN on its reference rows.")
-        different = sum(a != b for a, b in zip(answered, expected, strict=False))
-        if not answered or len(answered) != len(expected) or different:
-            raise ReferenceMismatch(
-                f"{self.version} answers {different} of {len(expected)} reference rows other than"
-                " training recorded."
-            )
-
-
-def _is_finite(predictions: list[Any]) -> bool:
-    try:
-        json.dumps(predictions, allow_nan=False)
-    except ValueError:
-        return False
-    return True
+            return self._compiled.predict_rows(rows) if self._compiled else None
+        except Exception as error:  # pyfunc knows better, or says what is wrong
+            self._on_compiled_failure()
+            logger.error("the compiled model failed: %s", type(error).__name__)
+            return None

@@ -1,34 +1,36 @@
-"""A version as MLflow loads it: its pyfunc, and all that MLflow's scoring server does around it."""
+"""A version as MLflow loads it: its pyfunc, and what MLflow's scoring server does around it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from mlflow.environment_variables import _MLFLOW_IS_IN_SERVING_ENVIRONMENT
-from mlflow.models.utils import _enforce_schema
-from mlflow.pyfunc import PyFuncModel, load_model
+from mlflow.pyfunc import PyFuncModel as MLflowPyFuncModel
+from mlflow.pyfunc import load_model
 
-from terna.contracts.scoring import Table
+from terna.contracts.open_inference import InferenceRequest
+from terna.contracts.scoring import Rows, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import LoadFailed
+from terna.predictor import tensors
 from terna.predictor.error_messages import ErrorMessages
-from terna.predictor.inputs import Inputs, Reader, column_names
-from terna.predictor.outputs import as_json
-from terna.predictor.predictor import COMPILED, PYFUNC, CompiledModel, Prediction
+from terna.predictor.inputs import InputParser, Inputs, column_names, rows_of_frame
+from terna.predictor.mlflow_private import enforce_schema, enter_serving_environment
 
 
 class PyfuncModel:
     """A loaded model of any flavor."""
 
-    def __init__(self, model: PyFuncModel, example: str | None = None) -> None:
+    def __init__(self, model: MLflowPyFuncModel, example: str | None = None) -> None:
         self.model = model
         self.example = example
         """A request body that the model was saved with."""
         self.metadata = model.metadata
-        self.names = column_names(model.metadata.get_input_schema())
-        """The columns of a row, where the signature names them."""
-        self._reader = Reader(model.metadata)
-        self._refusals = ErrorMessages(model.metadata)
+        self.schema = model.metadata.get_input_schema()
+        self.names = column_names(self.schema)
+        """The columns of a row, where the schema names them."""
+        self._parser = InputParser(model.metadata)
+        self._messages = ErrorMessages(model.metadata)
 
     @classmethod
     def load(cls, version: Version, folder: Path) -> Self:
@@ -37,7 +39,7 @@ class PyfuncModel:
         Raises:
             LoadFailed: no model, or one of another name or run.
         """
-        _MLFLOW_IS_IN_SERVING_ENVIRONMENT.set("true")  # models with type hints ask for it
+        enter_serving_environment()
         try:
             model = load_model(str(folder))
         except Exception as error:
@@ -45,74 +47,75 @@ class PyfuncModel:
         _check_identity(version, model.metadata.metadata or {})
         return cls(model, model.metadata.get_serving_input(str(folder)))
 
-    def answer(
-        self, content_type: str, body: bytes, program: CompiledModel | None = None
-    ) -> Prediction:
-        """What MLflow's scoring server answers.
-
-        Args:
-            program: answers in the model's place what has passed MLflow's enforcement.
-
-        Raises:
-            RequestError: each kind of it.
-        """
-
-        def words() -> str:
-            return self._refusals.of_body(content_type, body)
-
-        inputs = self.fit(lambda: self._reader.read(content_type, body), words)
-        said, path = self.predict(inputs, words, program)
-        return Prediction(as_json(said, inputs.wrapped), path, inputs.rows)
-
-    def fit(self, read: Callable[[], Inputs], words: Callable[[], str]) -> Inputs:
-        """What `read` makes of what a client sent.
-
-        Args:
-            words: says what is wrong with it; asked only if something is.
+    def parse(self, request: ScoringRequest) -> Inputs:
+        """Read what a client sent to `/invocations` as MLflow's scoring server does.
 
         Raises:
             RequestError: MLflow's code cannot read it.
         """
+
+        def describe_error() -> str:
+            return self._messages.describe_error(request)
+
         try:
-            return read()
+            inputs = self._parser.parse(request)
         except Exception as error:
-            raise self._refusals.unreadable(error, words()) from error
+            raise self._messages.for_unreadable(error, describe_error()) from error
+        return replace(inputs, describe_error=describe_error)
 
-    def predict(
-        self, inputs: Inputs, words: Callable[[], str], program: CompiledModel | None = None
-    ) -> tuple[Any, str]:
-        """What the model returns for what MLflow hands to it, and by which path.
-
-        Args:
-            words: says what is wrong with the inputs; asked only if something is.
+    def table(self, request: InferenceRequest) -> Table | None:
+        """Return the tensors of a request as a table; None where the schema names no columns.
 
         Raises:
-            InvalidParameter: the rows or the parameters do not fit the signature.
-            PredictionFailed: the model fails on them.
+            BadRequest: the tensors are not of one length, or of another shape than columns have.
         """
+        return tensors.table(request, self.schema)
+
+    def parse_tensors(self, request: InferenceRequest, table: Table | None) -> Inputs:
+        """Read tensors as the model takes them.
+
+        Args:
+            table: what `table` returned for them.
+
+        Raises:
+            RequestError: a tensor is missing, or a value does not fit the schema.
+        """
+
+        def describe_error() -> str:
+            return self._messages.describe_table_error(table) if table else ""
+
         try:
-            predictions = self._compiled(inputs, program) if program else None
-            if predictions is not None:
-                return predictions, COMPILED
-            return self.model.predict(inputs.data, params=inputs.params), PYFUNC
+            inputs = tensors.inputs(request, table, self.metadata)
         except Exception as error:
-            raise self._refusals.unanswered(error, inputs, words()) from error
+            raise self._messages.for_unreadable(error, describe_error()) from error
+        return replace(inputs, describe_error=describe_error)
 
-    def wrong_with(self, rows: Table) -> str:
-        """What the signature does not take of some rows; empty if it takes them all."""
-        return self._refusals.of_rows(rows)
+    def strictly_typed_rows(self, inputs: Inputs) -> Rows | None:
+        """Return the rows once MLflow has enforced the schema's types.
 
-    def _compiled(self, inputs: Inputs, program: CompiledModel) -> list[Any] | None:
+        None where they are no rows of the schema's columns, or MLflow refuses them.
+        """
         if inputs.params or not self.names:
             return None
         try:
-            frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
-            return program.predict_frame(frame)
+            return rows_of_frame(enforce_schema(inputs.data, self.schema), self.names)
         except Exception:
-            return None  # pyfunc refuses it too, and its errors are understood here
+            return None  # `predict` refuses them too, and its errors are understood
+
+    def predict(self, inputs: Inputs) -> Any:
+        """Return what the model returns.
+
+        Raises:
+            InvalidParameter: the rows or the parameters do not fit the schema.
+            PredictionFailed: the model fails on them.
+        """
+        try:
+            return self.model.predict(inputs.data, params=inputs.params)
+        except Exception as error:
+            raise self._messages.for_failed_prediction(error, inputs) from error
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
-    """The signature covers the files, not their place in the registry: compare what they say."""
+    """Compare the files with their place in the registry, which their signature cannot cover."""
     if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
         raise LoadFailed(f"{version} holds the files of another model or run.")

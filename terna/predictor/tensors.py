@@ -1,8 +1,8 @@
 """Between the Open Inference Protocol's tensors and what a model takes and returns.
 
 A model with named columns takes a tensor a column, of shape [n] or [n, 1], or one tensor of shape
-[n, columns] in the signature's order. A model with tensors in its signature takes those. Without
-a signature a model gets the one array, or the arrays by name.
+[n, columns] in the schema's order. A model with tensors in its schema takes those. Without
+a schema a model gets the one array, or the arrays by name.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
 from numpy.typing import NDArray
 
 from terna.contracts.open_inference import InferenceRequest, Tensors, datatype
 from terna.contracts.scoring import Table
 from terna.errors import BadRequest, InternalError
-from terna.predictor.inputs import Inputs, column_names, keep_texts, texts
+from terna.predictor.inputs import Inputs, column_names, restore_text_type, text_columns
+from terna.predictor.mlflow_private import cast_df_types_according_to_schema
 
 INPUT, OUTPUT = "input-0", "output-0"
-"""The name of a tensor that the signature does not name, as MLServer and KServe have it."""
+"""The name of a tensor that the schema does not name, as MLServer and KServe have it."""
 
 _DATATYPES: Mapping[DataType, str] = {
     DataType.boolean: "BOOL",
@@ -32,8 +32,8 @@ _DATATYPES: Mapping[DataType, str] = {
 }
 
 
-def rows(question: InferenceRequest, schema: Schema | None) -> Table | None:
-    """The tensors as a table, if the signature names columns.
+def table(request: InferenceRequest, schema: Schema | None) -> Table | None:
+    """Return the tensors as a table; None where the schema names no columns.
 
     Raises:
         BadRequest: the tensors are not of one length, or of another shape than columns have.
@@ -41,7 +41,7 @@ def rows(question: InferenceRequest, schema: Schema | None) -> Table | None:
     names = column_names(schema)
     if not names:
         return None
-    tensors = question.tensors
+    tensors = request.tensors
     if len(tensors) == 1:
         (array,) = tensors.values()
         if array.ndim == 2 and array.shape[1] == len(names) and not set(tensors) & set(names):
@@ -54,31 +54,31 @@ def rows(question: InferenceRequest, schema: Schema | None) -> Table | None:
     return Table(list(zip(*columns.values(), strict=True)), tuple(columns))
 
 
-def count(question: InferenceRequest) -> int:
-    """How many rows are asked about: the first length of the tensors."""
-    return max((array.shape[0] for array in question.tensors.values() if array.ndim), default=0)
+def count_rows(request: InferenceRequest) -> int:
+    """Return how many rows are asked about: the first length of the tensors."""
+    return max((array.shape[0] for array in request.tensors.values() if array.ndim), default=0)
 
 
-def inputs(question: InferenceRequest, table: Table | None, metadata: Model) -> Inputs:
-    """What MLflow hands to the model.
+def inputs(request: InferenceRequest, table: Table | None, metadata: Model) -> Inputs:
+    """Return what MLflow hands to the model.
 
     Raises:
         BadRequest: a tensor is missing.
-        MlflowException, ValueError, TypeError: a value does not fit the signature.
+        MlflowException, ValueError, TypeError: a value does not fit the schema.
     """
     schema = metadata.get_input_schema()
     known = {param.name for param in getattr(metadata.get_params_schema(), "params", ())}
-    params = {name: value for name, value in question.parameters.items() if name in known}
+    params = {name: value for name, value in request.parameters.items() if name in known}
     if table is not None:
         frame = pd.DataFrame(list(table.values), columns=list(table.columns or ()))
         frame = cast_df_types_according_to_schema(frame, schema)
-        keep_texts(frame, texts(schema))
+        restore_text_type(frame, text_columns(schema))
         return Inputs(frame, params)
-    return Inputs(_arrays(question.tensors, schema), params)
+    return Inputs(_arrays(request.tensors, schema), params)
 
 
 def outputs(predictions: Any, schema: Schema | None) -> Tensors:
-    """What the model returned, as named tensors.
+    """Return what the model returned, as named tensors.
 
     Raises:
         InternalError: it is nothing that tensors hold.
@@ -90,12 +90,12 @@ def outputs(predictions: Any, schema: Schema | None) -> Tensors:
 
 
 def describe_inputs(schema: Schema | None) -> list[dict[str, Any]]:
-    """The tensors that a model takes, for its metadata."""
+    """Describe the tensors that a model takes, for its metadata."""
     return [_describe(spec, INPUT, [-1, 1]) for spec in (schema.inputs if schema else ())]
 
 
 def describe_outputs(schema: Schema | None) -> list[dict[str, Any]]:
-    """The tensors that a model returns, as far as its signature says."""
+    """Describe the tensors that a model returns, as far as its schema says."""
     return [_describe(spec, OUTPUT, [-1]) for spec in (schema.inputs if schema else ())]
 
 
@@ -141,7 +141,7 @@ def _outputs(predictions: Any, schema: Schema | None) -> Tensors:
         return {str(name): np.atleast_1d(_array(part)) for name, part in predictions.items()}
     spec = schema.inputs[0] if schema and len(schema.inputs) == 1 else None
     array = np.atleast_1d(_array(predictions))
-    return {str((spec and spec.name) or OUTPUT): _as_said(array, spec)}
+    return {str((spec and spec.name) or OUTPUT): _cast_to_schema(array, spec)}
 
 
 def _array(values: Any) -> NDArray[Any]:
@@ -151,11 +151,11 @@ def _array(values: Any) -> NDArray[Any]:
     return array
 
 
-def _as_said(array: NDArray[Any], spec: ColSpec | TensorSpec | None) -> NDArray[Any]:
-    """Of the width that the signature says: a compiled model returns Python's numbers."""
-    said = _dtype(spec)
-    fits = said is not None and said.kind == array.dtype.kind and said.kind in "iuf"
-    return array.astype(said) if fits else array
+def _cast_to_schema(array: NDArray[Any], spec: ColSpec | TensorSpec | None) -> NDArray[Any]:
+    """Return the width that the schema says: a compiled model returns Python's numbers."""
+    dtype = _dtype(spec)
+    fits = dtype is not None and dtype.kind == array.dtype.kind and dtype.kind in "iuf"
+    return array.astype(dtype) if fits else array
 
 
 def _dtype(spec: ColSpec | TensorSpec | None) -> "np.dtype[Any] | None":

@@ -1,4 +1,4 @@
-"""Brings one worker's slot to the version that is kept, and holds it there."""
+"""Loads the current version of the model cache in one worker, and each that follows it."""
 
 import logging
 import threading
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from terna.contracts.version import Version
 from terna.errors import TernaError
-from terna.predictor.predictor import Predictor
+from terna.predictor.predictor import COMPILED, PYFUNC, Predictor
+from terna.predictor.reference_check import check_reference_rows
 from terna.serving import metrics
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
@@ -17,74 +18,81 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("terna.serving")
 
-LOOK = 0.1
-"""Seconds between two looks at the local copies: one small file is read."""
+POLL_SECONDS = 0.1
+"""Seconds between two looks at the model cache: one small file's time is read."""
 
 
 class Loader:
-    """Loads the version that is kept beside the one that answers, then swaps them.
+    """Loads the current version beside the one that answers, then swaps them.
 
-    A version that cannot be loaded here is not tried again before another one is kept; what
+    A version that cannot be loaded here is not tried again before another one is current; what
     answered goes on.
     """
 
     def __init__(
-        self, name: str, copies: ModelCache, programs: CompiledCache, slot: ActiveModel
+        self, name: str, models: ModelCache, compiled: CompiledCache, active: ActiveModel
     ) -> None:
+        """
+        Args:
+            name: of the registered model.
+        """
         self._name = name
-        self._copies = copies
-        self._programs = programs
-        self._slot = slot
-        self._seen = 0
+        self._models = models
+        self._compiled = compiled
+        self._active = active
+        self._revision = 0
         self._info = metrics.Info(metrics.MODEL)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="loader", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="loader", daemon=True)
 
     def start(self) -> None:
-        """Serve what is kept here, without asking the registry, and then what will be."""
-        self.look()
+        """Load what is current here, without asking the registry, and then what will be."""
+        self.poll_once()
         self._thread.start()
 
     def stop(self) -> None:
+        """Load nothing more."""
         self._stop.set()
 
-    def look(self) -> None:
-        """Load the version that is kept, if it was not looked at yet."""
-        stamp = self._copies.stamp(self._name)
-        if stamp == self._seen:
+    def poll_once(self) -> None:
+        """Load the current version, if this revision of the cache was not seen yet."""
+        revision = self._models.revision(self._name)
+        if revision == self._revision:
             return
-        self._seen = stamp
+        self._revision = revision
         try:
             self._load()
         except TernaError as error:
-            self._failed(str(error))
-        except Exception as error:  # a thread that dies would follow nothing any more
-            self._failed(f"unexpected {type(error).__name__}")
-
-    def _failed(self, why: str) -> None:
-        metrics.SWAPS.labels("failed").inc()
-        logger.error("the local copy is not served: %s", why)
+            self._report_failure(str(error))
+        except Exception as error:  # a thread that dies would load nothing any more
+            self._report_failure(f"unexpected {type(error).__name__}")
 
     def _load(self) -> None:
-        version = self._copies.current(self._name)
+        version = self._models.current(self._name)
         if version is None:
             return
-        folder = self._copies.place(version)
-        program = self._programs.of(folder)
-        if self._slot.holds(version, compiled=program is not None):
+        folder = self._models.path_for(version)
+        compiled = self._compiled.load(folder)
+        if self._active.serves(version, COMPILED if compiled else PYFUNC):
             return
-        model = Predictor(version, lambda: self._original(version), program, metrics.FAILURES.inc)
-        model.check_reference(folder)
-        self._slot.swap(model)
+        predictor = Predictor(
+            version, lambda: self._load_pyfunc(version), compiled, metrics.FAILURES.inc
+        )
+        check_reference_rows(predictor, folder)
+        self._active.swap(predictor)
         metrics.SWAPS.labels("done").inc()
-        self._info.tell(version.name, str(version.number), model.path)
-        logger.info("serving %s, %s", version, model.path)
+        self._info.set(version.name, str(version.number), predictor.backend)
+        logger.info("serving %s, %s", version, predictor.backend)
 
-    def _original(self, version: Version) -> "PyfuncModel":
+    def _load_pyfunc(self, version: Version) -> "PyfuncModel":
         from terna.predictor.pyfunc_model import PyfuncModel
 
-        return PyfuncModel.load(version, self._copies.verified(version))
+        return PyfuncModel.load(version, self._models.verified(version))
 
-    def _follow(self) -> None:
-        while not self._stop.wait(LOOK):
-            self.look()
+    def _report_failure(self, reason: str) -> None:
+        metrics.SWAPS.labels("failed").inc()
+        logger.error("the current version is not served: %s", reason)
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            self.poll_once()

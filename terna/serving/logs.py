@@ -1,4 +1,4 @@
-"""Logs as JSON, a line each: what a server says, and which requests it answered.
+"""Logs as JSON, a line each: what a server does, and which requests it answered.
 
 No line holds anything that a client sent, but the id that it gave its request.
 """
@@ -12,15 +12,15 @@ from typing import Any
 
 import msgspec
 
-AT_ONCE = 4096
+PIPE_BUF = 4096
 """Bytes that a pipe takes whole, so that two processes' lines never mix, and that it has room for
-when it says that it can be written to (PIPE_BUF)."""
+when it says that it can be written to: see pipe(7)."""
 
-LONGEST = 700
+MAX_LINE_BYTES = 700
 """Bytes of a line, at most: all but its names are numbers."""
 
 
-class Line(msgspec.Struct, omit_defaults=True, gc=False):
+class RequestRecord(msgspec.Struct, omit_defaults=True, gc=False):
     """One request that was answered."""
 
     time: datetime
@@ -55,10 +55,11 @@ class RequestLog:
         self._reader = select.poll()
         self._reader.register(file, select.POLLOUT)
 
-    def add(self, line: Line) -> None:
-        self._encode(line, self._lines, -1)
+    def add(self, record: RequestRecord) -> None:
+        """Collect one line."""
+        self._encode(record, self._lines, -1)
         self._lines += b"\n"
-        if len(self._lines) > AT_ONCE - LONGEST:
+        if len(self._lines) > PIPE_BUF - MAX_LINE_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -68,25 +69,25 @@ class RequestLog:
         self._lines.clear()
 
 
-class Json(logging.Formatter):
-    """What a server says, as JSON."""
+class JsonFormatter(logging.Formatter):
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = {
+        line = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
         if record.exc_info and record.exc_info[0]:
-            said["error"] = record.exc_info[0].__name__  # its text may hold customers' data
-        return msgspec.json.encode(said).decode()
+            line["error"] = record.exc_info[0].__name__  # its text may hold customers' data
+        return msgspec.json.encode(line).decode()
 
 
 CONFIG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": Json}},
+    "formatters": {"json": {"()": JsonFormatter}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -96,13 +97,13 @@ CONFIG: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # The follower says once that tracking is away; urllib3 would say so at every look.
+        # The agent says once that tracking is away; urllib3 would say so at every poll.
         "urllib3": {"level": "ERROR"},
     },
 }
 """For `logging.config.dictConfig`, in every process of serving."""
 
 
-def to_stderr() -> None:
-    """Say what this process says as JSON."""
+def configure() -> None:
+    """Write what this process logs to standard error, as JSON."""
     logging.config.dictConfig(CONFIG)

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: counted in every process, told by whichever worker is asked.
+"""What Prometheus scrapes: counted in every process, rendered by whichever worker is asked.
 
 Each process counts in a file of its own, and the page adds the files up:
 https://prometheus.github.io/client_python/multiprocess/
@@ -22,8 +22,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable with the files' folder; read when prometheus_client is imported."""
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own variable with the files' folder; it reads it when it is imported."""
 
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -63,7 +63,7 @@ CONTACT = Gauge(
 
 
 class RequestCounters:
-    """What one thread counts, request by request, until it hands it on.
+    """What one thread counts, request by request, until it is flushed.
 
     Counting a request with Prometheus' own objects takes 10 µs, which is as much as answering it.
     """
@@ -71,30 +71,30 @@ class RequestCounters:
     def __init__(self) -> None:
         self.in_flight = 0
         self._requests: Counting[tuple[str, int]] = Counting()
-        self._seconds: dict[str, Values] = {}
-        self._rows = Values(SIZES)
+        self._seconds: dict[str, HistogramBuffer] = {}
+        self._rows = HistogramBuffer(SIZES)
 
     def count(self, route: str, status: int, seconds: float, rows: int) -> None:
-        """One request that was answered."""
+        """Count one request that was answered."""
         self._requests[route, status] += 1
         if route not in self._seconds:
-            self._seconds[route] = Values(LATENCIES)
+            self._seconds[route] = HistogramBuffer(LATENCIES)
         self._seconds[route].add(seconds)
         if rows:
             self._rows.add(rows)
 
-    def hand_on(self) -> None:
-        """Let the page tell it."""
+    def flush(self) -> None:
+        """Hand the counts to Prometheus' objects."""
         IN_FLIGHT.set(self.in_flight)
         for (route, status), requests in self._requests.items():
             REQUESTS.labels(route, status).inc(requests)
         for route, values in self._seconds.items():
-            values.hand_on(SECONDS.labels(route))
-        self._rows.hand_on(ROWS)
+            values.flush(SECONDS.labels(route))
+        self._rows.flush(ROWS)
         self._requests.clear()
 
 
-class Values:
+class HistogramBuffer:
     """Some values of a histogram."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -103,11 +103,12 @@ class Values:
         self._counts = [0] * (len(bounds) + 1)
 
     def add(self, value: float) -> None:
+        """Count one value."""
         self._sum += value
         self._counts[bisect_left(self._bounds, value)] += 1
 
-    def hand_on(self, histogram: Histogram) -> None:
-        """All at once, as `Histogram.observe` does it with one."""
+    def flush(self, histogram: Histogram) -> None:
+        """Add all at once to a histogram, as `Histogram.observe` does with one."""
         histogram._sum.inc(self._sum)
         for bucket, count in zip(histogram._buckets, self._counts, strict=True):
             if count:
@@ -120,36 +121,37 @@ class Info:
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
-        self._now: tuple[str, ...] = ()
+        self._labels: tuple[str, ...] = ()
 
-    def tell(self, *labels: str) -> None:
-        if self._now:
-            self._gauge.labels(*self._now).set(0)
+    def set(self, *labels: str) -> None:
+        """Set it to 1 for these labels, and to 0 for those before."""
+        if self._labels:
+            self._gauge.labels(*self._labels).set(0)
         self._gauge.labels(*labels).set(1)
-        self._now = labels
+        self._labels = labels
 
 
-def page() -> bytes:
-    """All processes' counts, in Prometheus' text format."""
-    if FOLDER not in os.environ:
+def render() -> bytes:
+    """Return all processes' counts, in Prometheus' text format."""
+    if MULTIPROCESS_DIR not in os.environ:
         return generate_latest()
-    folder = Path(os.environ[FOLDER])
-    _forget_dead(folder)
+    folder = Path(os.environ[MULTIPROCESS_DIR])
+    _remove_dead(folder)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
-def begin(folder: Path) -> None:
+def reset(folder: Path) -> None:
     """Forget what earlier servers counted here; the processes started from now on count here."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for counted in folder.glob("*.db"):
         counted.unlink()
-    os.environ[FOLDER] = str(folder)
+    os.environ[MULTIPROCESS_DIR] = str(folder)
 
 
-def _forget_dead(folder: Path) -> None:
-    """What a process that has ended had in flight, or answered with, is no more."""
+def _remove_dead(folder: Path) -> None:
+    """Remove what processes that have ended had in flight, or answered with."""
     for file in folder.glob("gauge_live*_*.db"):
         process = file.stem.rpartition("_")[2]
         if not Path("/proc", process).exists():

@@ -12,7 +12,6 @@ from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
-from terna.serving.http.mlflow_routes import Handlers
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
 from terna.serving.supervisor import Supervisor
@@ -20,22 +19,22 @@ from terna.settings import Serving, Settings
 
 
 def worker() -> App:
-    """One worker's application, with its model.
+    """Build one worker's application and load its model.
 
     It is loaded here, as a signal to end is lost on a worker whose event loop does not run yet.
     """
     app = build()
-    app.models.look()
+    app.loader.poll_once()
     return app
 
 
 def build(settings: Settings | None = None) -> App:
-    """One worker's application. It reads nothing before it is told to."""
+    """Build one worker's application. It reads nothing before it is told to."""
     serving = (settings or Settings.load()).serving
-    slot = ActiveModel()
-    copies = ModelCache(serving.cache_dir, serving.verify_key)
-    loader = Loader(serving.model, copies, CompiledCache(serving.key), slot)
-    return App(Handlers(slot, serving), loader, serving.max_body_bytes, RequestLog())
+    active = ActiveModel()
+    models = ModelCache(serving.cache_dir, serving.verify_key)
+    loader = Loader(serving.model, models, CompiledCache(serving.key), active)
+    return App(active, serving, loader, RequestLog())
 
 
 def serve(serving: Serving) -> None:
@@ -46,8 +45,8 @@ def serve(serving: Serving) -> None:
     """
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
-    ModelCache(serving.cache_dir, serving.verify_key).forget_unfinished()
-    metrics.begin(serving.cache_dir / "metrics")
+    ModelCache(serving.cache_dir, serving.verify_key).remove_partial_downloads()
+    metrics.reset(serving.cache_dir / "metrics")
     with Supervisor("agent"):
         run("terna.serving.server:worker", serving)
 
@@ -58,7 +57,7 @@ def run(app: str, serving: Serving) -> None:
     Args:
         app: where its factory is, as `module:function`.
     """
-    # A fork would copy the companion's thread half.
+    # A fork would copy the supervisor's thread half.
     multiprocessing.set_start_method("spawn", force=True)
     Granian(
         app,

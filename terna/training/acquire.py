@@ -154,7 +154,7 @@ def _finite(column: pd.Series) -> pd.Series:
 
 
 def _tidy_target(target: pd.Series) -> pd.Series:
-    """Client that mean the same in Python, Parquet and JSON: integers, or text."""
+    """Labels that mean the same in Python, Parquet and JSON: integers, or text."""
     if pd.api.types.is_bool_dtype(target):
         return target.astype("str")
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():

@@ -94,4 +94,4 @@ def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> N
         signing.sign(folder, settings.training.signing_key)
         registry = MemoryRegistry(root / "registry")
         registry.promote(registry.register(NAME, folder, "m-1", "run1"))
-        agent.build(settings, registry).look()
+        agent.build(settings, registry).poll_once()

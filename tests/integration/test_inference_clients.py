@@ -44,7 +44,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
     version = registry.register(NAME, root / "model", "m-1", "run1")
     copies = ModelCache(settings.serving.cache_dir, settings.serving.verify_key)
     copies.fetch(version, registry)
-    copies.keep(version)
+    copies.set_current(version)
     with running("serving", root, settings) as replica:
         yield replica
 

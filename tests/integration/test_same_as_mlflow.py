@@ -15,7 +15,6 @@ from terna.predictor.predictor import CompiledModel, Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
-from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
 from tests.integration.scored import models
 from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
@@ -82,7 +81,7 @@ def _client(name: str, folder: Path, program: CompiledModel | None = None) -> Ap
     slot = ActiveModel()
     original = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
     slot.swap(Predictor(Version(name, 1, "", ""), lambda: original, program))
-    return AppClient(App(Handlers(slot, Serving(threads=1)), NoLoader(), max_body=10_000_000))
+    return AppClient(App(slot, Serving(threads=1), NoLoader()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

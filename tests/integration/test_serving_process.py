@@ -54,9 +54,9 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
     ensure_local_secrets(settings, tmp_path)
     version = Version(NAME, 1, "memory:/m-1", "run1")
     copies = ModelCache(serving.cache_dir, serving.verify_key)
-    folder = workshop.make(copies.place(version))
-    Validator(CompiledCache(serving.key), slower=0).judge(version, folder)
-    copies.keep(version)
+    folder = workshop.make(copies.path_for(version))
+    Validator(CompiledCache(serving.key), max_slowdown=0).validate(version, folder)
+    copies.set_current(version)
     with running("serving", tmp_path, settings) as replica:
         yield replica
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import mlflow.pyfunc
@@ -13,13 +14,13 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import FixedThresholdClassifier
 
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Rows, ScoringRequest
 from terna.contracts.version import Version
-from terna.predictor.predictor import CompiledModel, Predictor
+from terna.predictor.predictor import CompiledModel, Prediction, Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.registry.registry import Registry
 from terna.security import signing
-from terna.serving.agent.reconciler import TAG, Reconciler
+from terna.serving.agent.reconciler import STATUS_TAG, Reconciler
 from terna.serving.agent.validator import Validator
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
@@ -66,54 +67,49 @@ class Workshop:
         return place
 
     def load(
-        self, place: Path, change: Change | None = None, program: CompiledModel | None = None
+        self, place: Path, change: Change | None = None, compiled: CompiledModel | None = None
     ) -> Predictor:
         """A loaded version 1 of the directory that `make` puts into `place`."""
-        return self.load_as(Predictor, place, change, program)
+        return self.load_as(Predictor, place, change, compiled)
 
     def load_as(
         self,
         kind: type[Model],
         place: Path,
         change: Change | None = None,
-        program: CompiledModel | None = None,
+        compiled: CompiledModel | None = None,
         number: int = 1,
     ) -> Model:
         version = Version(NAME, number, "memory:/m-1", f"run{number}")
         self.make(place, version.run_id, change=change)
-        return kind(version, lambda: PyfuncModel.load(version, place), program)
+        return kind(version, lambda: PyfuncModel.load(version, place), compiled)
 
-    def program(self) -> "Direct":
+    def compiled(self) -> "Direct":
         model = mlflow.pyfunc.load_model(str(self.folder / "model"))
         return Direct(model.get_raw_model())
 
 
 class Direct:
-    """Stands for a compiled model: it asks the forest without MLflow, and counts what it takes."""
+    """A fake compiled model: it asks the forest without MLflow, and counts the rows it takes."""
 
-    KINDS = ((float, int, type(None)), (str, type(None)), (int,), (bool,))
+    KINDS = ((float, int, type(None)), (str, float, type(None)), (int,), (bool,))
     DTYPES = ("float64", "str", "int64", "bool")
     names = COLUMNS
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self.rows: list[int] = []
-        self.frames: list[int] = []
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
-        if not all(self._is_plain(row) for row in rows):
+        if not all(self._is_strictly_typed(row) for row in rows):
             return None
         self.rows.append(len(rows))
         columns = zip(COLUMNS, zip(*rows, strict=True), self.DTYPES, strict=True)
         return self._predict(pd.DataFrame({n: pd.Series(c, dtype=d) for n, c, d in columns}))
 
-    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
-        self.frames.append(len(frame))
-        return self._predict(frame)
-
-    def _is_plain(self, row: Sequence[Any]) -> bool:
+    def _is_strictly_typed(self, row: Sequence[Any]) -> bool:
         typed = all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
-        return typed and all(abs(cell) < 2**53 for cell in row if isinstance(cell, (float, int)))
+        return typed and not any(abs(c) >= 2**53 for c in row if isinstance(c, (float, int)))
 
     def _predict(self, frame: pd.DataFrame) -> list[Any]:
         return self._model.predict(frame).tolist()  # type: ignore[no-any-return]
@@ -167,35 +163,37 @@ class CountingRegistry(MemoryRegistry):
 
 
 class Server2:
-    """A registry in memory, its watcher, one worker's slot and loader; no thread unless started."""
+    """A registry in memory, its reconciler, and one worker; no thread unless started."""
 
     def __init__(self, root: Path, workshop: Workshop) -> None:
         self._root, self.workshop = root, workshop
         self.registry = CountingRegistry(root / "registry")
         self.folder = root / "serving"
-        self.programs = CompiledCache(workshop.folder / "signing.key")
+        self.compiled_cache = CompiledCache(workshop.folder / "signing.key")
         self.restart()
 
     def restart(self, registry: Registry | None = None) -> None:
         """All processes anew on the same machine."""
-        self.copies = self.worker()
-        judge = Validator(self.programs, slower=10)
-        self.watcher = Reconciler(NAME, registry or self.registry, self.copies, judge.judge)
+        self.models = self.worker()
+        validator = Validator(self.compiled_cache, max_slowdown=10)
+        self.reconciler = Reconciler(
+            NAME, registry or self.registry, self.models, validator.validate
+        )
         self.restart_worker()
 
     def restart_worker(self) -> None:
-        self.slot = ActiveModel()
-        self.loader = Loader(NAME, self.worker(), self.programs, self.slot)
+        self.active = ActiveModel()
+        self.loader = Loader(NAME, self.worker(), self.compiled_cache, self.active)
 
-    def look(self) -> None:
+    def poll_once(self) -> None:
         """What happens every few seconds: the follower looks, then the worker."""
         try:
-            self.watcher.look()
+            self.reconciler.poll_once()
         finally:
-            self.loader.look()
+            self.loader.poll_once()
 
     def worker(self) -> ModelCache:
-        """The same copies as another worker process sees them."""
+        """The same models as another worker process sees them."""
         return ModelCache(self.folder, self.workshop.public_key)
 
     def register(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
@@ -217,21 +215,34 @@ class Server2:
 
     def tag(self, version: Version) -> str:
         """What serving says of a version in the registry."""
-        return self.registry.tags.get((version.name, version.number), {}).get(TAG, "")
+        return self.registry.tags.get((version.name, version.number), {}).get(STATUS_TAG, "")
 
     def kept(self) -> set[int]:
-        """The numbers of the versions whose copies are on disk."""
-        copies = (f for f in self.folder.glob("*/*") if f.is_dir())
-        return {int(f.name.partition("-")[0]) for f in copies if not f.name.startswith(".")}
+        """The numbers of the versions whose models are on disk."""
+        models = (f for f in self.folder.glob("*/*") if f.is_dir())
+        return {int(f.name.partition("-")[0]) for f in models if not f.name.startswith(".")}
 
     def unfinished(self) -> list[Path]:
         return [f for f in self.folder.rglob("*") if ".part" in f.name]
 
 
-class NoLoader:
-    """For servers whose model is put into the slot by hand."""
+class Waiting(Predictor):
+    """Predicts when it is told to."""
 
-    def look(self) -> None: ...
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked, self.go_on = Event(), Event()
+
+    def predict(self, request: ScoringRequest) -> Prediction:
+        self.asked.set()
+        assert self.go_on.wait(10)
+        return super().predict(request)
+
+
+class NoLoader:
+    """For servers whose active model is swapped by hand."""
+
+    def poll_once(self) -> None: ...
 
     def start(self) -> None: ...
 

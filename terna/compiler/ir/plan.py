@@ -114,7 +114,7 @@ class Link(Struct, frozen=True):
     narrow: bool = False
     """Whether it is computed in float32."""
     calibrators: tuple[Calibrator, ...] = ()
-    """Fold by fold: one a class, or one where there are two. Client go by the shares then."""
+    """Fold by fold: one a class, or one where there are two. Labels go by the shares then."""
     classes: int = 0
     """How many the calibrators are for."""
 

@@ -1,6 +1,6 @@
 """Whether a program answers as its original does: accepted on evidence, or not at all.
 
-Client have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
+Labels have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
 order, so what is left is the last bit of an exponential. A split that is off by one bit moves a
 row into another leaf, which changes a probability by far more.
 
@@ -35,7 +35,7 @@ from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.runtime.row_parsing import LARGEST, NotPlain
 from terna.compiler.verification.boundary_rows import Boundaries
 from terna.errors import NotCompilable
-from terna.predictor.inputs import keep_texts, texts
+from terna.predictor.inputs import restore_text_type, text_columns
 
 Array = NDArray[Any]
 Row = Sequence[Any]
@@ -214,7 +214,7 @@ class _Original:
     def _frame(self, rows: Rows) -> Any:
         document = {"columns": self._schema.input_names(), "data": rows}
         frame = dataframe_from_parsed_json(document, "split", self._schema)
-        keep_texts(frame, texts(self._schema))
+        restore_text_type(frame, text_columns(self._schema))
         return frame
 
 

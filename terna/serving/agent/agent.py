@@ -5,7 +5,7 @@ import os
 import time
 from typing import Protocol
 
-from terna.errors import TernaError
+from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry, Registry
 from terna.serving.agent.reconciler import Reconciler
@@ -17,49 +17,59 @@ from terna.settings import Serving, Settings
 logger = logging.getLogger("terna.serving")
 
 
-class Looks(Protocol):
+class Poller(Protocol):
     """What is done every few seconds."""
 
-    def look(self) -> None: ...
+    def poll_once(self) -> None:
+        """Do it once."""
 
 
 def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
-    """What follows the registry. It connects to nothing before it looks."""
+    """Build what follows the registry. It connects to nothing before it polls."""
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
-    copies = ModelCache(serving.cache_dir, serving.verify_key)
-    judge = Validator(CompiledCache(serving.key), serving.max_slowdown, serving.compile)
-    return Reconciler(serving.model, registry, copies, judge.judge)
+    models = ModelCache(serving.cache_dir, serving.verify_key)
+    validator = Validator(CompiledCache(serving.key), serving.max_slowdown, serving.compile)
+    return Reconciler(serving.model, registry, models, validator.validate)
 
 
-def follow(watcher: Looks, serving: Serving) -> None:
-    """Look at the registry every few seconds, as long as the server that started this lives."""
-    server, trouble = os.getppid(), Trouble()
+def run(reconciler: Poller, serving: Serving) -> None:
+    """Poll the registry every few seconds, as long as the server that started this lives."""
+    server, outages = os.getppid(), OutageLog()
     while os.getppid() == server:
-        trouble.tell(trouble_of(watcher))
+        outages.record(poll(reconciler))
         time.sleep(serving.poll_seconds)
 
 
-def trouble_of(watcher: "Looks") -> str:
-    """Look once; what went wrong, in one line, or nothing."""
+def poll(reconciler: Poller) -> Exception | None:
+    """Poll once; return the error, if there was one, as the process must go on."""
     try:
-        watcher.look()
-    except TernaError as error:
-        return str(error)
-    except Exception as error:  # the process would end, and look no more
-        return f"unexpected {type(error).__name__}"
-    return ""
+        reconciler.poll_once()
+    except Exception as error:
+        return error
+    return None
 
 
-class Trouble:
-    """Told once when it begins and once when it ends, not at every look."""
+class OutageLog:
+    """Logs an outage once when it begins and once when it ends, not at every poll."""
 
     def __init__(self) -> None:
-        self._now = ""
+        self._outage = ""
+        self._of_tracking = False
 
-    def tell(self, trouble: str) -> None:
-        if trouble and trouble != self._now:
-            logger.warning("%s", trouble)
-        if self._now and not trouble:
-            logger.info("the tracking server answers again")
-        self._now = trouble
+    def record(self, error: Exception | None) -> None:
+        """Log what one poll ended with, where that is news."""
+        outage = _describe(error)
+        if outage and outage != self._outage:
+            logger.warning("%s", outage)
+        if self._outage and not outage:
+            logger.info("the tracking server answers again" if self._of_tracking else "works again")
+        self._outage = outage
+        self._of_tracking = isinstance(error, (TrackingUnreachable, TrackingRefused))
+
+
+def _describe(error: Exception | None) -> str:
+    """Say it in one line; of an unexpected error only its kind, as its text may hold data."""
+    if error is None or isinstance(error, TernaError):
+        return str(error or "")
+    return f"unexpected {type(error).__name__}"

@@ -1,7 +1,8 @@
-"""Follows the registry: what is in production there becomes, seconds later, what serving keeps."""
+"""Reconciles this machine with the registry: what is in production there becomes current here."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from terna.contracts.version import Version
@@ -12,37 +13,58 @@ from terna.serving.cache.model_cache import ModelCache
 
 logger = logging.getLogger("terna.serving")
 
-TAG = "terna.serving"
-"""The version's tag that says what became of it here."""
+STATUS_TAG = "terna.serving"
+"""The version's tag that says whether it serves here, and why not."""
 
-PATH_TAG = "terna.backend"
-"""The version's tag that says by which path it answers, and why not by the fast one."""
+BACKEND_TAG = "terna.backend"
+"""The version's tag that says which backend answers, and why not the compiled one."""
 
-Validator = Callable[[Version, Path], str]
-"""Says by which path a verified directory answers; raises `ModelRejected` when it may not serve."""
+MAX_TAG = 500
+"""Characters of a tag's value."""
+
+Validate = Callable[[Version, Path], str]
+"""Says which backend answers for a verified directory; raises `ModelRejected` if none may."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of the versions that have been in production while this process lives."""
+
+    validated: Version | None = None
+    """The one that was validated last, and is current here."""
+    backend: str = ""
+    """Which backend answers for it, and why."""
+    rejected: Version | None = None
+    """The one in production, where that one may not serve."""
+    reason: str = ""
+    """Why it may not."""
+    reported: tuple[Version, str] | None = None
+    """The version and the status that the registry was told last."""
 
 
 class Reconciler:
-    """Brings the version in production to this machine, and has it kept.
+    """Brings the version in production to this machine and makes it current.
 
-    A version is verified and judged beside the one that answers; one that fails is refused, with
-    the reason in its tag, and the old one goes on.
+    A version is verified and validated beside the one that answers; one that fails is rejected,
+    with the reason in its tag, and the old one goes on.
     """
 
-    def __init__(self, name: str, registry: Registry, copies: ModelCache, judge: Validator) -> None:
+    def __init__(
+        self, name: str, registry: Registry, models: ModelCache, validate: Validate
+    ) -> None:
+        """
+        Args:
+            name: of the registered model.
+        """
         self._name = name
         self._registry = registry
-        self._copies = copies
-        self._judge = judge
-        self._accepted: Version | None = None
-        self._refused: Version | None = None
-        self._reason = ""
-        self._path = ""
-        self._reported: tuple[Version, str] | None = None
+        self._models = models
+        self._validate = validate
+        self._state = State()
         self._info = metrics.Info(metrics.BACKEND)
 
-    def look(self) -> None:
-        """Ask the registry once, and have what is in production there kept.
+    def poll_once(self) -> None:
+        """Ask the registry once, and make current here what is in production there.
 
         Raises:
             TrackingUnreachable, TrackingRefused: nothing changes here.
@@ -51,39 +73,40 @@ class Reconciler:
         metrics.CONTACT.set_to_current_time()
         if wanted is None:
             return
-        if wanted != self._refused:
-            self._refused = None  # who promotes it once more wants it tried once more
-        if wanted != self._refused and not self._is_kept(wanted):
-            self._bring(wanted)
+        if wanted != self._state.rejected:
+            # Whoever promotes a rejected version once more wants it tried once more.
+            self._state = replace(self._state, rejected=None, reason="")
+            if not self._is_current(wanted):
+                self._state = self._bring(wanted)
         self._report(wanted)
 
-    def _is_kept(self, version: Version) -> bool:
-        """Judged in this process's life, and its copy not thrown away since by a worker."""
-        return version == self._accepted and self._copies.holds(version)
+    def _is_current(self, version: Version) -> bool:
+        """Return whether it was validated and no worker has thrown its directory away since."""
+        return version == self._state.validated and self._models.contains(version)
 
-    def _bring(self, version: Version) -> None:
+    def _bring(self, version: Version) -> State:
+        """Fetch, validate and make current; return the state after that."""
         try:
-            folder = self._copies.fetch(version, self._registry)
-            self._path = self._judge(version, folder)
+            folder = self._models.fetch(version, self._registry)
+            backend = self._validate(version, folder)
         except ModelRejected as error:
-            self._refused, self._reason = version, str(error)
             metrics.VERSIONS.labels("rejected").inc()
             logger.error("rejected: %s", error)
-            return
-        self._copies.keep(version)
-        self._accepted = version
+            return replace(self._state, rejected=version, reason=str(error))
+        self._models.set_current(version)
         metrics.VERSIONS.labels("validated").inc()
-        self._info.tell(version.name, str(version.number), self._path)
+        self._info.set(version.name, str(version.number), backend)
         logger.info("validated %s", version)
+        return replace(self._state, validated=version, backend=backend)
 
     def _report(self, version: Version) -> None:
         """Tell the registry what became of a version: once, or until it has heard."""
-        refused = version == self._refused
-        state = f"rejected: {self._reason}"[:500] if refused else "serving"
-        if self._reported == (version, state):
+        rejected = version == self._state.rejected
+        status = f"rejected: {self._state.reason}"[:MAX_TAG] if rejected else "serving"
+        if self._state.reported == (version, status):
             return
-        if not refused:
+        if not rejected:
             self._registry.reconcile(version)
-            self._registry.tag(version, PATH_TAG, self._path[:500])
-        self._registry.tag(version, TAG, state)
-        self._reported = (version, state)
+            self._registry.tag(version, BACKEND_TAG, self._state.backend[:MAX_TAG])
+        self._registry.tag(version, STATUS_TAG, status)
+        self._state = replace(self._state, reported=(version, status))

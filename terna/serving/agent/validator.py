@@ -1,4 +1,4 @@
-"""Decides whether a verified version may serve, and by which path it answers."""
+"""Decides whether a verified version may serve, and by which backend it answers."""
 
 import logging
 import time
@@ -14,82 +14,87 @@ from terna.contracts.version import Version
 from terna.errors import NotCompilable, TooSlow
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
-from terna.serving.cache.compiled_cache import CompiledCache, made_for
+from terna.predictor.reference_check import check_reference_rows
+from terna.serving.cache.compiled_cache import CompiledCache, cache_key
 
 logger = logging.getLogger("terna.serving")
 
-TIMES = 5
-"""How often one row is asked; the fastest answer counts, as others share the machine."""
+REPEATS = 5
+"""How often one row is asked; the fastest time counts, as others share the machine."""
 
 
 class Validator:
-    """Looks at one version after another, and remembers how fast the last one was."""
+    """Validates one version after another, and remembers how fast the last one was."""
 
-    def __init__(self, programs: CompiledCache, slower: float, compiled: bool = True) -> None:
+    def __init__(
+        self, compiled_cache: CompiledCache, max_slowdown: float, compile_models: bool = True
+    ) -> None:
         """
         Args:
-            slower: how many times slower than its predecessor a version may be; 0 for any.
-            compiled: whether versions are compiled at all.
+            max_slowdown: how many times slower than its predecessor a version may be; 0 for any.
+            compile_models: whether versions are compiled at all.
         """
-        self._programs = programs
-        self._slower = slower
-        self._compiled = compiled
+        self._compiled_cache = compiled_cache
+        self._max_slowdown = max_slowdown
+        self._compile_models = compile_models
         self._seconds = 0.0
 
-    def judge(self, version: Version, folder: Path) -> str:
-        """By which path the version answers, and why not by the fast one.
+    def validate(self, version: Version, folder: Path) -> str:
+        """Return which backend answers for the version, and why not the compiled one.
 
         Raises:
-            ModelRejected: each kind of it; a program that was made stays unused.
+            ModelRejected: each kind of it; a compiled model that was made stays unused.
         """
-        original = PyfuncModel.load(version, folder)
-        Predictor(version, lambda: original).check_reference(folder)
-        rows, _ = reference_rows.read(folder)
-        program, path = self._compile(original, rows, folder)
-        model = Predictor(version, lambda: original, program)
-        model.check_reference(folder)
-        self._check_speed(model, Table(rows.values[:1], rows.columns))
-        return path
+        pyfunc = PyfuncModel.load(version, folder)
+        check_reference_rows(Predictor(version, lambda: pyfunc), folder)
+        table, _ = reference_rows.read(folder)
+        compiled, backend = self._compile(pyfunc, table, folder)
+        predictor = Predictor(version, lambda: pyfunc, compiled)
+        check_reference_rows(predictor, folder)
+        self._check_speed(predictor, Table(table.values[:1], table.columns))
+        return backend
 
     def _compile(
-        self, original: PyfuncModel, rows: Table, folder: Path
+        self, pyfunc: PyfuncModel, table: Table, folder: Path
     ) -> tuple[CompiledModel | None, str]:
         try:
-            if not self._compiled:
+            if not self._compile_models:
                 raise NotCompilable("TERNA_SERVING_COMPILE says so")
-            asked = _in_order(rows, original.names)
-            program, compared = verification.accepted(original.model, asked, made_for(folder))
+            rows = _in_order(table, pyfunc.names)
+            compiled, report = verification.accepted(pyfunc.model, rows, cache_key(folder))
         except NotCompilable as error:
-            self._programs.forget(folder)
+            self._compiled_cache.remove(folder)
             logger.warning("answers by pyfunc: %s", error)
             return None, f"pyfunc: {error}"
-        self._programs.keep(folder, program)
+        self._compiled_cache.store(folder, compiled)
         logger.info(
             "%s: %d rows compared, every split of %d of %d trees tried, in %.1f s",
-            *(program.kind, compared.rows, compared.trees, compared.of, compared.seconds),
+            *(compiled.kind, report.rows, report.trees, report.of, report.seconds),
         )
-        return program, program.kind
+        return compiled, compiled.kind
 
-    def _check_speed(self, model: Predictor, row: Table) -> None:
-        seconds = min(_seconds(model, row) for _ in range(TIMES))
-        if self._slower and self._seconds and seconds > self._slower * self._seconds:
+    def _check_speed(self, predictor: Predictor, row: Table) -> None:
+        seconds = min(measure_seconds(predictor, row) for _ in range(REPEATS))
+        limit = self._max_slowdown * self._seconds
+        if limit and seconds > limit:
             raise TooSlow(
-                f"{model.version} takes {seconds * 1000:.2g} ms for a row, its predecessor"
+                f"{predictor.version} takes {seconds * 1000:.2g} ms for a row, its predecessor"
                 f" {self._seconds * 1000:.2g} ms, and"
-                f" TERNA_SERVING_MAX_SLOWDOWN is {self._slower:g}."
+                f" TERNA_SERVING_MAX_SLOWDOWN is {self._max_slowdown:g}."
             )
         self._seconds = seconds
 
 
-def _in_order(rows: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
-    """The rows' cells in the signature's order."""
-    place = {name: number for number, name in enumerate(rows.columns or names)}
-    if not names or not set(names) <= place.keys():
-        raise NotCompilable("the reference rows do not have the signature's columns")
-    return [[row[place[name]] for name in names] for row in rows.values]
+def _in_order(table: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
+    """Return the rows' cells in the schema's order."""
+    position = {name: number for number, name in enumerate(table.columns or names)}
+    if not names or not set(names) <= position.keys():
+        raise NotCompilable("the reference rows do not have the schema's columns")
+    return [[row[position[name]] for name in names] for row in table.values]
 
 
-def _seconds(model: Predictor, row: Table) -> float:
+def measure_seconds(predictor: Predictor, row: Table) -> float:
+    """Return how long one prediction takes."""
     start = time.perf_counter()
-    model.predict(row)
+    predictor.predict_table(row)
     return time.perf_counter() - start

@@ -1,7 +1,7 @@
-"""The compiled programs of the local copies, sealed with this server's own secret.
+"""The compiled models of the model cache, sealed with this server's own secret.
 
-A model directory is signed by training. Its program is made here, so training's signature does
-not cover it: the seal does, and only who reads this server's private key can make one.
+A model directory is signed by training. Its compiled model is made here, so training's signature
+does not cover it: the seal does, and only who reads this server's private key can make one.
 """
 
 import hmac
@@ -16,53 +16,60 @@ from terna.errors import NotCompilable
 from terna.files import write_private
 
 SIGNATURE = "model.sig"
-CODE = (".py", ".ll")
+SOURCES = (".py", ".ll")
 """How the names of the compiler's own files end, in all its folders."""
-SEAL = 32
-"""Bytes of a seal, HMAC-SHA-256."""
+
+SEAL_BYTES = 32
+"""Of HMAC-SHA-256."""
 
 LIBRARIES = ("llvmlite", "mlflow-skinny", "numpy", "pandas", "scikit-learn")
 """Another version of one of them compiles anew."""
 
 
 class CompiledCache:
-    """A file beside each copy that has a program."""
+    """A file beside each model directory that has a compiled model."""
 
     def __init__(self, secret: Path) -> None:
+        """
+        Args:
+            secret: a file that nobody else can read; the seal's key is derived from it.
+        """
         self._secret = secret
 
-    def keep(self, copy: Path, program: CompiledModel) -> None:
-        """Put a program beside the copy that it was made of, sealed."""
-        content = program.encode()
-        write_private(place(copy), self._seal(content) + content)
+    def store(self, directory: Path, compiled: CompiledModel) -> None:
+        """Put a compiled model beside the model directory that it was made of, sealed."""
+        content = compiled.encode()
+        write_private(path_for(directory), self._seal(content) + content)
 
-    def of(self, copy: Path) -> CompiledModel | None:
-        """The program of a copy; None where there is none that was made and sealed here."""
+    def load(self, directory: Path) -> CompiledModel | None:
+        """Return a directory's compiled model; None where none was made and sealed here."""
         try:
-            sealed = place(copy).read_bytes()
-            seal, content = sealed[:SEAL], sealed[SEAL:]
+            sealed = path_for(directory).read_bytes()
+            seal, content = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
             if hmac.compare_digest(seal, self._seal(content)):
-                return CompiledModel.decode(content, made_for(copy))
+                return CompiledModel.decode(content, cache_key(directory))
         except (OSError, NotCompilable):
             pass
         return None
 
-    def forget(self, copy: Path) -> None:
-        place(copy).unlink(missing_ok=True)
+    def remove(self, directory: Path) -> None:
+        """Remove a directory's compiled model, if it has one."""
+        path_for(directory).unlink(missing_ok=True)
 
     def _seal(self, content: bytes) -> bytes:
-        key = sha256(b"programs of terna: " + self._secret.read_bytes()).digest()
+        key = sha256(b"compiled models of terna: " + self._secret.read_bytes()).digest()
         return hmac.digest(key, content, "sha256")
 
 
-def made_for(copy: Path) -> str:
-    """A digest of what a program depends on: the signed files, our own code and the libraries."""
-    code = sorted(p for p in Path(compiler.__file__).parent.rglob("*") if p.suffix in CODE)
-    digests = (sha256(path.read_bytes()).hexdigest() for path in (copy / SIGNATURE, *code))
+def cache_key(directory: Path) -> str:
+    """Return a digest of what a compiled model depends on: signed files, our code, libraries."""
+    root = Path(compiler.__file__).parent
+    code = sorted(path for path in root.rglob("*") if path.suffix in SOURCES)
+    digests = (sha256(path.read_bytes()).hexdigest() for path in (directory / SIGNATURE, *code))
     versions = (f"{name}=={version(name)}" for name in LIBRARIES)
     return sha256("\n".join([sys.version, *versions, *digests]).encode()).hexdigest()
 
 
-def place(copy: Path) -> Path:
-    """Where a copy's program is."""
-    return copy.with_name(f".program-{copy.name}")
+def path_for(directory: Path) -> Path:
+    """Return where a model directory's compiled model is, or would be."""
+    return directory.with_name(f".compiled-{directory.name}")

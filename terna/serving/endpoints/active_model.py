@@ -1,4 +1,4 @@
-"""The place of the model that answers."""
+"""The model that answers."""
 
 from terna.contracts.version import Version
 from terna.errors import NoModel
@@ -6,38 +6,40 @@ from terna.predictor.predictor import Predictor
 
 
 class ActiveModel:
-    """Holds one loaded model; swapping it is one assignment.
+    """Holds one loaded version; swapping it is one assignment.
 
-    A request takes the model once and keeps it to its end, so it never sees two versions, and the
-    old model is freed when its last request is answered.
+    A request takes the predictor once and keeps it to its end, so it never sees two versions, and
+    the old one is freed when its last request is answered.
     """
 
     def __init__(self) -> None:
-        self._model: Predictor | None = None
+        self._predictor: Predictor | None = None
 
-    def take(self) -> Predictor:
-        """The model for one request.
+    def get(self) -> Predictor:
+        """Return the predictor for one request.
 
         Raises:
             NoModel: no version has been loaded yet.
         """
-        if self._model is None:
+        if self._predictor is None:
             raise NoModel("No model is in production yet: promote a version, then ask again.")
-        return self._model
+        return self._predictor
 
-    def swap(self, model: Predictor) -> None:
-        self._model = model
+    def swap(self, predictor: Predictor) -> None:
+        """Answer by this one from now on."""
+        self._predictor = predictor
 
-    def holds(self, version: Version, compiled: bool) -> bool:
-        """Whether this version answers already, and by this path."""
-        model = self._model
-        return model is not None and (model.version, model.compiled) == (version, compiled)
+    def serves(self, version: Version, backend: str) -> bool:
+        """Return whether this version answers already, by this backend."""
+        active = self._predictor
+        return active is not None and (active.version, active.backend) == (version, backend)
 
     @property
-    def model(self) -> Predictor | None:
-        """The model, if there is one."""
-        return self._model
+    def predictor(self) -> Predictor | None:
+        """The one that answers, if there is one."""
+        return self._predictor
 
     @property
     def version(self) -> Version | None:
-        return self._model.version if self._model else None
+        """Its version, if there is one."""
+        return self._predictor.version if self._predictor else None

@@ -7,6 +7,10 @@ from threading import BoundedSemaphore
 from typing import Any, ParamSpec, TypeVar
 
 from terna.errors import Overloaded, TimedOut
+from terna.settings import Serving
+
+LARGE_BODY = 65_536
+"""Bytes from which on a body has a thread of its own, so that it keeps no small one waiting."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,19 +19,19 @@ T = TypeVar("T")
 class Executor:
     """A few threads, and a queue of bounded length before them."""
 
-    def __init__(self, threads: int, waiting: int, timeout: float) -> None:
+    def __init__(self, threads: int, max_queue: int, timeout: float) -> None:
         """
         Args:
             threads: how much is done at a time.
-            waiting: how much more may wait for that.
-            timeout: seconds after which nobody waits for an answer any more.
+            max_queue: how much more may wait for that.
+            timeout: seconds after which nobody waits for a result any more.
         """
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        self._places = BoundedSemaphore(threads + waiting)
+        self._places = BoundedSemaphore(threads + max_queue)
         self._timeout = timeout
 
     async def run(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-        """What the work returns.
+        """Return what the work returns.
 
         Raises:
             Overloaded: the queue is full; nothing was begun.
@@ -45,7 +49,34 @@ class Executor:
         return future.result()
 
     def close(self) -> None:
+        """Begin nothing more; what has begun goes on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _leave(self, _done: Future[Any]) -> None:
         self._places.release()
+
+
+class Executors:
+    """One executor for usual bodies, and one for large ones."""
+
+    def __init__(self, serving: Serving) -> None:
+        max_queue, timeout = serving.max_queue, serving.timeout_seconds
+        self._usual = Executor(serving.threads, max_queue, timeout)
+        self._large = Executor(1, max_queue, timeout)
+
+    async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Return what the work returns.
+
+        Args:
+            size: of the request's body, in bytes.
+
+        Raises:
+            Overloaded, TimedOut: there is too much of it, or it takes too long.
+        """
+        executor = self._large if size >= LARGE_BODY else self._usual
+        return await executor.run(work, *args, **more)
+
+    def close(self) -> None:
+        """Begin nothing more; what has begun goes on."""
+        self._usual.close()
+        self._large.close()

@@ -1,90 +1,99 @@
-"""What serving answers to the Open Inference Protocol, without HTTP."""
+"""The Open Inference Protocol's routes, below `/v2`. No HTTP here: a handler decides."""
 
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
 
 from terna.contracts import open_inference
+from terna.contracts.open_inference import HEADER_LENGTH
 from terna.errors import NotFound, RequestError
-from terna.predictor.predictor import Predictor
+from terna.predictor.predictor import Prediction, Predictor
 from terna.serving.endpoints.active_model import ActiveModel
-from terna.serving.http.response import Response, said
+from terna.serving.http.executors import Executors
+from terna.serving.http.response import Response, json_response, prediction_response
 
-T = TypeVar("T")
-
-
-class Threads(Protocol):
-    """Where work goes that would keep other requests waiting."""
-
-    async def run(self, size: int, work: Callable[..., T], *args: Any) -> T: ...
+BINARY = "application/octet-stream"
 
 
-class Inference:
-    """The routes under `/v2` for one model."""
+class OpenInferenceRoutes:
+    """The server's and the active model's routes."""
 
-    def __init__(self, slot: ActiveModel, threads: Threads) -> None:
-        self._slot = slot
-        self._threads = threads
+    def __init__(self, active: ActiveModel, executors: Executors) -> None:
+        self._active = active
+        self._executors = executors
 
     async def server(self) -> Response:
-        """The server's name and what it knows beyond the protocol."""
+        """Return the server's name and what it knows beyond the protocol."""
         extensions = list(open_inference.EXTENSIONS)
-        return said({"name": "terna", "version": version("terna"), "extensions": extensions})
+        return json_response(
+            {"name": "terna", "version": version("terna"), "extensions": extensions}
+        )
 
     async def live(self) -> Response:
-        return said({"live": True})
+        """Return 200 while the server runs."""
+        return json_response({"live": True})
 
     async def ready(self) -> Response:
-        """Ready when a model answers."""
-        return said({"ready": True}, self._slot.take())
+        """Return 200 while a model is active."""
+        return json_response({"ready": True}, self._active.get())
 
     async def models(self) -> Response:
-        """The names of the models here: one, or none yet."""
-        model = self._slot.model
-        return said({"models": [model.version.name] if model else []})
+        """Return the names of the models here: one, or none yet."""
+        predictor = self._active.predictor
+        return json_response({"models": [predictor.version.name] if predictor else []})
 
     async def metadata(self, name: str, version: str | None) -> Response:
-        """The tensors that the model takes and returns, and how it answers."""
-        return await self._threads.run(0, _metadata, self._take(name, version))
+        """Return the tensors that the model takes and returns, and its backend."""
+        return await self._executors.run(0, _metadata, self._get(name, version))
 
     async def model_ready(self, name: str, version: str | None) -> Response:
-        model = self._take(name, version)
-        return said({"name": model.version.name, "ready": True}, model)
+        """Return 200 while this model is active."""
+        predictor = self._get(name, version)
+        return json_response({"name": predictor.version.name, "ready": True}, predictor)
 
     async def infer(
         self, name: str, version: str | None, header_length: str, body: bytes
     ) -> Response:
-        """The model's predictions as tensors.
+        """Return the model's predictions as tensors.
 
         Raises:
             RequestError: each kind of it.
         """
-        model = self._take(name, version)
-        return await self._threads.run(len(body), _infer, model, body, header_length)
+        predictor = self._get(name, version)
+        prediction = await self._executors.run(len(body), _infer, predictor, body, header_length)
+        response = prediction_response(prediction, predictor)
+        if prediction.json_length is None:
+            return response
+        length = (HEADER_LENGTH, str(prediction.json_length))
+        return response._replace(content_type=BINARY, extra_headers=(length,))
 
-    def refusal(self, error: RequestError) -> Response:
-        """A status, and one line for a person."""
-        return Response(open_inference.render_error(str(error)), error.status, more=error.headers)
-
-    def _take(self, name: str, version: str | None) -> Predictor:
-        model = self._slot.take()
-        if name != model.version.name:
+    def _get(self, name: str, version: str | None) -> Predictor:
+        predictor = self._active.get()
+        if name != predictor.version.name:
             raise NotFound("There is no such model here: GET /v2/models names it.")
-        if version is not None and version != str(model.version.number):
-            raise NotFound(f"Version {model.version.number} is in production, not that one.")
-        return model
+        if version is not None and version != str(predictor.version.number):
+            raise NotFound(f"Version {predictor.version.number} is in production, not that one.")
+        return predictor
 
 
-# What reads tensors needs the model's signature, MLflow and pandas: it is brought when asked for.
+def error_response(error: RequestError) -> Response:
+    """Return a status, and one line for a person."""
+    body = open_inference.render_error(str(error))
+    return Response(body, error.status, extra_headers=error.headers)
 
 
-def _infer(model: Predictor, body: bytes, header_length: str) -> Response:
-    from terna.serving.http import inferring
-
-    return inferring.infer(model, body, header_length)
+def _infer(predictor: Predictor, body: bytes, header_length: str) -> Prediction:
+    return predictor.infer(open_inference.parse(body, header_length))
 
 
-def _metadata(model: Predictor) -> Response:
-    from terna.serving.http import inferring
+def _metadata(predictor: Predictor) -> Response:
+    from terna.predictor import tensors  # brings MLflow and pandas, which take seconds to import
 
-    return inferring.metadata(model)
+    metadata = predictor.pyfunc().metadata
+    document = {
+        "name": predictor.version.name,
+        "versions": [str(predictor.version.number)],
+        "platform": "mlflow",
+        "inputs": tensors.describe_inputs(metadata.get_input_schema()),
+        "outputs": tensors.describe_outputs(metadata.get_output_schema()),
+        "parameters": {"backend": predictor.backend},
+    }
+    return json_response(document, predictor)

@@ -17,7 +17,7 @@ from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
 from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
 from terna.predictor.inputs import column_names
 from terna.predictor.predictor import Predictor
-from terna.serving.http.inferring import BINARY
+from terna.serving.http.open_inference_routes import BINARY
 from terna.serving.http.response import HTML, TEXT
 
 Json = dict[str, Any]
@@ -53,9 +53,9 @@ _SAMPLES: Mapping[DataType, Any] = {
 }
 
 
-def document(model: Predictor) -> bytes:
+def document(predictor: Predictor) -> bytes:
     """The routes in OpenAPI 3.1, as JSON."""
-    version = model.version
+    version = predictor.version
     name = f"/v2/models/{version.name}"
     return json.dumps(
         {
@@ -67,7 +67,7 @@ def document(model: Predictor) -> bytes:
                 " Protocol.",
             },
             "paths": {
-                "/invocations": {"post": _invocations(model)},
+                "/invocations": {"post": _invocations(predictor)},
                 "/ping": {"get": _get("Whether a model answers")},
                 "/health": {"get": _get("The same as /ping")},
                 "/version": {"get": _get("MLflow's version", always=True)},
@@ -81,39 +81,39 @@ def document(model: Predictor) -> bytes:
                 f"{name}/ready": {"get": _get("200 while this model answers")},
                 f"{name}/infer": {"post": _infer()},
             },
-            "components": {"schemas": {**_SCHEMAS, "Request": _request(model)}},
+            "components": {"schemas": {**_SCHEMAS, "Request": _request(predictor)}},
         }
     ).encode()
 
 
-def page(model: Predictor) -> bytes:
+def page(predictor: Predictor) -> bytes:
     """One HTML page that needs nothing else, from anywhere."""
     template = Template(files(__package__).joinpath("docs.html").read_text())
-    version = model.version
+    version = predictor.version
     said = template.substitute(
         name=escape(version.name),
         number=version.number,
-        path=model.path,
-        inputs="".join(_table_rows(model.original.metadata.get_input_schema())),
-        outputs="".join(_table_rows(model.original.metadata.get_output_schema())),
-        params="".join(_parameter_rows(model.original.metadata.get_params_schema())),
-        example=escape(json.dumps(example(model), indent=2, ensure_ascii=False)),
+        backend=predictor.backend,
+        inputs="".join(_table_rows(predictor.pyfunc().metadata.get_input_schema())),
+        outputs="".join(_table_rows(predictor.pyfunc().metadata.get_output_schema())),
+        params="".join(_parameter_rows(predictor.pyfunc().metadata.get_params_schema())),
+        example=escape(json.dumps(example(predictor), indent=2, ensure_ascii=False)),
     )
     return said.encode()
 
 
-def example(model: Predictor) -> Json:
+def example(predictor: Predictor) -> Json:
     """A request that the model answers: its own example, else one made up from its signature.
 
     Each value of the row is of another row of the model's example, so that it is nobody's.
     """
-    sent = json.loads(model.original.example or "{}")
+    sent = json.loads(predictor.pyfunc().example or "{}")
     table = sent.get("dataframe_split")
     if table and table["data"]:
         cells = zip(*table["data"], strict=True)
         row = [_known(column, i) for i, column in enumerate(cells)]
         return {"dataframe_records": [dict(zip(table["columns"], row, strict=True))]}
-    return sent or _made_up(model.original.metadata)
+    return sent or _made_up(predictor.pyfunc().metadata)
 
 
 def _known(cells: Iterable[Any], number: int) -> Any:
@@ -146,8 +146,8 @@ def _zeros(shape: tuple[int, ...]) -> Any:
     return [_zeros(shape[1:])] * abs(shape[0]) if shape else 0
 
 
-def _invocations(model: Predictor) -> Json:
-    reference = _content("Request", example=example(model))
+def _invocations(predictor: Predictor) -> Json:
+    reference = _content("Request", example=example(predictor))
     table = {"schema": {"type": "string", "description": "A header and a line a row"}}
     return {
         "summary": "Ask for predictions",
@@ -248,11 +248,11 @@ _SCHEMAS: Mapping[str, Json] = {
 }
 
 
-def _request(model: Predictor) -> Json:
+def _request(predictor: Predictor) -> Json:
     """Exactly one of the forms, and the parameters."""
-    schema = model.original.metadata.get_input_schema()
+    schema = predictor.pyfunc().metadata.get_input_schema()
     forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
-    params = model.original.metadata.get_params_schema()
+    params = predictor.pyfunc().metadata.get_params_schema()
     if params:
         forms["params"] = {"type": "object", "properties": _parameters(params)}
     return {

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from terna.contracts.scoring import JSON
-from terna.predictor.predictor import Predictor
+from terna.predictor.predictor import Prediction, Predictor
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -19,28 +19,38 @@ class Response(NamedTuple):
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    model: Predictor | None = None
-    """Who answers."""
-    path: str = ""
-    """By which path, where it is not the model's usual one."""
+    predictor: Predictor | None = None
+    """The version that answers."""
+    backend: str = ""
+    """Which one answered, where it is not the predictor's usual one."""
     rows: int = 0
     """How many were predicted."""
-    more: Headers = ()
-    """Headers that only this kind of answer has."""
+    extra_headers: Headers = ()
+    """Headers that only this kind of response has."""
 
     def headers(self, request_id: str) -> list[tuple[str, str]]:
-        """All that goes before the body."""
-        headers = [("content-type", self.content_type), ("x-request-id", request_id), *self.more]
-        if self.model:
-            version = self.model.version
+        """Return all that goes before the body."""
+        headers = [
+            ("content-type", self.content_type),
+            ("x-request-id", request_id),
+            *self.extra_headers,
+        ]
+        if self.predictor:
+            version = self.predictor.version
             headers += [
                 ("x-model-name", version.name),
                 ("x-model-version", str(version.number)),
-                ("x-model-backend", self.path or self.model.path),
+                ("x-model-backend", self.backend or self.predictor.backend),
             ]
         return headers
 
 
-def said(document: Any, model: Predictor | None = None) -> Response:
-    """A document as JSON."""
-    return Response(msgspec.json.encode(document), model=model)
+def json_response(document: Any, predictor: Predictor | None = None) -> Response:
+    """Return a document as JSON."""
+    return Response(msgspec.json.encode(document), predictor=predictor)
+
+
+def prediction_response(prediction: Prediction, predictor: Predictor) -> Response:
+    """Return what a predictor answered."""
+    body, backend, rows, _ = prediction
+    return Response(body, predictor=predictor, backend=backend, rows=rows)

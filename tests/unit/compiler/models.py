@@ -20,7 +20,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 from terna.compiler.compile import compile_model
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
-from terna.predictor.inputs import keep_texts, texts
+from terna.predictor.inputs import restore_text_type, text_columns
 from terna.training.prepare import Features, pipeline
 
 COLUMNS = ("minutes", "plan", "calls", "vip", "city")
@@ -77,7 +77,7 @@ def served(model: PyFuncModel, rows: list[list[Any]]) -> list[Any]:
     schema = model.metadata.get_input_schema()
     document = {"columns": schema.input_names(), "data": rows}
     frame = dataframe_from_parsed_json(document, "split", schema)
-    keep_texts(frame, texts(schema))
+    restore_text_type(frame, text_columns(schema))
     return list(np.asarray(model.predict(frame)).tolist())
 
 

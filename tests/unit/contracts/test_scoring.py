@@ -1,4 +1,4 @@
-"""A client's body becomes rows, or an answer that says what is wrong and repeats nothing of it."""
+"""A body becomes rows, or an error that says what is wrong and repeats nothing of the body."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from terna.contracts.scoring import FORMS, Table, parse, render, render_error
+from terna.contracts.scoring import FORMS, Table, decode, parse, render, render_error
 from terna.errors import BadRequest
 
 SECRET = "Ada Lovelace, +44 20 7946 0991"
@@ -38,11 +38,15 @@ def body(**document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def answer(sent: bytes) -> Table | BadRequest:
+def parsed(sent: bytes) -> Table:
+    return parse(decode(sent))
+
+
+def parsed_or_error(sent: bytes) -> Table | BadRequest:
     try:
-        return parse(sent)
-    except BadRequest as refused:
-        return refused
+        return parsed(sent)
+    except BadRequest as error:
+        return error
 
 
 @given(tables())
@@ -59,13 +63,13 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
         body(inputs=by_column),
         body(instances=by_column),
     ):
-        assert parse(form) == rows
+        assert parsed(form) == rows
     for form in (
         body(dataframe_split={"data": values}),
         body(inputs=values),
         body(instances=values),
     ):
-        assert parse(form) == Table(values, columns=None)
+        assert parsed(form) == Table(values, columns=None)
 
 
 @given(st.binary())
@@ -73,7 +77,7 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
 @example(b"\xff\xfe")
 @example(b'{"inputs": [["\\ud800"]]}')
 def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
-    assert isinstance(answer(sent), Table | BadRequest)
+    assert isinstance(parsed_or_error(sent), Table | BadRequest)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +89,12 @@ def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
     ],
 )
 def test_a_body_that_no_client_needs_is_a_bad_request(sent: bytes) -> None:
-    assert str(answer(sent)) == "The body is not valid JSON."
+    assert str(parsed_or_error(sent)) == "The body is not valid JSON."
 
 
 @given(documents)
 def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> None:
-    match answer(json.dumps(document).encode()):
+    match parsed_or_error(json.dumps(document).encode()):
         case BadRequest() as refused:
             assert len(str(refused).splitlines()) == 1
         case Table(values, tuple() as columns):
@@ -100,34 +104,34 @@ def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> N
 @given(documents, st.sampled_from(FORMS))
 def test_a_refusal_never_repeats_what_the_client_sent(document: Any, form: str) -> None:
     for sent in (json.dumps(document), json.dumps({form: document}), f'{{"{form}": {SECRET}}}'):
-        told = answer(sent.encode())
+        told = parsed_or_error(sent.encode())
         if isinstance(told, BadRequest):
             assert SECRET not in f"{told} {told.__cause__}"
 
 
 def test_the_published_way_of_asking_works() -> None:
     row = [128, 25, 265.1, 197.4, 244.7, 10.0, 1, "no", 110, 99, 91, 3]
-    assert parse(body(inputs=[row])) == Table([row], columns=None)
+    assert parsed(body(inputs=[row])) == Table([row], columns=None)
 
 
 def test_single_values_are_rows_of_one() -> None:
-    assert parse(body(inputs=[1, "b", None])) == Table([[1], ["b"], [None]])
+    assert parsed(body(inputs=[1, "b", None])) == Table([[1], ["b"], [None]])
 
 
 def test_no_customers_are_no_rows() -> None:
-    assert parse(body(inputs=[])).values == []
-    assert parse(body(dataframe_split={"columns": ["a"], "data": []})) == Table([], ("a",))
+    assert parsed(body(inputs=[])).values == []
+    assert parsed(body(dataframe_split={"columns": ["a"], "data": []})) == Table([], ("a",))
 
 
 def test_what_a_record_does_not_name_is_missing() -> None:
     records = [{"plan": "voice"}, {"calls": 2}]
-    assert parse(body(dataframe_records=records)) == Table(
+    assert parsed(body(dataframe_records=records)) == Table(
         [["voice", None], [None, 2]], ("plan", "calls")
     )
 
 
 def test_a_python_clients_nan_is_accepted() -> None:
-    ((cell,),) = parse(b'{"inputs": [[NaN]]}').values
+    ((cell,),) = parsed(b'{"inputs": [[NaN]]}').values
     assert math.isnan(cell)
 
 
@@ -157,7 +161,7 @@ def test_a_python_clients_nan_is_accepted() -> None:
 )
 def test_a_refusal_says_what_to_change_and_repeats_nothing(sent: bytes, expected: str) -> None:
     with pytest.raises(BadRequest, match=expected) as refused:
-        parse(sent)
+        parsed(sent)
     assert SECRET not in str(refused.value)
 
 
@@ -167,7 +171,7 @@ def test_an_answer_is_one_prediction_a_row(labels: list[Any]) -> None:
 
 
 def test_a_refusal_reads_as_mlflow_words_it() -> None:
-    message = str(answer(b"{"))
+    message = str(parsed_or_error(b"{"))
     assert json.loads(render_error(BadRequest.error_code, message)) == {
         "error_code": "BAD_REQUEST",
         "message": message,

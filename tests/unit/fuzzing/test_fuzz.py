@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
-from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
 from tests.fuzzing.answered import check
 from tests.fuzzing.sent import REQUESTS, Sent
@@ -24,12 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # NumPy's and pandas', about 
 def client(
     request: pytest.FixtureRequest, workshop: Workshop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AppClient]:
-    slot = ActiveModel()
-    program = workshop.program() if request.param == "compiled" else None
-    slot.swap(workshop.load(tmp_path_factory.mktemp("fuzzed") / "model", program=program))
-    handlers = Handlers(slot, Serving(threads=1))
-    yield AppClient(App(handlers, NoLoader(), max_body=60_000))
-    handlers.close()
+    active = ActiveModel()
+    compiled = workshop.compiled() if request.param == "compiled" else None
+    active.swap(workshop.load(tmp_path_factory.mktemp("fuzzed") / "model", compiled=compiled))
+    app = App(active, Serving(threads=1, max_body_bytes=60_000), NoLoader())
+    yield AppClient(app)
+    app.close()
 
 
 @pytest.mark.parametrize("what", REQUESTS)

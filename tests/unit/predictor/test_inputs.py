@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
-from mlflow.models.utils import _enforce_schema
 from mlflow.types import ColSpec, DataType, Schema
 
-from terna.contracts.scoring import JSON, PARQUET, plain_rows
+from terna.contracts.scoring import JSON, PARQUET, ScoringRequest
 from terna.errors import PayloadTooLarge, UnsupportedMediaType
-from terna.predictor.inputs import MOST_CELLS, Inputs, Reader, media_type
+from terna.predictor.inputs import MAX_PARQUET_CELLS, InputParser, Inputs, media_type
+from terna.predictor.mlflow_private import enforce_schema
 
 KINDS = {
     "minutes": DataType.double,
@@ -27,10 +27,10 @@ KINDS = {
 }
 NAMES = list(KINDS)
 SCHEMA = Schema([ColSpec(kind, name) for name, kind in KINDS.items()])
-READER = Reader(Model(signature=ModelSignature(SCHEMA)))
+PARSER = InputParser(Model(signature=ModelSignature(SCHEMA)))
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-rows_plainly_typed = st.lists(
+strictly_typed_rows = st.lists(
     st.tuples(
         st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53),
         st.none() | texts,
@@ -74,25 +74,26 @@ FORMS = (
 
 
 @settings(max_examples=300)
-@given(form=st.sampled_from(FORMS), rows=rows_plainly_typed)
+@given(form=st.sampled_from(FORMS), rows=strictly_typed_rows)
 def test_the_compiled_model_gets_the_rows_that_mlflow_would_hand_to_the_model(
     form: str, rows: list[tuple[Any, ...]]
 ) -> None:
     sent = as_form(form, rows)
+    request = ScoringRequest(JSON, sent)
 
-    frame = _enforce_schema(READER.read(JSON, sent).data, SCHEMA)
+    frame = enforce_schema(PARSER.parse(request).data, SCHEMA)
 
-    plain = plain_rows(sent, NAMES)
-    assert plain is not None or "\\u0000" in sent.decode()
+    strict = request.strictly_typed_rows(NAMES)
+    assert strict is not None or "\\u0000" in sent.decode()
     assert list(frame.columns) == NAMES
-    for plain_row, row in zip(plain or (), frame.itertuples(index=False), strict=bool(plain)):
-        assert [same(a, b) for a, b in zip(plain_row, row, strict=True)] == [True] * len(NAMES)
+    for strict_row, row in zip(strict or (), frame.itertuples(index=False), strict=bool(strict)):
+        assert [same(a, b) for a, b in zip(strict_row, row, strict=True)] == [True] * len(NAMES)
 
 
-def same(plain: Any, enforced: Any) -> bool:
+def same(strict: Any, enforced: Any) -> bool:
     """Equal, also where pandas has another word for a missing value."""
     missing = enforced is None or (isinstance(enforced, float) and math.isnan(enforced))
-    return missing if plain is None else bool(plain == enforced)
+    return missing if strict is None else bool(strict == enforced)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -100,9 +101,9 @@ def same(plain: Any, enforced: Any) -> bool:
 def test_a_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -> None:
     rows = [(1.5, plan, 3, True) for plan in [None, *beside]]
 
-    frame = READER.read(JSON, as_form(form, rows)).data
+    frame = PARSER.parse(ScoringRequest(JSON, as_form(form, rows))).data
 
-    column = _enforce_schema(frame, SCHEMA)["plan"]
+    column = enforce_schema(frame, SCHEMA)["plan"]
     assert isinstance(column.dtype, pd.StringDtype)
     assert column.isna().tolist() == [True] + [False] * len(beside)
 
@@ -129,11 +130,11 @@ def test_no_content_type_is_repeated(content_type: str) -> None:
 
 def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is_read() -> None:
     file = BytesIO()
-    pd.DataFrame({"minutes": 0.0}, index=range(MOST_CELLS + 1)).to_parquet(file, index=False)
+    pd.DataFrame({"minutes": 0.0}, index=range(MAX_PARQUET_CELLS + 1)).to_parquet(file, index=False)
     assert len(file.getvalue()) < 100_000
 
     with pytest.raises(PayloadTooLarge, match="fewer rows"):
-        READER.read(PARQUET, file.getvalue())
+        PARSER.parse(ScoringRequest(PARQUET, file.getvalue()))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 
-from terna.contracts.scoring import JSON, Table
+from terna.contracts.scoring import JSON, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import (
     BadRequest,
@@ -21,8 +21,11 @@ from terna.errors import (
     PredictionFailed,
     ReferenceMismatch,
 )
+from terna.predictor import inputs
+from terna.predictor.mlflow_private import parse_json_data
 from terna.predictor.predictor import Prediction, Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
+from terna.predictor.reference_check import check_reference_rows
 from tests.unit.workshop import COLUMNS, NAME, Direct, Workshop
 
 GOOD: list[Any] = [120.5, "basic", 3, True]
@@ -41,7 +44,7 @@ def changed(column: str, value: Any) -> list[Any]:
 
 def refusal(model: Predictor, rows: Table) -> str:
     with pytest.raises(BadRequest) as refused:
-        model.predict(rows)
+        model.predict_table(rows)
     return str(refused.value)
 
 
@@ -51,7 +54,7 @@ def test_labels_equal_those_of_mlflow_itself(
     folder = workshop.make(tmp_path / "model")
     expected = mlflow.pyfunc.load_model(str(folder)).predict(workshop.customers).tolist()
 
-    labels = model.predict(Table(workshop.rows()))
+    labels = model.predict_table(Table(workshop.rows()))
 
     assert labels == expected
     assert set(labels) == {"yes", "no"}
@@ -72,10 +75,10 @@ def test_the_four_json_forms_give_the_same_labels(model: Predictor, workshop: Wo
         {"dataframe_records": records},
     ]
 
-    answers = {model.answer(JSON, json.dumps(form).encode()) for form in forms}
+    answers = {model.predict(ScoringRequest(JSON, json.dumps(form).encode())) for form in forms}
 
     (answer,) = answers
-    assert json.loads(answer.body)["predictions"] == model.predict(Table(rows))
+    assert json.loads(answer.body)["predictions"] == model.predict_table(Table(rows))
 
 
 def test_named_columns_may_come_in_any_order_and_with_others_between(
@@ -84,9 +87,9 @@ def test_named_columns_may_come_in_any_order_and_with_others_between(
     rows = workshop.rows()
     shuffled = [["someone", *reversed(row)] for row in rows]
 
-    labels = model.predict(Table(shuffled, ("customer", *reversed(COLUMNS))))
+    labels = model.predict_table(Table(shuffled, ("customer", *reversed(COLUMNS))))
 
-    assert labels == model.predict(Table(rows))
+    assert labels == model.predict_table(Table(rows))
 
 
 def test_a_missing_column_is_named(model: Predictor) -> None:
@@ -97,7 +100,7 @@ def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Pre
     body = json.dumps({"inputs": [GOOD, GOOD[:-1]]}).encode()
 
     with pytest.raises(InvalidParameter) as refused:
-        model.answer(JSON, body)
+        model.predict(ScoringRequest(JSON, body))
 
     assert str(refused.value) == (
         "Row 1 has 3 values, and the model takes 4: minutes, plan, calls, vip."
@@ -140,11 +143,11 @@ def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
     folder = str(workshop.folder / "model")
     expected = mlflow.pyfunc.load_model(folder).predict(table).tolist()
 
-    assert model.predict(Table(rows)) == expected
+    assert model.predict_table(Table(rows)) == expected
 
 
 def test_a_category_never_seen_in_training_is_labelled(model: Predictor) -> None:
-    assert model.predict(Table([changed("plan", "brand new — 客")])) in (["yes"], ["no"])
+    assert model.predict_table(Table([changed("plan", "brand new — 客")])) in (["yes"], ["no"])
 
 
 @pytest.mark.parametrize(
@@ -167,9 +170,9 @@ def test_a_value_is_coerced_as_mlflow_does_it(
         for v in (value, meant)
     )
 
-    labels = model.predict(Table(given))
+    labels = model.predict_table(Table(given))
 
-    assert labels == model.predict(Table(expected))
+    assert labels == model.predict_table(Table(expected))
     assert len(labels) == len(ROWS)
 
 
@@ -180,17 +183,18 @@ def test_a_missing_text_means_the_same_alone_and_beside_others(
     rows = [[minutes, missing, 5, True] for minutes in range(0, 200, 5)]
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
-    together = model.predict(Table([*rows, GOOD]))[:-1]
+    together = model.predict_table(Table([*rows, GOOD]))[:-1]
 
-    assert [model.predict(Table([row]))[0] for row in rows] == together
+    assert [model.predict_table(Table([row]))[0] for row in rows] == together
     for form in ("inputs", "instances", "dataframe_records"):
-        alone = [model.answer(JSON, json.dumps({form: [r]}).encode())[0] for r in records]
-        assert [json.loads(answer)["predictions"][0] for answer in alone] == together
+        bodies = [json.dumps({form: [record]}).encode() for record in records]
+        alone = [model.predict(ScoringRequest(JSON, body)).body for body in bodies]
+        assert [json.loads(body)["predictions"][0] for body in alone] == together
 
 
 def test_no_rows_are_refused_as_scikit_learn_refuses_them(model: Predictor) -> None:
     with pytest.raises(PredictionFailed, match="The model failed on these rows"):
-        model.predict(Table([]))
+        model.predict_table(Table([]))
 
 
 def _without_the_model_file(folder: Path) -> None:
@@ -234,18 +238,19 @@ def test_a_model_without_a_signature_is_asked_with_what_was_sent(
     table = json.loads(workshop.customers.to_json(orient="split"))
     del table["index"]
 
-    answer, path, _ = model.answer(JSON, json.dumps({"dataframe_split": table}).encode())
+    body = json.dumps({"dataframe_split": table}).encode()
+    answer = model.predict(ScoringRequest(JSON, body))
 
     signed = workshop.load(tmp_path / "signed")
-    assert json.loads(answer)["predictions"] == signed.predict(Table(workshop.rows()))
-    assert (model.original.names, path) == ([], "pyfunc")
+    assert json.loads(answer.body)["predictions"] == signed.predict_table(Table(workshop.rows()))
+    assert (model.pyfunc().names, answer.backend) == ([], "pyfunc")
 
 
 def test_a_tensor_signature_is_enforced(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load(tmp_path / "model", _with_a_tensor_signature)
 
-    with pytest.raises(InvalidParameter, match="do not fit the model's signature"):
-        model.answer(JSON, b'{"inputs": [[1, 2]]}')
+    with pytest.raises(InvalidParameter, match="do not fit the model's schema"):
+        model.predict(ScoringRequest(JSON, b'{"inputs": [[1, 2]]}'))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +266,7 @@ def test_the_signed_files_of_another_model_or_run_are_refused(
 def test_the_reference_rows_are_answered_as_training_recorded(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    workshop.load(tmp_path / "model").check_reference(tmp_path / "model")
+    check_reference_rows(workshop.load(tmp_path / "model"), tmp_path / "model")
 
 
 def _swap_a_label(reference: dict[str, Any]) -> None:
@@ -316,26 +321,26 @@ def test_a_model_that_answers_other_than_training_recorded_is_refused(
     model = workshop.load(tmp_path / "model", change)
 
     with pytest.raises(ReferenceMismatch, match=f"churn version 1 {reason}"):
-        model.check_reference(tmp_path / "model")
+        check_reference_rows(model, tmp_path / "model")
 
 
 class AnsweringNaN(Predictor):
-    def answer(self, content_type: str, body: bytes) -> Prediction:
-        said = super().answer(content_type, body)
-        return said._replace(body=said.body.replace(b'"yes"', b"NaN"))
+    def predict(self, request: ScoringRequest) -> Prediction:
+        prediction = super().predict(request)
+        return prediction._replace(body=prediction.body.replace(b'"yes"', b"NaN"))
 
 
 def test_a_model_that_answers_nan_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load_as(AnsweringNaN, tmp_path / "model")
 
     with pytest.raises(ReferenceMismatch, match="churn version 1 answers NaN"):
-        model.check_reference(tmp_path / "model")
+        check_reference_rows(model, tmp_path / "model")
 
 
 def test_nothing_holds_a_model_that_is_let_go(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load(tmp_path / "model")
-    model.check_reference(tmp_path / "model")
-    forest = model.original.model.get_raw_model()
+    check_reference_rows(model, tmp_path / "model")
+    forest = model.pyfunc().model.get_raw_model()
     held = weakref.ref(model), weakref.ref(forest)
 
     del model, forest
@@ -347,40 +352,61 @@ def test_nothing_holds_a_model_that_is_let_go(workshop: Workshop, tmp_path: Path
 def test_a_compiled_model_answers_to_the_byte_what_pyfunc_answers(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    program = workshop.program()
-    compiled = workshop.load(tmp_path / "compiled", program=program)
+    compiled = workshop.compiled()
+    predictor = workshop.load(tmp_path / "compiled", compiled=compiled)
     body = json.dumps({"inputs": workshop.rows()}).encode()
 
-    said, path, _ = compiled.answer(JSON, body)
+    prediction = predictor.predict(ScoringRequest(JSON, body))
 
-    assert said == workshop.load(tmp_path / "model").answer(JSON, body).body
-    assert (path, program.rows, program.frames) == ("compiled", [len(workshop.customers)], [])
+    pyfunc = workshop.load(tmp_path / "model").predict(ScoringRequest(JSON, body))
+    assert prediction == pyfunc._replace(backend="compiled")
+    assert compiled.rows == [len(workshop.customers)]
 
 
-def test_what_is_not_plainly_a_table_reaches_the_compiled_model_through_mlflows_parser(
+def test_rows_that_only_mlflow_can_read_reach_the_compiled_model_through_its_parser(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    program = workshop.program()
-    compiled = workshop.load(tmp_path / "compiled", program=program)
-    table = workshop.customers.to_csv(index=False).encode()
+    compiled = workshop.compiled()
+    predictor = workshop.load(tmp_path / "compiled", compiled=compiled)
+    rows = workshop.customers.dropna().to_csv(index=False).encode()
 
-    said, path, _ = compiled.answer("text/csv", table)
+    prediction = predictor.predict(ScoringRequest("text/csv", rows))
 
-    assert said == workshop.load(tmp_path / "model").answer("text/csv", table).body
-    assert (path, program.rows, program.frames) == ("compiled", [], [len(workshop.customers)])
+    pyfunc = workshop.load(tmp_path / "model").predict(ScoringRequest("text/csv", rows))
+    assert prediction == pyfunc._replace(backend="compiled")
+    assert compiled.rows == [len(workshop.customers.dropna())]
+
+
+def test_mlflow_is_given_the_document_that_was_decoded_for_the_compiled_model(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = workshop.load(tmp_path / "model", compiled=workshop.compiled())
+    request = ScoringRequest(JSON, b'{"dataframe_records": [{"minutes": "1", "plan": "basic"}]}')
+    given: list[Any] = []
+
+    def parse(document: Any, *others: Any) -> Any:
+        given.append(document)
+        return parse_json_data(document, *others)
+
+    monkeypatch.setattr(inputs, "parse_json_data", parse)
+
+    with pytest.raises(BadRequest):
+        predictor.predict(request)
+
+    assert given[0] is request.document()
 
 
 def test_a_refusal_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_path: Path) -> None:
     models = [
         workshop.load(tmp_path / "model"),
-        workshop.load(tmp_path / "compiled", program=workshop.program()),
+        workshop.load(tmp_path / "compiled", compiled=workshop.compiled()),
     ]
     for row in ({"plan": "basic"}, {"minutes": "a lot", "plan": "x", "calls": 3, "vip": True}):
         body = json.dumps({"dataframe_records": [row]}).encode()
         refused = []
         for model in models:
             with pytest.raises(BadRequest) as error:
-                model.answer(JSON, body)
+                model.predict(ScoringRequest(JSON, body))
             refused.append((type(error.value), str(error.value)))
         assert refused[0] == refused[1]
 
@@ -392,10 +418,10 @@ def test_what_the_compiled_model_fails_on_is_answered_by_pyfunc(
         def _predict(self, frame: pd.DataFrame) -> list[Any]:
             raise KeyError(frame["plan"][0])
 
-    broken = workshop.load(tmp_path / "broken", program=Broken(None))
+    broken = workshop.load(tmp_path / "broken", compiled=Broken(None))
     body = json.dumps({"inputs": workshop.rows()}).encode()
 
-    said = broken.answer(JSON, body)
+    prediction = broken.predict(ScoringRequest(JSON, body))
 
-    assert said == workshop.load(tmp_path / "model").answer(JSON, body)
-    assert caplog.messages == ["the compiled model failed: KeyError"]
+    assert prediction == workshop.load(tmp_path / "model").predict(ScoringRequest(JSON, body))
+    assert set(caplog.messages) == {"the compiled model failed: KeyError"}

@@ -11,7 +11,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 
 from terna.contracts.open_inference import InferenceRequest
 from terna.errors import BadRequest, InternalError
-from terna.predictor.tensors import OUTPUT, describe_inputs, inputs, outputs, rows
+from terna.predictor.tensors import OUTPUT, describe_inputs, inputs, outputs, table
 
 NUMBERS = Schema([ColSpec(DataType.double, "x"), ColSpec(DataType.float, "y", required=False)])
 UNNAMED = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
@@ -25,9 +25,9 @@ TWO = np.array([[1, 2], [3, 4]])
 
 
 def read(schema: Schema | None, params: ParamSchema | None = None, **tensors: Any) -> Any:
-    question = InferenceRequest(tensors, parameters={"times": 2, "binary_data_output": True})
+    request = InferenceRequest(tensors, parameters={"times": 2, "binary_data_output": True})
     signature = ModelSignature(schema, params=params) if schema else None  # type: ignore[arg-type]
-    return inputs(question, rows(question, schema), Model(signature=signature))
+    return inputs(request, table(request, schema), Model(signature=signature))
 
 
 def test_one_tensor_may_hold_all_columns_in_order() -> None:

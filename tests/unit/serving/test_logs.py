@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from terna.serving.logs import AT_ONCE, Json, Line, RequestLog
+from terna.serving.logs import PIPE_BUF, JsonFormatter, RequestLog, RequestRecord
 
 
-def line(request_id: str) -> Line:
-    return Line(
+def line(request_id: str) -> RequestRecord:
+    return RequestRecord(
         time=datetime.now(UTC),
         request_id=request_id,
         method="POST",
@@ -68,7 +68,7 @@ def test_lines_are_written_whole_in_parts_that_a_pipe_does_not_mix(
     log.flush()
 
     assert 1 < len(parts) < 1000
-    assert all(len(part) <= AT_ONCE and part.endswith(b"\n") for part in parts)
+    assert all(len(part) <= PIPE_BUF and part.endswith(b"\n") for part in parts)
     assert b"".join(parts).count(b"\n") == 1000
 
 
@@ -85,7 +85,7 @@ def test_an_error_is_logged_by_its_kind_not_by_its_words() -> None:
         failed = (ValueError, error, error.__traceback__)
     record = logging.LogRecord("terna", logging.ERROR, "", 0, "it %s", ("broke",), failed)
 
-    said = json.loads(Json().format(record))
+    said = json.loads(JsonFormatter().format(record))
 
     assert (said["level"], said["message"], said["error"]) == ("ERROR", "it broke", "ValueError")
     assert "Ada" not in json.dumps(said)

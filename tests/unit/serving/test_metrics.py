@@ -13,22 +13,22 @@ from terna.serving import metrics
 
 COUNT = """
 from terna.serving import metrics
-tally = metrics.RequestCounters()
-tally.in_flight = 1
+counters = metrics.RequestCounters()
+counters.in_flight = 1
 for _ in range({requests}):
-    tally.count("/invocations", 200, 0.002, rows=3)
-    tally.hand_on()
-tally.hand_on()
+    counters.count("/invocations", 200, 0.002, rows=3)
+    counters.flush()
+counters.flush()
 first = metrics.Info(metrics.MODEL)
-first.tell("churn", "1", "pyfunc")
-first.tell("churn", "2", "compiled")
-print(metrics.page().decode(), flush=True)
+first.set("churn", "1", "pyfunc")
+first.set("churn", "2", "compiled")
+print(metrics.render().decode(), flush=True)
 """
 
 
 def page_of(requests: int, folder: Path) -> str:
     """What a process that answered some requests tells before it ends."""
-    environment = os.environ | {metrics.FOLDER: str(folder)}
+    environment = os.environ | {metrics.MULTIPROCESS_DIR: str(folder)}
     command = [sys.executable, "-c", COUNT.format(requests=requests)]
     return subprocess.run(command, env=environment, check=True, capture_output=True).stdout.decode()
 
@@ -51,12 +51,12 @@ def test_a_histogram_is_what_prometheus_would_have_counted_value_by_value() -> N
     bounds = (0.5, 1.0, 5.0)
     at_once = Histogram("at_once", "", buckets=bounds, registry=None)
     one_by_one = Histogram("one_by_one", "", buckets=bounds, registry=None)
-    values = metrics.Values(bounds)
+    values = metrics.HistogramBuffer(bounds)
     for value in (0.1, 0.5, 0.7, 1.0, 7.0, 7.5):
         values.add(value)
         one_by_one.observe(value)
 
-    values.hand_on(at_once)
+    values.flush(at_once)
 
     def told(histogram: Histogram) -> list[tuple[str, dict[str, str], float]]:
         (family,) = histogram.collect()
@@ -82,6 +82,6 @@ def test_a_server_starts_counting_anew(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "environ", dict(os.environ))
     page_of(2, tmp_path)
 
-    metrics.begin(tmp_path)
+    metrics.reset(tmp_path)
 
     assert value(page_of(1, tmp_path), "terna_request_rows_sum") == 3

@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import shutil
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from terna.compiler.verification import verification
 from terna.contracts.version import Version
 from terna.errors import NotCompilable, TrackingUnreachable
 from terna.serving.agent import validator
-from terna.serving.agent.reconciler import PATH_TAG, Reconciler
+from terna.serving.agent.reconciler import BACKEND_TAG, Reconciler
 from terna.serving.agent.validator import Validator
 from terna.serving.cache import compiled_cache
 from terna.serving.endpoints.active_model import ActiveModel
@@ -58,58 +59,58 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
 
 
 def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> None:
-    server.look()
+    server.poll_once()
     server.register()
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version is None
+    assert server.active.version is None
 
 
 def test_the_version_in_production_is_served_and_says_so(server: Server2) -> None:
     version = server.promote()
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
     assert server.tag(version) == "serving"
 
 
 def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2) -> None:
     server.promote()
-    server.look()
-    old = weakref.ref(server.slot.take())
+    server.poll_once()
+    old = weakref.ref(server.active.get())
     version = server.promote()
 
-    server.look()
+    server.poll_once()
     gc.collect()
 
-    assert server.slot.version == version
+    assert server.active.version == version
     assert old() is None
 
 
 def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
     first = server.promote()
-    server.look()
+    server.poll_once()
     server.promote()
-    server.look()
+    server.poll_once()
 
     server.registry.promote(first)
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == first
+    assert server.active.version == first
     assert server.registry.downloads == [1, 2]
 
 
 @pytest.mark.parametrize("mark", ["aliases", "stages"])
 def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2, mark: str) -> None:
     server.promote()
-    server.look()
+    server.poll_once()
     version = server.register()
     getattr(server.registry, mark)[NAME] = version.number  # the UI moves only one of the two
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
     assert (server.registry.aliases[NAME], server.registry.stages[NAME]) == (2, 2)
 
 
@@ -125,10 +126,10 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
     with monkeypatch.context() as patched:
         patched.setattr(server.registry, "reconcile", away)
         with pytest.raises(TrackingUnreachable):
-            server.look()
-    assert server.slot.version == version
+            server.poll_once()
+    assert server.active.version == version
 
-    server.look()
+    server.poll_once()
 
     assert server.registry.stages[NAME] == version.number
     assert server.tag(version) == "serving"
@@ -138,25 +139,25 @@ def test_nothing_is_written_to_the_registry_while_nothing_changes(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.promote()
-    server.look()
+    server.poll_once()
 
     def unwanted(*_: object) -> bool:
         raise AssertionError("written again")
 
     monkeypatch.setattr(server.registry, "tag", unwanted)
     monkeypatch.setattr(server.registry, "reconcile", unwanted)
-    server.look()
+    server.poll_once()
 
 
 def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: Server2) -> None:
     version = server.promote()
-    server.look()
+    server.poll_once()
     server.registry.aliases.clear()
     server.registry.stages.clear()
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
 
 
 @pytest.mark.parametrize(("promote_bad", "reason"), BAD.values(), ids=BAD)
@@ -164,16 +165,16 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
     server: Server2, promote_bad: Callable[[Server2], Version], reason: str
 ) -> None:
     good = server.promote()
-    server.look()
-    model = server.slot.take()
+    server.poll_once()
+    model = server.active.get()
     bad = promote_bad(server)
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.take() is model
+    assert server.active.get() is model
     assert server.tag(bad).startswith("rejected: ")
     assert reason in server.tag(bad)
-    assert server.copies.current(NAME) == good
+    assert server.models.current(NAME) == good
 
 
 @pytest.mark.parametrize("promote_bad", [make for make, _ in BAD.values()], ids=BAD)
@@ -183,7 +184,7 @@ def test_a_refused_version_is_not_downloaded_again_and_again(
     promote_bad(server)
 
     for _ in range(3):
-        server.look()
+        server.poll_once()
 
     assert server.registry.downloads == [1]
     assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
@@ -194,37 +195,37 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
     server: Server2, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
-    server.look()
+    server.poll_once()
     good = server.promote()
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == good
+    assert server.active.version == good
     assert server.tag(good) == "serving"
 
 
 def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Server2) -> None:
     good, bad = server.promote(), server.promote_tampered()
-    server.look()
+    server.poll_once()
     server.registry.promote(good)
-    server.look()
+    server.poll_once()
     shutil.rmtree(server.registry.files(bad))
     server.workshop.make(server.registry.files(bad), bad.run_id)
 
     server.registry.promote(bad)
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == bad
+    assert server.active.version == bad
     assert server.tag(bad) == "serving"
 
 
 def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
     good = server.promote()
-    server.look()
+    server.poll_once()
     bad = server.register(change=_not_loadable)
     server.registry.aliases[NAME] = bad.number  # in the UI: the stage stays with the good one
 
-    server.look()
+    server.poll_once()
 
     assert server.tag(bad).startswith("rejected: ")
     assert server.registry.stages[NAME] == good.number
@@ -234,12 +235,12 @@ def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
     server: Server2,
 ) -> None:
     good = server.promote()
-    server.look()
+    server.poll_once()
     server.promote_tampered()
-    server.look()
+    server.poll_once()
     server.registry.aliases[NAME] = good.number  # in the UI: the stage stays with the bad one
 
-    server.look()
+    server.poll_once()
 
     assert server.registry.stages[NAME] == good.number
 
@@ -255,8 +256,8 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
     with monkeypatch.context() as patched:
         patched.setattr(server.registry, "tag", away)
         with pytest.raises(TrackingUnreachable):
-            server.look()
-    server.look()
+            server.poll_once()
+    server.poll_once()
 
     assert server.tag(bad).startswith("rejected: ")
     assert server.registry.downloads == [1]
@@ -264,101 +265,101 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
 
 def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
     version = server.promote()
-    server.look()
+    server.poll_once()
     server.registry.reachable = False
 
     with pytest.raises(TrackingUnreachable):
-        server.look()
+        server.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
 
 
 def test_the_verified_local_copy_is_served_without_asking_the_registry(server: Server2) -> None:
     version = server.promote()
-    server.look()
+    server.poll_once()
     server.registry.reachable = False
     server.restart()
 
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
 
 
 def test_a_new_machine_starts_without_a_model(server: Server2) -> None:
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version is None
+    assert server.active.version is None
 
 
 def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = server.promote()
-    server.look()
-    tamper(server.copies.verified(version))
-    server.programs.forget(server.copies.place(version))
+    server.poll_once()
+    tamper(server.models.verified(version))
+    server.compiled_cache.remove(server.models.path_for(version))
     server.restart()
 
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version is None
+    assert server.active.version is None
     assert server.kept() == set()
-    assert "the local copy is not served" in caplog.text
+    assert "the current version is not served" in caplog.text
 
 
 def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
-    server.look()
-    tamper(server.copies.verified(version))
-    server.programs.forget(server.copies.place(version))
+    server.poll_once()
+    tamper(server.models.verified(version))
+    server.compiled_cache.remove(server.models.path_for(version))
     server.restart()
-    server.loader.look()
+    server.loader.poll_once()
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
-    assert server.slot.take().compiled
+    assert server.active.version == version
+    assert server.active.get().backend == "compiled"
 
 
 def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Server2) -> None:
     version = server.promote()
-    server.look()
+    server.poll_once()
 
     server.restart_worker()
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version == version
-    assert server.slot.take().compiled
-    assert server.registry.tags[NAME, version.number][PATH_TAG] == "compiled: trees"
+    assert server.active.version == version
+    assert server.active.get().backend == "compiled"
+    assert server.registry.tags[NAME, version.number][BACKEND_TAG] == "compiled: trees"
 
 
-@pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the program", "its end"])
+@pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the compiled", "its end"])
 def test_a_program_that_was_tampered_with_is_not_used(server: Server2, place: int) -> None:
     version = server.promote()
-    server.look()
-    file = compiled_cache.place(server.copies.place(version))
+    server.poll_once()
+    file = compiled_cache.path_for(server.models.path_for(version))
     content = bytearray(file.read_bytes())
     content[place] ^= 1
     file.write_bytes(content)
 
     server.restart_worker()
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version == version
-    assert not server.slot.take().compiled
+    assert server.active.version == version
+    assert server.active.get().backend == "pyfunc"
 
 
 def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = server.promote()
-    server.look()
+    server.poll_once()
     slow = server.promote()
-    monkeypatch.setattr(validator, "_seconds", lambda *_: 3600.0)
+    monkeypatch.setattr(validator, "measure_seconds", lambda *_: 3600.0)
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == good
+    assert server.active.version == good
     assert "TERNA_SERVING_MAX_SLOWDOWN is 10" in server.tag(slow)
 
 
@@ -366,14 +367,14 @@ def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_s
     server: Server2,
 ) -> None:
     version = server.promote()
-    server.look()
-    uncompiled = Validator(server.programs, slower=0, compiled=False)
-    server.watcher = Reconciler(NAME, server.registry, server.copies, uncompiled.judge)
+    server.poll_once()
+    uncompiled = Validator(server.compiled_cache, max_slowdown=0, compile_models=False)
+    server.reconciler = Reconciler(NAME, server.registry, server.models, uncompiled.validate)
 
-    server.look()
+    server.poll_once()
 
-    assert not server.slot.take().compiled
-    path = server.registry.tags[NAME, version.number][PATH_TAG]
+    assert server.active.get().backend == "pyfunc"
+    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
     assert path == "pyfunc: TERNA_SERVING_COMPILE says so"
 
 
@@ -386,11 +387,11 @@ def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
     monkeypatch.setattr(verification, "accepted", refuse)
     version = server.promote()
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
-    assert not server.slot.take().compiled
-    path = server.registry.tags[NAME, version.number][PATH_TAG]
+    assert server.active.version == version
+    assert server.active.get().backend == "pyfunc"
+    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
     assert path == "pyfunc: the labels of 1 of 200 rows differ"
 
 
@@ -398,27 +399,27 @@ def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = server.promote()
-    server.look()
-    server.programs.forget(server.copies.place(version))
+    server.poll_once()
+    server.compiled_cache.remove(server.models.path_for(version))
     lock = server.folder / NAME / ".lock"
     lock.unlink()
     lock.mkdir()
     server.restart()
 
-    server.loader.look()
+    server.loader.poll_once()
 
-    assert server.slot.version is None
-    assert "the local copy is not served: unexpected IsADirectoryError" in caplog.text
+    assert server.active.version is None
+    assert "the current version is not served: unexpected IsADirectoryError" in caplog.text
 
 
 def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
     other = ActiveModel()
-    second = Loader(NAME, server.worker(), server.programs, other)
+    second = Loader(NAME, server.worker(), server.compiled_cache, other)
     for _ in range(3):
         version = server.promote()
-        server.look()
-        second.look()
-        assert (server.slot.version, other.version) == (version, version)
+        server.poll_once()
+        second.poll_once()
+        assert (server.active.version, other.version) == (version, version)
 
     assert server.kept() == {2, 3}
     assert server.unfinished() == []
@@ -426,28 +427,27 @@ def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
 
 def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Server2) -> None:
     version = server.promote()
-    server.look()
-    tamper(server.copies.verified(version))
-    server.programs.forget(server.copies.place(version))
+    server.poll_once()
+    tamper(server.models.verified(version))
+    server.compiled_cache.remove(server.models.path_for(version))
     server.restart_worker()
-    server.loader.look()
-    assert server.slot.version is None
+    server.loader.poll_once()
+    assert server.active.version is None
 
-    server.look()
+    server.poll_once()
 
-    assert server.slot.version == version
+    assert server.active.version == version
 
 
 def test_a_worker_follows_by_itself_until_it_is_stopped(server: Server2) -> None:
     server.loader.start()
     version = server.promote()
-    server.watcher.look()
-    wait_until(lambda: server.slot.version == version)
+    server.reconciler.poll_once()
+    wait_until(lambda: server.active.version == version)
 
     server.loader.stop()
-    server.loader._thread.join(10)
 
-    assert not server.loader._thread.is_alive()
+    wait_until(lambda: "loader" not in {thread.name for thread in threading.enumerate()})
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

@@ -26,8 +26,8 @@ KINDS = {
 def test_a_version_is_downloaded_once_as_it_was_signed(server: Server2) -> None:
     version = server.register()
 
-    first = server.copies.fetch(version, server.registry)
-    second = server.copies.fetch(version, server.registry)
+    first = server.models.fetch(version, server.registry)
+    second = server.models.fetch(version, server.registry)
 
     assert first == second
     assert server.registry.downloads == [1]
@@ -45,7 +45,7 @@ def test_a_version_that_is_not_what_training_signed_leaves_nothing_here(
     damage(server.registry.files(version))
 
     with pytest.raises(SignatureInvalid):
-        server.copies.fetch(version, server.registry)
+        server.models.fetch(version, server.registry)
 
     assert server.kept() == set()
     assert server.unfinished() == []
@@ -56,19 +56,19 @@ def test_a_damaged_local_copy_is_thrown_away(
     server: Server2, damage: Callable[[Path], object]
 ) -> None:
     version = server.register()
-    damage(server.copies.fetch(version, server.registry))
+    damage(server.models.fetch(version, server.registry))
 
     with pytest.raises(SignatureInvalid):
-        server.copies.verified(version)
+        server.models.verified(version)
 
     assert server.kept() == set()
 
 
 def test_a_damaged_local_copy_is_downloaded_again(server: Server2) -> None:
     version = server.register()
-    tamper(server.copies.fetch(version, server.registry))
+    tamper(server.models.fetch(version, server.registry))
 
-    signing.verify(server.copies.fetch(version, server.registry), server.workshop.public_key)
+    signing.verify(server.models.fetch(version, server.registry), server.workshop.public_key)
 
     assert server.registry.downloads == [1, 1]
 
@@ -77,7 +77,7 @@ def test_a_missing_key_refuses_a_copy_but_does_not_throw_it_away(
     server: Server2, tmp_path: Path
 ) -> None:
     version = server.register()
-    folder = server.copies.fetch(version, server.registry)
+    folder = server.models.fetch(version, server.registry)
 
     with pytest.raises(SettingsError):
         ModelCache(server.folder, tmp_path / "no.pub").verified(version)
@@ -97,7 +97,7 @@ def test_a_download_that_breaks_off_leaves_nothing_here(server: Server2) -> None
     version = server.register()
 
     with pytest.raises(TrackingUnreachable):
-        server.copies.fetch(version, Breaking(server.registry.folder))
+        server.models.fetch(version, Breaking(server.registry.folder))
 
     assert server.kept() == set()
     assert server.unfinished() == []
@@ -105,17 +105,17 @@ def test_a_download_that_breaks_off_leaves_nothing_here(server: Server2) -> None
 
 def test_what_a_killed_download_left_is_removed_and_the_copies_stay(server: Server2) -> None:
     version = server.register()
-    folder = server.copies.fetch(version, server.registry)
+    folder = server.models.fetch(version, server.registry)
     shutil.copytree(folder, folder.with_name(".part-x1"))
 
-    server.copies.forget_unfinished()
+    server.models.remove_partial_downloads()
 
     assert server.unfinished() == []
-    assert server.copies.verified(version) == folder
+    assert server.models.verified(version) == folder
 
 
 def test_nothing_unfinished_is_found_on_a_new_machine(server: Server2) -> None:
-    server.copies.forget_unfinished()
+    server.models.remove_partial_downloads()
 
 
 class Rendezvous(MemoryRegistry):
@@ -147,13 +147,13 @@ def test_two_workers_that_fetch_at_once_both_get_the_whole_version(server: Serve
 def test_two_workers_that_keep_at_once_both_succeed(server: Server2) -> None:
     versions = [server.register(), server.register()]
     for version in versions:
-        server.copies.fetch(version, server.registry)
+        server.models.fetch(version, server.registry)
 
     with ThreadPoolExecutor(8) as workers:
-        kept = [workers.submit(server.worker().keep, versions[i % 2]) for i in range(100)]
+        kept = [workers.submit(server.worker().set_current, versions[i % 2]) for i in range(100)]
 
     assert [future.result() for future in kept] == [None] * 100
-    assert server.copies.current(NAME) in versions
+    assert server.models.current(NAME) in versions
     assert server.unfinished() == []
 
 
@@ -161,7 +161,7 @@ def test_a_worker_that_checks_a_damaged_copy_spares_the_good_one_of_another(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = server.register()
-    tamper(server.copies.fetch(version, server.registry))
+    tamper(server.models.fetch(version, server.registry))
     checking, go_on, verify = Event(), Event(), signing.verify
 
     def slowly(model: Path, public_key: Path) -> None:
@@ -188,8 +188,8 @@ def test_a_worker_that_checks_a_damaged_copy_spares_the_good_one_of_another(
 def test_at_most_two_copies_are_kept_the_served_one_and_the_one_before(server: Server2) -> None:
     for _ in range(4):
         version = server.register()
-        server.copies.fetch(version, server.registry)
-        server.copies.keep(version)
+        server.models.fetch(version, server.registry)
+        server.models.set_current(version)
 
     assert server.kept() == {3, 4}
 
@@ -197,8 +197,8 @@ def test_at_most_two_copies_are_kept_the_served_one_and_the_one_before(server: S
 def test_a_rollback_keeps_the_version_it_went_back_to(server: Server2) -> None:
     versions = [server.register() for _ in range(3)]
     for version in (versions[0], versions[1], versions[0], versions[2]):
-        server.copies.fetch(version, server.registry)
-        server.copies.keep(version)
+        server.models.fetch(version, server.registry)
+        server.models.set_current(version)
 
     assert server.kept() == {1, 3}
     assert server.registry.downloads == [1, 2, 3]
@@ -206,30 +206,30 @@ def test_a_rollback_keeps_the_version_it_went_back_to(server: Server2) -> None:
 
 def test_versions_that_never_serve_do_not_push_out_the_one_that_does(server: Server2) -> None:
     serving = server.register()
-    server.copies.fetch(serving, server.registry)
-    server.copies.keep(serving)
+    server.models.fetch(serving, server.registry)
+    server.models.set_current(serving)
 
     for _ in range(3):
-        server.copies.fetch(server.register(), server.registry)
+        server.models.fetch(server.register(), server.registry)
 
     assert server.kept() == {1, 4}
 
 
 def test_of_the_others_the_one_fetched_last_is_kept_whatever_its_number(server: Server2) -> None:
     serving, second, third = (server.register() for _ in range(3))
-    server.copies.fetch(serving, server.registry)
-    server.copies.keep(serving)
+    server.models.fetch(serving, server.registry)
+    server.models.set_current(serving)
 
-    server.copies.fetch(third, server.registry)
-    server.copies.fetch(second, server.registry)
+    server.models.fetch(third, server.registry)
+    server.models.fetch(second, server.registry)
 
     assert server.kept() == {1, 2}
 
 
 def test_the_version_served_last_is_known_to_the_next_worker(server: Server2) -> None:
     version = server.register()
-    server.copies.fetch(version, server.registry)
-    server.copies.keep(version)
+    server.models.fetch(version, server.registry)
+    server.models.set_current(version)
 
     assert server.worker().current(NAME) == version
 
@@ -239,12 +239,12 @@ def test_a_worker_that_lags_behind_does_not_take_back_the_note_of_the_others(
 ) -> None:
     versions = [server.register() for _ in range(3)]
     for version in versions:
-        server.copies.fetch(version, server.registry)
-        server.copies.keep(version)
+        server.models.fetch(version, server.registry)
+        server.models.set_current(version)
 
-    server.worker().keep(versions[0])
+    server.worker().set_current(versions[0])
 
-    assert server.copies.current(NAME) == versions[2]
+    assert server.models.current(NAME) == versions[2]
 
 
 @pytest.mark.parametrize(
@@ -266,19 +266,19 @@ def test_a_broken_note_of_the_version_served_last_is_as_good_as_none(
     (server.folder / NAME).mkdir(parents=True)
     (server.folder / NAME / CURRENT).write_bytes(note)
 
-    assert server.copies.current(NAME) is None
+    assert server.models.current(NAME) is None
 
 
 def test_a_registry_made_anew_is_not_confused_with_the_one_before(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     before = server.register(run_id="run1")
-    old = server.copies.fetch(before, server.registry)
+    old = server.models.fetch(before, server.registry)
     again = MemoryRegistry(tmp_path / "again")
     made = workshop.make(tmp_path / "made", run_id="run9")
     after = again.register(NAME, made, "m-run9", "run9")
 
-    new = server.copies.fetch(after, again)
+    new = server.models.fetch(after, again)
 
     assert after.number == before.number
     assert "run_id: run1" in (old / "MLmodel").read_text()

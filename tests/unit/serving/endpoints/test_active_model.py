@@ -1,4 +1,4 @@
-"""The place of the model that answers."""
+"""The model that answers: swapped at once, freed when nobody uses it."""
 
 import gc
 import weakref
@@ -11,34 +11,34 @@ from terna.serving.endpoints.active_model import ActiveModel
 from tests.unit.workshop import Workshop
 
 
-def test_an_empty_slot_says_what_to_do() -> None:
-    slot = ActiveModel()
+def test_without_a_model_the_error_says_what_to_do() -> None:
+    active = ActiveModel()
 
-    assert slot.version is None
+    assert active.version is None
     with pytest.raises(NoModel, match="promote a version"):
-        slot.take()
+        active.get()
 
 
-def test_the_model_taken_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
-    slot = ActiveModel()
+def test_the_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
+    active = ActiveModel()
     first, second = (workshop.load(tmp_path / name) for name in "ab")
 
-    slot.swap(first)
-    assert slot.take() is first
-    slot.swap(second)
-    assert slot.take() is second
-    assert slot.version == second.version
+    active.swap(first)
+    assert active.get() is first
+    active.swap(second)
+    assert active.get() is second
+    assert active.version == second.version
 
 
 def test_the_old_model_is_freed_when_its_last_user_lets_it_go(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot = ActiveModel()
-    slot.swap(workshop.load(tmp_path / "a"))
-    in_flight = slot.take()
+    active = ActiveModel()
+    active.swap(workshop.load(tmp_path / "a"))
+    in_flight = active.get()
     old = weakref.ref(in_flight)
 
-    slot.swap(workshop.load(tmp_path / "b"))
+    active.swap(workshop.load(tmp_path / "b"))
     gc.collect()
     assert old() is in_flight
 

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from terna.contracts.scoring import Table
+from terna.contracts.scoring import ScoringRequest, Table
 from terna.predictor.predictor import Prediction, Predictor
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
-from terna.serving.http.mlflow_routes import MANY_BYTES, Handlers
-from terna.serving.http.response import Response
-from terna.serving.logs import Line, RequestLog
+from terna.serving.http.executors import LARGE_BODY
+from terna.serving.logs import RequestLog, RequestRecord
 from terna.settings import Serving
 from tests.rsgi import Answered, AppClient, Protocol
-from tests.unit.workshop import COLUMNS, NAME, Server2, Workshop
+from tests.unit.workshop import COLUMNS, NAME, Server2, Waiting, Workshop
 
 MAX_BODY = 100_000
 JSON = {"content-type": "application/json"}
@@ -32,7 +32,7 @@ CUSTOMER = "Ada-Lovelace-0815"
 
 @dataclass
 class Server(AppClient):
-    slot: ActiveModel
+    active: ActiveModel
 
     def invoke(self, body: bytes, headers: dict[str, str] | None = None) -> Answered:
         return self.ask("POST", "/invocations", body, JSON if headers is None else headers)
@@ -44,21 +44,21 @@ class Server(AppClient):
 @pytest.fixture
 def empty(server: Server2) -> Iterator[Server]:
     """A server without a model."""
-    handlers = Handlers(server.slot, Serving(threads=2))
-    yield Server(App(handlers, server.loader, MAX_BODY), server.slot)
-    handlers.close()
+    app = App(server.active, Serving(threads=2, max_body_bytes=MAX_BODY), server.loader)
+    yield Server(app, server.active)
+    app.close()
 
 
 @pytest.fixture
 def client(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
-    empty.slot.swap(workshop.load(tmp_path / "model"))
+    empty.active.swap(workshop.load(tmp_path / "model"))
     return empty
 
 
 def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
     answer = client.label(inputs=workshop.rows())
 
-    labels = client.slot.take().predict(Table(workshop.rows()))
+    labels = client.active.get().predict_table(Table(workshop.rows()))
     assert answer.status == 200
     assert json.loads(answer.body) == {"predictions": labels}
     assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
@@ -80,7 +80,7 @@ def test_healthy_as_soon_as_there_is_a_model(
     assert (status, code) == (503, "TEMPORARILY_UNAVAILABLE")
     assert "promote a version" in message
 
-    empty.slot.swap(workshop.load(tmp_path / "model"))
+    empty.active.swap(workshop.load(tmp_path / "model"))
 
     assert empty.get(path).status == 200
 
@@ -262,13 +262,13 @@ def test_without_a_model_a_request_is_told_to_come_back(empty: Server) -> None:
 class FailingInside(Predictor):
     """Something of ours fails and says on which value."""
 
-    def answer(self, *sent: Any) -> Prediction:
+    def predict(self, *sent: Any) -> Prediction:
         raise LookupError(sent)
 
 
 @pytest.fixture
 def failing(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
-    empty.slot.swap(workshop.load_as(FailingInside, tmp_path / "failing"))
+    empty.active.swap(workshop.load_as(FailingInside, tmp_path / "failing"))
     return empty
 
 
@@ -288,7 +288,7 @@ def test_a_model_that_fails_tells_nobody_a_customers_value(
     def fail(frame: Any, **_: Any) -> None:
         raise ValueError(f"cannot convert {frame.iloc[0, 1]}")
 
-    monkeypatch.setattr(client.slot.take().original.model, "predict", fail)
+    monkeypatch.setattr(client.active.get().pyfunc().model, "predict", fail)
 
     answer = client.label(inputs=[[1.5, CUSTOMER, 3, True]])
 
@@ -304,11 +304,10 @@ def test_one_failure_does_not_spoil_the_next_request(client: Server) -> None:
 
 def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Server2) -> None:
     version = server.promote()
-    server.look()
+    server.poll_once()
     server.registry.reachable = False
     server.restart()
-    handlers = Handlers(server.slot, Serving(threads=2))
-    client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
+    client = Server(App(server.active, Serving(threads=2), server.loader), server.active)
     before = set(threading.enumerate())
 
     loop = asyncio.new_event_loop()
@@ -324,12 +323,12 @@ def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Serv
 
 
 @pytest.fixture
-def lines() -> list[Line]:
+def lines() -> list[RequestRecord]:
     return []
 
 
 @pytest.fixture
-def logged(client: Server, lines: list[Line], monkeypatch: pytest.MonkeyPatch) -> Server:
+def logged(client: Server, lines: list[RequestRecord], monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server whose request log is a list."""
     log = RequestLog()
     monkeypatch.setattr(log, "add", lines.append)
@@ -338,7 +337,7 @@ def logged(client: Server, lines: list[Line], monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was_sent(
-    logged: Server, lines: list[Line]
+    logged: Server, lines: list[RequestRecord]
 ) -> None:
     sent = json.dumps({"inputs": [[1.5, CUSTOMER, 3, True]] * 2}).encode()
     answers = [
@@ -372,65 +371,63 @@ def test_a_request_without_a_proper_id_gets_one(client: Server, given: str) -> N
 def test_overload_is_refused_at_once_and_says_when_to_come_back(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
-    server.slot.swap(workshop.load(tmp_path / "model"))
-    handlers = Handlers(server.slot, Serving(threads=1, max_queue=0))
-    client = Server(App(handlers, server.loader, MAX_BODY), server.slot)
-    go_on = threading.Event()
-    handlers._few._threads.submit(go_on.wait, 10)
-    assert handlers._few._places.acquire(blocking=False)
+    predictor = workshop.load_as(Waiting, tmp_path / "model")
+    server.active.swap(predictor)
+    app = App(server.active, Serving(threads=1, max_queue=0), server.loader)
+    client = Server(app, server.active)
 
-    answer = client.label(inputs=[GOOD])
-    go_on.set()
-    handlers.close()
+    with ThreadPoolExecutor(1) as another:
+        first = another.submit(client.label, inputs=[GOOD])
+        assert predictor.asked.wait(10)
+        answer = client.label(inputs=[GOOD])
+        predictor.go_on.set()
+        assert first.result().status == 200
+    app.close()
 
     assert answer.error[:2] == (503, "TEMPORARILY_UNAVAILABLE")
     assert answer.headers["retry-after"] == "1"
 
 
 def test_a_prediction_that_takes_too_long_is_answered_504(
-    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
-    model = workshop.load(tmp_path / "model")
-    go_on = threading.Event()
-    monkeypatch.setattr(model, "answer", lambda *_: go_on.wait(10))
-    server.slot.swap(model)
-    handlers = Handlers(server.slot, Serving(timeout_seconds=0.05))
+    predictor = workshop.load_as(Waiting, tmp_path / "model")
+    server.active.swap(predictor)
+    app = App(server.active, Serving(timeout_seconds=0.05), server.loader)
 
-    answer = Server(App(handlers, server.loader, MAX_BODY), server.slot).label(inputs=[GOOD])
-    go_on.set()
-    handlers.close()
+    answer = Server(app, server.active).label(inputs=[GOOD])
+    predictor.go_on.set()
+    app.close()
 
     assert answer.error == (504, "DEADLINE_EXCEEDED", "Request processing time exceeded limit")
 
 
+class WaitingIfLarge(Waiting):
+    """Waits with large bodies only."""
+
+    def predict(self, request: ScoringRequest) -> Prediction:
+        large = len(request.body) >= LARGE_BODY
+        return super().predict(request) if large else Predictor.predict(self, request)
+
+
 def test_many_rows_keep_no_single_row_waiting(
-    server: Server2, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
-    model = workshop.load(tmp_path / "model")
-    answer, go_on = model.answer, threading.Event()
+    predictor = workshop.load_as(WaitingIfLarge, tmp_path / "model")
+    server.active.swap(predictor)
+    app = App(server.active, Serving(threads=1, max_body_bytes=MAX_BODY), server.loader)
+    client = Server(app, server.active)
 
-    def wait_if_large(content_type: str, body: bytes) -> Any:
-        return answer(content_type, body) if len(body) < MANY_BYTES else go_on.wait(10)
+    with ThreadPoolExecutor(3) as others:
+        large = [others.submit(client.invoke, b" " * LARGE_BODY) for _ in range(3)]
+        assert predictor.asked.wait(10)
+        answer = client.label(inputs=[GOOD])
+        assert not any(waiting.done() for waiting in large)
+        predictor.go_on.set()
+        assert [waiting.result().status for waiting in large] == [400] * 3
+    app.close()
 
-    monkeypatch.setattr(model, "answer", wait_if_large)
-    server.slot.swap(model)
-    handlers = Handlers(server.slot, Serving(threads=1))
-
-    async def ask() -> Response:
-        large = b" " * MANY_BYTES
-        waiting = [
-            asyncio.create_task(handlers.invocations("application/json", large)) for _ in range(5)
-        ]
-        await asyncio.sleep(0)
-        try:
-            body = json.dumps({"inputs": [GOOD]}).encode()
-            return await asyncio.wait_for(handlers.invocations("application/json", body), 5)
-        finally:
-            go_on.set()
-            await asyncio.gather(*waiting, return_exceptions=True)
-
-    assert asyncio.run(ask()).status == 200
-    handlers.close()
+    assert answer.status == 200
 
 
 def test_metrics_tell_what_was_asked(client: Server) -> None:

@@ -23,32 +23,32 @@ def wait_for(event: Event) -> str:
 
 
 def test_what_is_more_than_may_wait_is_refused_at_once_and_the_rest_is_done(go_on: Event) -> None:
-    pool = Executor(threads=1, waiting=2, timeout=10)
+    executor = Executor(threads=1, max_queue=2, timeout=10)
 
     async def ask() -> list[str]:
-        taken = [asyncio.create_task(pool.run(wait_for, go_on)) for _ in range(3)]
+        taken = [asyncio.create_task(executor.run(wait_for, go_on)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await pool.run(wait_for, go_on)
+            await executor.run(wait_for, go_on)
         go_on.set()
         done = await asyncio.gather(*taken)
-        return [*done, await pool.run(wait_for, go_on)]
+        return [*done, await executor.run(wait_for, go_on)]
 
     assert asyncio.run(ask()) == ["done"] * 4
 
 
 def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Event) -> None:
-    pool = Executor(threads=1, waiting=0, timeout=0.05)
+    executor = Executor(threads=1, max_queue=0, timeout=0.05)
 
     async def ask() -> str:
         with pytest.raises(TimedOut):
-            await pool.run(wait_for, go_on)
+            await executor.run(wait_for, go_on)
         with pytest.raises(Overloaded):
-            await pool.run(wait_for, go_on)
+            await executor.run(wait_for, go_on)
         go_on.set()
         while True:  # until its thread has left
             try:
-                return await pool.run(wait_for, go_on)
+                return await executor.run(wait_for, go_on)
             except Overloaded:
                 await asyncio.sleep(0.001)
 
@@ -56,23 +56,30 @@ def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Ev
 
 
 def test_what_only_waited_for_too_long_is_never_begun(go_on: Event) -> None:
-    pool, begun = Executor(threads=1, waiting=1, timeout=0.05), Event()
+    executor, begun = Executor(threads=1, max_queue=1, timeout=0.05), Event()
 
     async def ask() -> None:
-        first = asyncio.create_task(pool.run(wait_for, go_on))
-        second = asyncio.create_task(pool.run(begun.set))
+        first = asyncio.create_task(executor.run(wait_for, go_on))
+        second = asyncio.create_task(executor.run(begun.set))
         for late in (first, second):
             with pytest.raises(TimedOut):
                 await late
 
+    async def pass_the_queue() -> int:
+        while True:
+            try:
+                return await executor.run(int)
+            except (Overloaded, TimedOut):
+                await asyncio.sleep(0.001)
+
     asyncio.run(ask())
     go_on.set()
-    pool._threads.submit(int).result(10)  # its one thread has passed what waited
+    asyncio.run(asyncio.wait_for(pass_the_queue(), 10))  # its one thread has passed what waited
     assert not begun.is_set()
 
 
 def test_what_fails_says_so_and_leaves_its_place() -> None:
-    pool = Executor(threads=1, waiting=0, timeout=10)
+    executor = Executor(threads=1, max_queue=0, timeout=10)
 
     def fail() -> None:
         raise TimeoutError("of the model's own")
@@ -80,7 +87,7 @@ def test_what_fails_says_so_and_leaves_its_place() -> None:
     async def ask() -> None:
         for _ in range(3):
             with pytest.raises(TimeoutError, match="own"):
-                await pool.run(fail)
+                await executor.run(fail)
             await asyncio.sleep(0.01)
 
     asyncio.run(ask())

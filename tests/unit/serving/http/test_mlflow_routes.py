@@ -1,4 +1,4 @@
-"""What serving answers, without HTTP."""
+"""MLflow's routes, without HTTP."""
 
 import asyncio
 import gc
@@ -6,7 +6,6 @@ import json
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -14,46 +13,44 @@ from mlflow.version import VERSION
 
 from terna.contracts.scoring import Table
 from terna.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
-from terna.predictor.predictor import FEW_ROWS, Prediction, Predictor
+from terna.predictor.predictor import Prediction, Predictor
 from terna.serving.endpoints.active_model import ActiveModel
-from terna.serving.http.mlflow_routes import FEW_BYTES, Handlers
+from terna.serving.http.executors import Executors
+from terna.serving.http.mlflow_routes import (
+    MAX_INLINE_BYTES,
+    MAX_INLINE_ROWS,
+    MLflowRoutes,
+    error_response,
+)
 from terna.serving.http.response import Response
 from terna.settings import Serving
-from tests.unit.workshop import NAME, Workshop
+from tests.unit.workshop import NAME, Waiting, Workshop
 
 PYFUNC, COMPILED = (NAME, "1", "pyfunc"), (NAME, "1", "compiled")
 """Who answers, as the headers say."""
 JSON = "application/json"
 
 
-class Waiting(Predictor):
-    """Answers when it is told to."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.asked, self.go_on = Event(), Event()
-
-    def answer(self, content_type: str, body: bytes) -> Prediction:
-        self.asked.set()
-        assert self.go_on.wait(10)
-        return super().answer(content_type, body)
-
-
 class Failing(Predictor):
-    def answer(self, *sent: Any) -> Prediction:
+    def predict(self, *sent: Any) -> Prediction:
         raise PredictionFailed("The model failed on these rows.") from ValueError(sent)
 
 
 @pytest.fixture
-def slot() -> ActiveModel:
+def active() -> ActiveModel:
     return ActiveModel()
 
 
 @pytest.fixture
-def handlers(slot: ActiveModel) -> Iterator[Handlers]:
-    handlers = Handlers(slot, Serving(threads=2))
-    yield handlers
-    handlers.close()
+def executors() -> Iterator[Executors]:
+    executors = Executors(Serving(threads=2))
+    yield executors
+    executors.close()
+
+
+@pytest.fixture
+def routes(active: ActiveModel, executors: Executors) -> MLflowRoutes:
+    return MLflowRoutes(active, executors)
 
 
 def body(workshop: Workshop, count: int = 3) -> bytes:
@@ -64,71 +61,73 @@ def who(answer: Response) -> tuple[str, ...]:
     return tuple(said for name, said in answer.headers("id") if name.startswith("x-model-"))
 
 
-def invoke(handlers: Handlers, content: bytes, content_type: str = JSON) -> Response:
-    return asyncio.run(handlers.invocations(content_type, content))
+def invoke(routes: MLflowRoutes, content: bytes, content_type: str = JSON) -> Response:
+    return asyncio.run(routes.invocations(content_type, content))
 
 
 @pytest.mark.parametrize(
     "content_type", [JSON, "application/json; charset=utf-8", "application/json;charset=UTF-8"]
 )
 def test_a_label_a_row_and_the_version_that_gave_them(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     model = workshop.load(tmp_path / "model")
-    slot.swap(model)
+    active.swap(model)
 
-    answer = invoke(handlers, body(workshop, 20), content_type)
+    answer = invoke(routes, body(workshop, 20), content_type)
 
-    assert json.loads(answer.body) == {"predictions": model.predict(Table(workshop.rows()[:20]))}
+    assert json.loads(answer.body) == {
+        "predictions": model.predict_table(Table(workshop.rows()[:20]))
+    }
     assert (answer.status, answer.content_type, who(answer)) == (200, JSON, PYFUNC)
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/jsonl", "json"])
 def test_another_content_type_is_refused(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.load(tmp_path / "model"))
 
     with pytest.raises(UnsupportedMediaType, match="Send one of the content types"):
-        invoke(handlers, body(workshop), content_type)
+        invoke(routes, body(workshop), content_type)
 
 
 def test_what_the_model_refuses_reaches_the_client(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.load(tmp_path / "model"))
 
     with pytest.raises(BadRequest, match="Row 0 has 1 values"):
-        invoke(handlers, b'{"inputs": [[1]]}')
+        invoke(routes, b'{"inputs": [[1]]}')
     with pytest.raises(BadRequest, match="not valid JSON"):
-        invoke(handlers, b"{")
+        invoke(routes, b"{")
 
 
 def test_without_a_model_there_is_no_answer_but_mlflows_version(
-    handlers: Handlers, workshop: Workshop
+    routes: MLflowRoutes, workshop: Workshop
 ) -> None:
     with pytest.raises(NoModel):
-        invoke(handlers, body(workshop))
+        invoke(routes, body(workshop))
     with pytest.raises(NoModel):
-        asyncio.run(handlers.ping())
+        asyncio.run(routes.ping())
 
-    answer = asyncio.run(handlers.version())
+    answer = asyncio.run(routes.version())
 
     assert (answer.status, answer.body.decode(), who(answer)) == (200, VERSION, ())
 
 
 def test_ping_and_version_name_the_model_that_answers(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.load(tmp_path / "model"))
 
-    ping, version = asyncio.run(handlers.ping()), asyncio.run(handlers.version())
+    ping, version = asyncio.run(routes.ping()), asyncio.run(routes.version())
 
     assert (ping.status, who(ping), who(version)) == (200, PYFUNC, PYFUNC)
 
 
-def test_a_refusal_is_mlflows_error_with_its_status(handlers: Handlers) -> None:
-    answer = handlers.refusal(BadRequest("Missing columns: minutes."))
+def test_a_refusal_is_mlflows_error_with_its_status() -> None:
+    answer = error_response(BadRequest("Missing columns: minutes."))
 
     assert answer.status == 400
     assert json.loads(answer.body) == {
@@ -138,17 +137,17 @@ def test_a_refusal_is_mlflows_error_with_its_status(handlers: Handlers) -> None:
 
 
 def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     old = workshop.load_as(Waiting, tmp_path / "old")
     new = workshop.load_as(Predictor, tmp_path / "new", number=2)
-    slot.swap(old)
+    active.swap(old)
 
     async def swap_in_between(old: Waiting) -> tuple[Response, Response]:
-        in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
+        in_flight = asyncio.create_task(routes.invocations(JSON, body(workshop)))
         await asyncio.to_thread(old.asked.wait, 10)
-        slot.swap(new)
-        second = await handlers.invocations(JSON, body(workshop))
+        active.swap(new)
+        second = await routes.invocations(JSON, body(workshop))
         old.go_on.set()
         return await in_flight, second
 
@@ -165,29 +164,29 @@ def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
 
 
 def test_a_model_that_failed_on_a_request_is_freed_too(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot.swap(workshop.load_as(Failing, tmp_path / "old"))
-    old = weakref.ref(slot.take())
+    active.swap(workshop.load_as(Failing, tmp_path / "old"))
+    old = weakref.ref(active.get())
     with pytest.raises(PredictionFailed):
-        invoke(handlers, body(workshop))
+        invoke(routes, body(workshop))
 
-    slot.swap(workshop.load(tmp_path / "new"))
+    active.swap(workshop.load(tmp_path / "new"))
     gc.collect()
 
     assert old() is None
 
 
 def test_a_prediction_does_not_keep_others_waiting(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     model = workshop.load_as(Waiting, tmp_path / "model")
-    slot.swap(model)
+    active.swap(model)
 
     async def ping_in_between() -> Response:
-        in_flight = asyncio.create_task(handlers.invocations(JSON, body(workshop)))
+        in_flight = asyncio.create_task(routes.invocations(JSON, body(workshop)))
         await asyncio.to_thread(model.asked.wait, 10)
-        answer = await handlers.ping()
+        answer = await routes.ping()
         assert not in_flight.done()
         model.go_on.set()
         await in_flight
@@ -197,49 +196,62 @@ def test_a_prediction_does_not_keep_others_waiting(
 
 
 def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes,
+    executors: Executors,
+    active: ActiveModel,
+    workshop: Workshop,
+    tmp_path: Path,
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
-    handlers.close()  # there are no threads any more
+    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
+    executors.close()  # there are no threads any more
 
-    answer = invoke(handlers, body(workshop, FEW_ROWS))
+    answer = invoke(routes, body(workshop, MAX_INLINE_ROWS))
 
     assert who(answer) == COMPILED
-    assert len(json.loads(answer.body)["predictions"]) == FEW_ROWS
+    assert len(json.loads(answer.body)["predictions"]) == MAX_INLINE_ROWS
 
 
-@pytest.mark.parametrize("count", [FEW_ROWS + 1, 160])
+@pytest.mark.parametrize("count", [MAX_INLINE_ROWS + 1, 160])
 def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path, count: int
+    routes: MLflowRoutes,
+    executors: Executors,
+    active: ActiveModel,
+    workshop: Workshop,
+    tmp_path: Path,
+    count: int,
 ) -> None:
-    program = workshop.program()
-    slot.swap(workshop.load(tmp_path / "model", program=program))
+    compiled = workshop.compiled()
+    active.swap(workshop.load(tmp_path / "model", compiled=compiled))
 
-    answer = invoke(handlers, body(workshop, count))
+    answer = invoke(routes, body(workshop, count))
 
-    assert (who(answer), program.rows) == (COMPILED, [count])
+    assert (who(answer), compiled.rows) == (COMPILED, [count])
     assert len(json.loads(answer.body)["predictions"]) == count
-    handlers.close()
+    executors.close()
     with pytest.raises(RuntimeError, match="shutdown"):
-        invoke(handlers, body(workshop, count))
+        invoke(routes, body(workshop, count))
 
 
 def test_a_large_body_is_not_even_parsed_in_the_event_loop(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes,
+    executors: Executors,
+    active: ActiveModel,
+    workshop: Workshop,
+    tmp_path: Path,
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
-    handlers.close()
+    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
+    executors.close()
 
     with pytest.raises(RuntimeError, match="shutdown"):
-        invoke(handlers, body(workshop, 1) + b" " * FEW_BYTES)
+        invoke(routes, body(workshop, 1) + b" " * MAX_INLINE_BYTES)
 
 
 def test_rows_that_the_compiled_model_leaves_alone_are_answered_by_pyfunc(
-    handlers: Handlers, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+    routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    slot.swap(workshop.load(tmp_path / "model", program=workshop.program()))
+    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
 
-    answer = invoke(handlers, b'{"inputs": [["120.5", "basic", "3", 1]]}')
+    answer = invoke(routes, b'{"inputs": [["120.5", "basic", "3", 1]]}')
 
     assert (answer.status, who(answer)) == (200, COMPILED)  # by way of MLflow's parser
-    assert answer.body == invoke(handlers, b'{"inputs": [[120.5, "basic", 3, true]]}').body
+    assert answer.body == invoke(routes, b'{"inputs": [[120.5, "basic", 3, true]]}').body

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from terna.predictor.predictor import FEW_ROWS
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
-from terna.serving.http.mlflow_routes import Handlers
+from terna.serving.http.mlflow_routes import MAX_INLINE_ROWS
 from terna.settings import Serving
 from tests.rsgi import Answered, AppClient
 from tests.unit.workshop import COLUMNS, NAME, Direct, NoLoader, Workshop
@@ -21,25 +20,25 @@ DATATYPES = dict(zip(COLUMNS, ("FP64", "BYTES", "INT64", "BOOL"), strict=True))
 
 
 @pytest.fixture
-def slot() -> ActiveModel:
+def active() -> ActiveModel:
     return ActiveModel()
 
 
 @pytest.fixture
-def client(slot: ActiveModel) -> Iterator[AppClient]:
-    handlers = Handlers(slot, Serving(threads=2))
-    yield AppClient(App(handlers, NoLoader(), max_body=1_000_000))
-    handlers.close()
+def client(active: ActiveModel) -> Iterator[AppClient]:
+    app = App(active, Serving(threads=2, max_body_bytes=1_000_000), NoLoader())
+    yield AppClient(app)
+    app.close()
 
 
 @pytest.fixture(params=["pyfunc", "compiled"])
-def program(
-    request: pytest.FixtureRequest, slot: ActiveModel, workshop: Workshop, tmp_path: Path
+def compiled(
+    request: pytest.FixtureRequest, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> Direct | None:
-    """A model in the slot, with and without a program."""
-    program = workshop.program() if request.param == "compiled" else None
-    slot.swap(workshop.load(tmp_path / "model", program=program))
-    return program
+    """An active model, with and without a compiled one."""
+    compiled = workshop.compiled() if request.param == "compiled" else None
+    active.swap(workshop.load(tmp_path / "model", compiled=compiled))
+    return compiled
 
 
 def inputs(rows: list[list[Any]], **datatypes: str) -> list[dict[str, Any]]:
@@ -64,15 +63,15 @@ def labels(client: AppClient, rows: list[list[Any]]) -> list[str]:
     return predictions
 
 
-@pytest.mark.parametrize("count", [1, FEW_ROWS, FEW_ROWS + 1, 160])
+@pytest.mark.parametrize("count", [1, MAX_INLINE_ROWS, MAX_INLINE_ROWS + 1, 160])
 def test_the_labels_are_those_of_the_scoring_protocol(
-    client: AppClient, program: Direct | None, workshop: Workshop, count: int
+    client: AppClient, compiled: Direct | None, workshop: Workshop, count: int
 ) -> None:
     rows = workshop.rows()[:count]
 
     answer = client.post(INFER, {"inputs": inputs(rows), "id": "42"})
 
-    path = "compiled" if program else "pyfunc"
+    path = "compiled" if compiled else "pyfunc"
     assert said(answer) == {
         "model_name": NAME,
         "model_version": "1",
@@ -89,7 +88,7 @@ def test_the_labels_are_those_of_the_scoring_protocol(
     assert (answer.status, answer.headers["x-model-backend"]) == (200, path)
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("compiled")
 def test_numbers_of_another_width_are_taken(client: AppClient, workshop: Workshop) -> None:
     rows = [row for row in workshop.rows() if row[0] is not None][:40]
     halves = [[float(round(row[0])), *row[1:]] for row in rows]
@@ -100,14 +99,14 @@ def test_numbers_of_another_width_are_taken(client: AppClient, workshop: Worksho
 
 
 def test_a_model_is_ready_and_described_by_name_and_version(
-    client: AppClient, program: Direct | None
+    client: AppClient, compiled: Direct | None
 ) -> None:
     for path in (f"/v2/models/{NAME}", f"/v2/models/{NAME}/versions/1"):
         answer = client.get(path)
         assert said(client.get(f"{path}/ready")) == {"name": NAME, "ready": True}
         assert {t["name"]: t["datatype"] for t in said(answer)["inputs"]} == DATATYPES
         assert said(answer)["parameters"]["backend"] == answer.headers["x-model-backend"]
-        assert said(answer)["parameters"]["backend"] == ("compiled" if program else "pyfunc")
+        assert said(answer)["parameters"]["backend"] == ("compiled" if compiled else "pyfunc")
     assert said(client.get("/v2/models")) == {"models": [NAME]}
 
 
@@ -120,7 +119,7 @@ def test_a_model_is_ready_and_described_by_name_and_version(
         f"/v2/models/{NAME}/versions/2/ready",
     ],
 )
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("compiled")
 def test_another_model_or_version_is_not_here(client: AppClient, path: str) -> None:
     answer = client.get(path)
 
@@ -164,7 +163,7 @@ GOOD = [[120.5, "basic", 3, True]]
         ({CUSTOMER: 1}, "The body must be an object with 'inputs'"),
     ],
 )
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("compiled")
 def test_tensors_that_do_not_fit_are_refused_in_one_line(
     client: AppClient, caplog: pytest.LogCaptureFixture, sent: Any, says: str
 ) -> None:
@@ -175,14 +174,14 @@ def test_tensors_that_do_not_fit_are_refused_in_one_line(
     assert CUSTOMER not in answer.body.decode() + caplog.text
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("compiled")
 def test_compressed_tensors_are_refused(client: AppClient) -> None:
     answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
 
     assert (answer.status, set(said(answer))) == (415, {"error"})
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("compiled")
 def test_a_column_too_many_is_ignored(client: AppClient) -> None:
     more = {"name": CUSTOMER, "datatype": "BYTES", "shape": [1], "data": [CUSTOMER]}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from terna.contracts.scoring import ScoringRequest
 from terna.predictor.predictor import Predictor
 from terna.serving.http import openapi
 from tests.unit.workshop import COLUMNS, NAME, Workshop
@@ -39,7 +40,7 @@ def test_its_example_is_answered(document: Any, model: Predictor) -> None:
     content = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
     example = content["application/json"]["example"]
 
-    said = model.answer("application/json", json.dumps(example).encode())
+    said = model.predict(ScoringRequest("application/json", json.dumps(example).encode()))
 
     assert json.loads(said.body)["predictions"] in (["yes"], ["no"])
 

@@ -1,4 +1,4 @@
-"""What is plainly a table is read at once, and nothing else."""
+"""Rows are read strictly where a body can only be meant as a table."""
 
 import json
 from typing import Any
@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terna.contracts.scoring import plain_rows
+from terna.contracts.scoring import JSON, Rows, ScoringRequest
 from terna.errors import BadRequest
 
 NAMES = ["a", "b"]
 ROWS: list[list[Any]] = [[1, "x"], [2.5, None]]
 RECORDS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
+
+
+def strict_rows(sent: bytes, names: list[str] = NAMES) -> Rows | None:
+    return ScoringRequest(JSON, sent).strictly_typed_rows(names)
 
 
 def body(**document: Any) -> bytes:
@@ -37,7 +41,7 @@ def body(**document: Any) -> bytes:
     ids=json.dumps,
 )
 def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str, Any]) -> None:
-    assert [list(row) for row in plain_rows(body(**document), NAMES) or ()] == ROWS
+    assert [list(row) for row in strict_rows(body(**document)) or ()] == ROWS
 
 
 @pytest.mark.parametrize(
@@ -78,18 +82,18 @@ def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str
     ],
 )
 def test_what_is_not_plainly_these_columns_is_left_to_mlflow(sent: bytes) -> None:
-    assert plain_rows(sent, NAMES) is None
+    assert strict_rows(sent) is None
 
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"[" * 100_000, b'{"inputs": [[1, "x"]]'])
 def test_what_is_no_json_is_refused_without_mlflow(sent: bytes) -> None:
     with pytest.raises(BadRequest, match="not valid JSON"):
-        plain_rows(sent, NAMES)
+        strict_rows(sent)
 
 
 def test_the_lists_of_one_column_are_left_to_mlflow() -> None:
-    assert plain_rows(body(inputs=[["x"]]), ["a"]) is None
-    assert plain_rows(body(inputs=[{"a": "x"}]), ["a"]) == [["x"]]
+    assert strict_rows(body(inputs=[["x"]]), ["a"]) is None
+    assert strict_rows(body(inputs=[{"a": "x"}]), ["a"]) == [["x"]]
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -103,5 +107,5 @@ keys = st.sampled_from(["inputs", "instances", "data", "dataframe_records", "dat
 
 @given(form=keys, value=values)
 def test_whatever_is_sent_it_is_a_whole_table_or_nothing(form: str, value: Any) -> None:
-    rows = plain_rows(body(**{form: value}), NAMES)
+    rows = strict_rows(body(**{form: value}))
     assert rows is None or {len(row) for row in rows} == {len(NAMES)}
