@@ -35,6 +35,11 @@ def _other_answers(folder: Path) -> None:
     file.write_text(json.dumps(document))
 
 
+def _predictions_that_are_no_list(folder: Path) -> None:
+    file = folder / "reference.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"predictions": 1}))
+
+
 def _promote_unsigned(server: Server2) -> Version:
     version = server.promote()
     (server.registry.files(version) / "model.sig").unlink()
@@ -55,6 +60,10 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
     "another run's": (_promote_for_another_run, "another model or run"),
     "not loadable": (lambda s: s.promote(change=_not_loadable), "cannot be loaded"),
     "answering otherwise": (lambda s: s.promote(change=_other_answers), "reference rows other"),
+    "without predictions": (
+        lambda s: s.promote(change=_predictions_that_are_no_list),
+        "has no reference rows",
+    ),
 }
 
 
