@@ -219,7 +219,7 @@ def promote(
 @app.command(rich_help_panel=SERVERS)
 def track() -> None:
     """Run the MLflow tracking server and registry."""
-    from terna.processes import check_free
+    from terna.ports import check_free
     from terna.tracking.server import serve
 
     settings = Settings.load().tracking
@@ -230,7 +230,7 @@ def track() -> None:
 @app.command(rich_help_panel=SERVERS)
 def serve() -> None:
     """Run the serving server, which follows the registry."""
-    from terna.processes import check_free
+    from terna.ports import check_free
     from terna.serving import logs
     from terna.serving.server import serve
 

@@ -6,7 +6,8 @@ from typing import Self
 
 from terna.erp.client import Client
 from terna.errors import TernaError
-from terna.processes import Process, free_port, terna_command
+from terna.ports import free_port
+from terna.processes import Process, terna_command
 from terna.progress import Reporter
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
