@@ -17,6 +17,9 @@ SECRETS = "/secrets"
 """Where a container finds its own secrets. A file there named like a variable, in small letters, is
 that setting: a password is in no environment."""
 
+DEFAULT_MODEL = "rfc_tune"
+"""The registered model that is trained and served where nothing else is named."""
+
 
 def _group(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(
@@ -112,7 +115,7 @@ class Serving(BaseSettings):
 
     model_config = _group("TERNA_SERVING_")
 
-    model: str = "rfc_tune"
+    model: str = DEFAULT_MODEL
     """The registered model to serve."""
 
     host: str = "127.0.0.1"
