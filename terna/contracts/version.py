@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+SIGNATURE_FILE = "model.sig"
+"""The file of a version's model directory that holds the signature of all its other files."""
+
 
 @dataclass(frozen=True)
 class Version:

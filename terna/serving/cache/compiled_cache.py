@@ -12,10 +12,10 @@ from pathlib import Path
 
 from terna import compiler
 from terna.compiler.runtime.compiled_model import CompiledModel
+from terna.contracts.version import SIGNATURE_FILE
 from terna.errors import NotCompilable
 from terna.files import write_private
 
-SIGNATURE = "model.sig"
 CODE = (".py", ".ll")
 """How the names of the compiler's own files end, in all its folders."""
 SEAL = 32
@@ -58,7 +58,7 @@ class CompiledCache:
 def made_for(copy: Path) -> str:
     """A digest of what a program depends on: the signed files, our own code and the libraries."""
     code = sorted(p for p in Path(compiler.__file__).parent.rglob("*") if p.suffix in CODE)
-    digests = (sha256(path.read_bytes()).hexdigest() for path in (copy / SIGNATURE, *code))
+    digests = (sha256(path.read_bytes()).hexdigest() for path in (copy / SIGNATURE_FILE, *code))
     versions = (f"{name}=={version(name)}" for name in LIBRARIES)
     return sha256("\n".join([sys.version, *versions, *digests]).encode()).hexdigest()
 

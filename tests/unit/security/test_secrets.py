@@ -33,7 +33,7 @@ def content(root: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.usefixtures("handed")
-def test_a_second_run_changes_nothing(made: Path) -> None:
+def test_second_run_changes_nothing(made: Path) -> None:
     before = content(made)
     ensure_all(made / "certs", made / "secrets")
     assert content(made) == before
@@ -57,7 +57,7 @@ def test_everything_that_was_made_is_handed_to_the_checkouts_owner(
     assert {owner for owner, _ in handed.values()} == {made.stat().st_uid}
 
 
-def test_the_key_that_opens_the_training_server_is_its_owners_alone(made: Path) -> None:
+def test_key_that_opens_the_training_server_is_its_owners_alone(made: Path) -> None:
     assert stat.S_IMODE((made / "secrets/ssh/id_ed25519").stat().st_mode) == 0o600
     assert (made / "secrets/training/authorized_keys").read_text().startswith("ssh-ed25519 ")
 
@@ -76,7 +76,7 @@ def test_every_password_is_its_own(made: Path) -> None:
     assert min(map(len, passwords)) > 30
 
 
-def test_the_containers_run_as_the_users_that_the_keys_are_handed_to() -> None:
+def test_containers_run_as_the_users_that_the_keys_are_handed_to() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert set(GROUPS) <= set(services)
     for service, group in GROUPS.items():
