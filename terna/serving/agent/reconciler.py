@@ -83,7 +83,7 @@ class Reconciler:
         if self._reported == (version, state):
             return
         if not refused:
-            self._registry.reconcile(version)
+            self._registry.complete_promotion(version)
             self._registry.tag(version, PATH_TAG, self._path[:500])
         self._registry.tag(version, TAG, state)
         self._reported = (version, state)

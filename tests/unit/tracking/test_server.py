@@ -68,7 +68,7 @@ def test_tls_works_below_a_folder_with_a_space_in_its_name() -> None:
     assert option(options, "--ssl-keyfile") == "/home/my projects/tls.key"
 
 
-def test_the_process_becomes_the_server_and_reports_to_nobody(
+def test_process_becomes_the_server_and_reports_to_nobody(
     tmp_path: Path, started: list[tuple[str, list[str]]]
 ) -> None:
     tracking = made(tmp_path)
@@ -81,7 +81,7 @@ def test_the_process_becomes_the_server_and_reports_to_nobody(
 
 
 @pytest.mark.parametrize("missing", ["tls.crt", "tls.key"])
-def test_a_missing_key_or_certificate_is_named_and_nothing_starts(
+def test_missing_key_or_certificate_is_named_and_nothing_starts(
     tmp_path: Path, started: list[tuple[str, list[str]]], missing: str
 ) -> None:
     tracking = made(tmp_path)
@@ -105,7 +105,7 @@ def test_another_backend_makes_no_folder(
     assert sorted(f.name for f in tmp_path.iterdir()) == ["tls.crt", "tls.key"]
 
 
-def test_a_store_for_logins_makes_the_server_ask_for_them(
+def test_store_for_logins_makes_the_server_ask_for_them(
     tmp_path: Path, started: list[tuple[str, list[str]]]
 ) -> None:
     store = f"postgresql://auth:p%40ss@localhost/{tmp_path.name}"
