@@ -28,7 +28,7 @@ def descendants(kind: type[TernaError]) -> Iterator[type[TernaError]]:
         yield from descendants(child)
 
 
-def test_the_drawn_tree_is_the_tree_of_classes() -> None:
+def test_drawn_tree_is_the_tree_of_classes() -> None:
     parents = {kind.__name__: kind.__bases__[0].__name__ for kind in descendants(TernaError)}
     assert {name: parent for name, parent, _ in drawn()} == {"TernaError": None, **parents}
 
@@ -39,7 +39,7 @@ def test_nothing_is_drawn_twice() -> None:
 
 
 @pytest.mark.parametrize("kind", RequestError.__subclasses__())
-def test_the_drawn_http_status_is_the_one_that_clients_get(kind: type[RequestError]) -> None:
+def test_drawn_http_status_is_the_one_that_clients_get(kind: type[RequestError]) -> None:
     says = {name: says for name, _, says in drawn()}
     assert says[kind.__name__] == str(kind.status)
     assert re.fullmatch("[A-Z_]+", kind.error_code)

@@ -77,7 +77,7 @@ def test_every_setting_is_explained(name: str) -> None:
     assert explained.endswith(".")
 
 
-def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     given = Settings(
         Tracking(uri="https://tracking:5000", timeout_seconds=2.5, ca=Path("/a folder/ca.crt")),
         Training(trials=3, folds=7, seed=42, workspace_dir=Path("elsewhere")),
@@ -89,11 +89,11 @@ def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyP
     assert Settings.load() == given
 
 
-def test_the_environment_of_a_process_names_every_setting() -> None:
+def test_environment_of_a_process_names_every_setting() -> None:
     assert list(Settings.load().environment()) == list(existing())
 
 
-def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path(tmp_path, ".env").write_text("TERNA_SERVING_PORT=1\nTERNA_SERVING_MODEL=mine\nOTHER=x\n")
     monkeypatch.setenv("TERNA_SERVING_PORT", "2")
     serving = Settings.load().serving
@@ -114,7 +114,7 @@ def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("TERNA_ERP_TIMEOUT_SECONDS", "soon"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line_with_the_variables_name(
+def test_value_that_cannot_be_used_is_one_line_with_the_variables_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
