@@ -142,11 +142,7 @@ class MethodNotAllowed(RequestError):
     error_code = "BAD_REQUEST"
 
     def __init__(self, message: str, allowed: str) -> None:
-        """Put the methods that the path answers into the header `Allow`.
-
-        Args:
-            allowed: their names, separated by commas.
-        """
+        """Put `allowed`, the path's methods separated by commas, into the header `Allow`."""
         super().__init__(message)
         self.headers = (("allow", allowed),)
 

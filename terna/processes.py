@@ -24,11 +24,9 @@ def terna_command(*arguments: str) -> list[str]:
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float, group: bool = False) -> None:
-    """Ask a process to end (SIGTERM), wait for it, and force it (SIGKILL) when it has not ended.
+    """Ask a process to end (SIGTERM), wait up to `seconds`, then force it (SIGKILL).
 
-    Args:
-        seconds: how long it has to end by itself.
-        group: signal the whole process group that it leads.
+    With `group`, signal the whole process group that it leads.
     """
     try:
         _send(process, signal.SIGTERM, group)

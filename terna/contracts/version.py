@@ -1,4 +1,4 @@
-"""One version of a registered model, as the servers speak of it."""
+"""A version of a registered model, and the file in it that holds its signature."""
 
 from dataclasses import dataclass
 

@@ -59,10 +59,10 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
         _ensure_passwords(secrets)
     _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
-    set_permissions(certs, secrets)
+    _set_permissions(certs, secrets)
 
 
-def set_permissions(certs: Path, secrets: Path) -> None:
+def _set_permissions(certs: Path, secrets: Path) -> None:
     """Make the checkout's owner the owner of every file, and its service the group."""
     owner = certs.stat()
     for root in (certs, secrets):

@@ -26,7 +26,7 @@ SERVING = Service("serving", ("localhost", "serving", "::1"))
 
 
 class Pki:
-    """A folder of certificates, a folder of secrets, and what is in them."""
+    """A folder of certificates, a folder of secrets, and their files."""
 
     def __init__(self, root: Path) -> None:
         self.certs, self.secrets = root / "certs", root / "secrets"
@@ -280,10 +280,11 @@ def test_lost_key_is_made_anew_with_a_certificate_that_fits_it(pki: Pki) -> None
 
 
 def refused(pki: Pki, *services: Service) -> str:
-    with pytest.raises(SettingsError) as told:
+    """The one line of the error."""
+    with pytest.raises(SettingsError) as raised:
         pki.make(*services)
-    assert str(told.value).isprintable()
-    return str(told.value)
+    assert str(raised.value).isprintable()
+    return str(raised.value)
 
 
 def test_ca_without_its_key_is_refused_with_what_to_do(pki: Pki) -> None:
