@@ -123,7 +123,7 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
         raise TrackingUnreachable("The tracking server does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(server.registry, "reconcile", away)
+        patched.setattr(server.registry, "complete_promotion", away)
         with pytest.raises(TrackingUnreachable):
             server.look()
     assert server.slot.version == version
@@ -144,7 +144,7 @@ def test_nothing_is_written_to_the_registry_while_nothing_changes(
         raise AssertionError("written again")
 
     monkeypatch.setattr(server.registry, "tag", unwanted)
-    monkeypatch.setattr(server.registry, "reconcile", unwanted)
+    monkeypatch.setattr(server.registry, "complete_promotion", unwanted)
     server.look()
 
 
