@@ -7,17 +7,17 @@ TernaError                      one line for a person, that says what to do next
 ├── PhaseMissing                a training phase whose predecessor has not run
 ├── TrackingUnreachable         the tracking server does not answer
 ├── TrackingRefused             the tracking server answers, and says no
-├── OptunaStorageUnreachable          Optuna's database does not answer
+├── OptunaStorageUnreachable    Optuna's database does not answer
 ├── ServingUnreachable          the serving server does not answer
-├── NotCompilable               a model that only its own library can answer for
-├── ModelRejected                a model version that may not serve
+├── NotCompilable               a model that only its own library can predict with
+├── ModelRejected               a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
 │   ├── LoadFailed              ... it cannot be loaded
 │   ├── ReferenceMismatch       ... it answers other than training recorded
 │   └── TooSlow                 ... it is many times slower than its predecessor
-└── RequestError                what a client of serving is told, with its HTTP status
+└── RequestError                a client of serving gets it, with its HTTP status
     ├── BadRequest              400
-    │   └── InvalidParameter    ... rows or parameters that the signature does not take
+    │   └── InvalidParameter    ... rows or parameters that do not fit the model's schema
     ├── PredictionFailed        400
     ├── NotFound                404
     ├── MethodNotAllowed        405
@@ -67,7 +67,7 @@ class ServingUnreachable(TernaError):
 
 
 class NotCompilable(TernaError):
-    """Only the model's own library can answer for it; the message says why, in one line."""
+    """Only the model's own library can predict with it; the message says why, in one line."""
 
 
 class ModelRejected(TernaError):
@@ -91,85 +91,101 @@ class TooSlow(ModelRejected):
 
 
 class RequestError(TernaError):
-    """What a client of serving is told, with its HTTP status and MLflow's error code."""
+    """A client of serving gets it, with its HTTP status and MLflow's error code."""
 
     status: int
     error_code: str
     headers: tuple[tuple[str, str], ...] = ()
-    """What the answer's headers say beyond its status."""
+    """Headers of the response, as pairs of name and value."""
 
 
 class BadRequest(RequestError):
+    """The request is none that the server understands."""
+
     status = 400
     error_code = "BAD_REQUEST"
 
 
 class InvalidParameter(BadRequest):
-    """Rows or parameters that the model's signature does not take."""
+    """Rows or parameters that do not fit the model's schema."""
 
     error_code = "INVALID_PARAMETER_VALUE"
 
 
 class PredictionFailed(RequestError):
-    """The model failed on these rows, which MLflow takes for a bad request.
+    """The model failed on these rows, which is a bad request in MLflow's protocol.
 
-    A model that fails with an error of MLflow's chooses the code itself.
+    A model that raises an error of MLflow's chooses status and code itself.
     """
 
     status = 400
     error_code = "BAD_REQUEST"
 
     def __init__(self, message: str, status: int = status, error_code: str = error_code) -> None:
+        """Take status and code of MLflow's error where the model raised one."""
         super().__init__(message)
         self.status = status
         self.error_code = error_code
 
 
 class NotFound(RequestError):
+    """There is nothing at this path."""
+
     status = 404
     error_code = "ENDPOINT_NOT_FOUND"
 
 
 class MethodNotAllowed(RequestError):
+    """The path does not answer this method."""
+
     status = 405
     error_code = "BAD_REQUEST"
 
     def __init__(self, message: str, allowed: str) -> None:
-        """
-        Args:
-            allowed: the methods that the path answers, as the header `Allow` lists them.
-        """
+        """Put `allowed`, the path's methods separated by commas, into the header `Allow`."""
         super().__init__(message)
         self.headers = (("allow", allowed),)
 
 
 class PayloadTooLarge(RequestError):
+    """The body is larger than the server takes."""
+
     status = 413
     error_code = "BAD_REQUEST"
 
 
 class UnsupportedMediaType(RequestError):
+    """The body's content type or encoding is none that the server reads."""
+
     status = 415
     error_code = "BAD_REQUEST"
 
 
 class InternalError(RequestError):
+    """The server has failed; its log says why."""
+
     status = 500
     error_code = "INTERNAL_ERROR"
 
 
 class NoModel(RequestError):
+    """No model version is active yet."""
+
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"
     headers = (("retry-after", "10"),)
 
 
 class Overloaded(RequestError):
+    """The queue of predictions is full."""
+
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"
     headers = (("retry-after", "1"),)
 
 
 class TimedOut(RequestError):
+    """The prediction took longer than the server waits for it."""
+
     status = 504
     error_code = "DEADLINE_EXCEEDED"

@@ -1,4 +1,4 @@
-"""Files that other processes read while they are written, or that are nobody else's to read."""
+"""Files that other processes read while they are written, or that only their owner may read."""
 
 import fcntl
 import os
@@ -8,32 +8,54 @@ from pathlib import Path
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a whole file or none, which only its owner reads (OSError when it cannot be)."""
+    """Replace a file by one that only its owner may read, atomically; make its folder.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(path, content, 0o600)
 
 
 def write_public(path: Path, content: bytes) -> None:
-    """Write a whole file or none, which everybody may read (OSError when it cannot be)."""
+    """Replace a file by one that everybody may read, atomically; make its folder.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, content, 0o644)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    # One fixed name, so that an interrupted run's remains are replaced by the next run.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, which replaces `path` atomically at the end of the `with` block.
+
+    When the block fails, `path` is as it was, and what was written is removed.
+    """
+    # One fixed name, so that what an interrupted run left is replaced by the next run.
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    with replacing(path) as part:
+        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(opened, "wb") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask is
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a private folder for one process at a time; make it when it is missing."""
+    """Hold a folder's lock, for one process at a time; make the folder private when missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

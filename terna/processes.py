@@ -1,8 +1,7 @@
-"""Local processes and ports: start, wait until it answers, stop; nothing is left behind."""
+"""Local processes: start one, wait until it answers, stop it and leave nothing behind."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,15 +9,40 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from terna.errors import PortTaken, TernaError
+from terna.errors import TernaError
+
+START_SECONDS = 90
+"""How long a server has to answer for the first time."""
 
 STOP_SECONDS = 25
-START_SECONDS = 90
+"""How long a server has to end by itself; serving drains for 20."""
 
 
 def terna_command(*arguments: str) -> list[str]:
     """Return the command line of `terna …` with this process's own Python."""
     return [sys.executable, "-m", "terna", *arguments]
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float, group: bool = False) -> None:
+    """Ask a process to end (SIGTERM), wait up to `seconds`, then force it (SIGKILL).
+
+    With `group`, signal the whole process group that it leads.
+    """
+    try:
+        _send(process, signal.SIGTERM, group)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    finally:  # also after a second Ctrl-C while it waits
+        _send(process, signal.SIGKILL, group)
+        process.wait()
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals, group: bool) -> None:
+    with suppress(ProcessLookupError):
+        if group:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
 
 
 class Process:
@@ -27,6 +51,14 @@ class Process:
     def __init__(
         self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str]
     ) -> None:
+        """Start the process.
+
+        Args:
+            name: what error messages call it.
+            environment: variables on top of this process's own.
+            log: the file that its output is appended to.
+            command: the program and its arguments.
+        """
         self.name = name
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -60,40 +92,5 @@ class Process:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End the whole group: asked first, then forced."""
-        try:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
-        finally:  # also after an impatient second Ctrl-C
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-
-def check_free(host: str, port: int) -> None:
-    """Raises `PortTaken` when another process listens there."""
-    if not _is_free(host, port):
-        raise PortTaken(f"Port {port} on {host} is taken: stop what listens there, or set another.")
-
-
-def free_port(wanted: int, avoid: Sequence[int] = ()) -> int:
-    """`wanted` if nobody listens there, else a free one."""
-    if wanted not in avoid and _is_free("127.0.0.1", wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    return port if port not in avoid else free_port(wanted, avoid)
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        # A port whose last connections are still closing can be taken again, as servers do.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        """End the whole group: ask it first, then force it."""
+        stop(self._process, STOP_SECONDS, group=True)

@@ -1,4 +1,4 @@
-"""How long work shows that it goes on."""
+"""Progress of long work: lines and progress bars in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,40 +8,48 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Advance = Callable[[], None]
+"""Counts one more part of a step as done."""
 
 
 class Reporter(Protocol):
-    """Where work tells a person what it does."""
+    """What long work reports its progress to."""
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line."""
 
     def step(self, label: str, total: int | None = None) -> AbstractContextManager[Advance]:
-        """`with reporter.step("tuning", 50) as advance:`, and `advance()` after each of the 50."""
+        """Show progress during a `with` block, of `total` parts if given.
+
+        `with reporter.step("tuning", 50) as advance:`, and `advance()` after each of the 50.
+        """
 
 
 class Silent:
-    """Tells nobody."""
+    """A reporter that shows nothing."""
 
     def say(self, text: str) -> None:
-        pass
+        """Print nothing."""
 
     @contextmanager
     def step(self, label: str, total: int | None = None) -> Iterator[Advance]:  # noqa: ARG002
+        """Show nothing."""
         yield lambda: None
 
 
 class Terminal:
-    """A progress bar for each step, and its label as a line where the output is no terminal."""
+    """A reporter with a progress bar for each step, or a line where the output is no terminal."""
 
     def __init__(self, console: Console) -> None:
+        """Print to this console."""
         self._console = console
 
     def say(self, text: str) -> None:
+        """Print one line, without colours, however long it is."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def step(self, label: str, total: int | None = None) -> Iterator[Advance]:
+        """Show a progress bar until the `with` block ends."""
         if not self._console.is_terminal:
             self.say(f"{label} …")
             yield lambda: None

@@ -1,7 +1,10 @@
-"""Every setting, one group per server. The only module that reads the environment.
+"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables.
 
 A setting `port` of the group `serving` is the environment variable `TERNA_SERVING_PORT`, or a line
 of that name in a file `.env` of the working directory. `.env.example` lists them all.
+
+Variables of other programs are set where these are started or called: MLflow's in
+registry/client.py and tracking/server.py, prometheus_client's in serving/metrics.py.
 """
 
 from dataclasses import dataclass
@@ -14,8 +17,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from terna.errors import SettingsError
 
 SECRETS = "/secrets"
-"""Where a container finds its own secrets. A file there named like a variable, in small letters, is
-that setting: a password is in no environment."""
+"""The folder of a container's own secrets. A file there that is named like a variable, in small
+letters, is that setting: so no password is in an environment."""
+
+DEFAULT_MODEL = "rfc_tune"
+"""The registered model that is trained and served where nothing else is named."""
 
 
 def _group(prefix: str) -> SettingsConfigDict:
@@ -35,19 +41,19 @@ class Tracking(BaseSettings):
     model_config = _group("TERNA_TRACKING_")
 
     uri: str = "https://localhost:5000"
-    """Where training and serving find the tracking server."""
+    """The tracking server's URL, for training and serving."""
 
     ca: Path = Path("certs/ca.crt")
-    """The CA that its clients verify it with."""
+    """The file of the CA that clients verify the tracking server with."""
 
     timeout_seconds: float = Field(default=10, gt=0)
-    """Seconds that a client waits for one answer before it gives up."""
+    """Seconds that a client waits for one response."""
 
     user: str = ""
-    """Whom a client logs in as; empty where the server asks for no login."""
+    """The user that a client logs in as; empty where the server asks for no login."""
 
     password: str = Field(default="", repr=False)
-    """The user's password."""
+    """That user's password."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
@@ -56,19 +62,19 @@ class Tracking(BaseSettings):
     """The port to listen on."""
 
     backend_store_uri: str = Field(default="sqlite:///.terna/tracking/mlflow.db", repr=False)
-    """Where runs and the registry live: `sqlite:///…` or `postgresql://…`."""
+    """The database of runs and registry: `sqlite:///…` or `postgresql://…`."""
 
     auth_database_uri: str = Field(default="", repr=False)
-    """Where logins live: a database of their own. Empty: the server asks for none."""
+    """The database of the users, another one than that of the runs; empty for no logins."""
 
     logins_dir: Path = Path("secrets/tracking/logins")
-    """The passwords of the logins that Terna itself needs: a file each, named as the user."""
+    """The folder with the passwords of Terna's own users: a file each, named as the user."""
 
     artifacts_destination: str = ".terna/tracking/artifacts"
-    """Where artifacts live: a folder or `s3://…`."""
+    """The store of artifacts: a folder or `s3://…`."""
 
     allowed_hosts: str = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
-    """The Host headers that the server answers to, separated by commas."""
+    """The Host headers that the server accepts, separated by commas."""
 
     certificate: Path = Path("certs/tracking/tls.crt")
     """The server's certificate."""
@@ -78,18 +84,18 @@ class Tracking(BaseSettings):
 
 
 class Training(BaseSettings):
-    """Server 1: what a training run does where the command line does not say."""
+    """Server 1: training, where the command line does not say otherwise."""
 
     model_config = _group("TERNA_TRAINING_")
 
     workspace_dir: Path = Path(".terna/training")
-    """Where each phase leaves what the next one reads, a folder per model."""
+    """The folder in which each phase writes what the next one reads, a folder per model."""
 
     experiment: str = "terna"
     """The MLflow experiment that the runs are logged to."""
 
     trials: int = Field(default=50, ge=1)
-    """How many candidates `terna tune` tries."""
+    """The number of candidates that `terna tune` tries."""
 
     folds: int = Field(default=5, ge=2)
     """The number of cross-validation folds."""
@@ -98,13 +104,13 @@ class Training(BaseSettings):
     """The seed of every random choice: the same table gives the same model."""
 
     optuna_storage: str = Field(default="", repr=False)
-    """A database URL where Optuna keeps its studies: an interrupted search goes on from there."""
+    """The URL of Optuna's database, from which an interrupted search continues; empty for none."""
 
     signing_key: Path = Path("secrets/training/signing.key")
     """The private key that model versions are signed with."""
 
     signing_public_key: Path = Path("certs/training/signing.pub")
-    """Its public half, to verify the version in production before it is loaded for comparison."""
+    """Its public key, with which the version in production is verified before it is compared."""
 
 
 class Serving(BaseSettings):
@@ -112,7 +118,7 @@ class Serving(BaseSettings):
 
     model_config = _group("TERNA_SERVING_")
 
-    model: str = "rfc_tune"
+    model: str = DEFAULT_MODEL
     """The registered model to serve."""
 
     host: str = "127.0.0.1"
@@ -122,37 +128,37 @@ class Serving(BaseSettings):
     """The port to listen on."""
 
     workers: int = Field(default=1, ge=1)
-    """Worker processes; each holds the model."""
+    """The number of worker processes; each has the model in memory."""
 
     threads: int = Field(default=2, ge=1)
-    """Predictions that one worker computes at a time, and one of many rows beside them."""
+    """Predictions that one worker computes at a time; one of many rows runs beside them."""
 
     max_queue: int = Field(default=64, ge=0)
-    """How many more may wait for that; what comes then is answered 503 at once."""
+    """Requests that may wait in each worker's queue; one more is answered 503 at once."""
 
     timeout_seconds: float = Field(default=25, gt=0)
-    """Seconds after which a prediction is answered 504; the door waits for 30."""
+    """Seconds after which a prediction is answered 504; the reverse proxy waits for 30."""
 
     drain_seconds: int = Field(default=20, ge=1)
-    """Seconds that requests have to end when the server is told to stop."""
+    """Seconds that requests in flight have when the server is told to stop."""
 
     cache_dir: Path = Path(".terna/serving")
-    """The verified local copies of the model versions served."""
+    """The folder of the model cache: verified local copies of the versions served."""
 
     poll_seconds: float = Field(default=2, gt=0)
-    """Seconds between two looks at the registry."""
+    """Seconds between two requests to the registry."""
 
     max_slowdown: float = Field(default=10, ge=0)
-    """How many times slower than its predecessor a new version may be; 0 for any."""
+    """How many times slower than its predecessor a new version may be; 0 for no limit."""
 
     compile: bool = True
-    """Whether models are compiled; if not, every version is answered by pyfunc."""
+    """Whether models are compiled; if not, the backend of every version is pyfunc."""
 
     max_body_bytes: int = Field(default=10_000_000, ge=1)
     """The largest request body, in bytes; a larger one is answered 413."""
 
     verify_key: Path = Path("certs/serving/signing.pub")
-    """The public key that model versions must be signed with."""
+    """The public key that the signatures of model versions are verified with."""
 
     certificate: Path = Path("certs/serving/tls.crt")
     """The server's certificate."""
@@ -162,23 +168,23 @@ class Serving(BaseSettings):
 
 
 class Erp(BaseSettings):
-    """Server 3: how the company's ERP asks for labels."""
+    """Server 3: the ERP's client of the serving server."""
 
     model_config = _group("TERNA_ERP_")
 
     endpoint: str = "https://localhost:8124/invocations"
-    """Where labels are asked for."""
+    """The URL that predictions are asked of."""
 
     ca: Path = Path("certs/ca.crt")
-    """The CA that the endpoint is verified with."""
+    """The file of the CA that the endpoint is verified with."""
 
     timeout_seconds: float = Field(default=10, gt=0)
-    """Seconds to wait for an answer."""
+    """Seconds that the client waits for one response."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All groups. Only `load` reads the environment."""
+    """All groups of settings."""
 
     tracking: Tracking
     training: Training
@@ -187,7 +193,7 @@ class Settings:
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment and `.env`.
+        """Read the settings from the environment and `.env`.
 
         Raises:
             SettingsError: a value cannot be used; the message names the variable.
@@ -198,7 +204,7 @@ class Settings:
             raise SettingsError(_one_line(error)) from None
 
     def environment(self) -> dict[str, str]:
-        """The environment in which `load` gives these settings: for a process of its own."""
+        """Return the variables with which another process loads the same settings."""
         return {
             f"{group.model_config['env_prefix']}{name}".upper(): str(value)
             for group in (self.tracking, self.training, self.serving, self.erp)

@@ -1,7 +1,7 @@
-"""The tracking server in memory: what training and serving need of it, without MLflow.
+"""The registry and the runs in memory, without MLflow.
 
-They raise what the real ones raise: `TrackingUnreachable` while `reachable` is False, and
-`TrackingRefused` for what is not there.
+They raise what those on MLflow raise: `TrackingUnreachable` while `reachable` is False, and
+`TrackingRefused` for what does not exist.
 """
 
 import shutil
@@ -47,7 +47,7 @@ class MemoryRegistry(_Server):
         self._answer()
 
     def production(self, name: str) -> Version | None:
-        """As people move them one by one: the mark that differs from the last promotion."""
+        """Return what alias or stage points to, whichever moved since the last promotion."""
         self._answer()
         alias, stage = self.aliases.get(name), self.stages.get(name)
         number = stage if alias is None or alias == self.promoted.get(name) else alias
@@ -75,13 +75,14 @@ class MemoryRegistry(_Server):
 
     def promote(self, version: Version) -> None:
         self.version(version.name, version.number)
-        for mark in (self.aliases, self.stages, self.promoted):
-            mark[version.name] = version.number
+        for pointers in (self.aliases, self.stages, self.promoted):
+            pointers[version.name] = version.number
 
-    def reconcile(self, version: Version) -> bool:
+    def complete_promotion(self, version: Version) -> bool:
         self._answer()
-        marks = {m.get(version.name) for m in (self.aliases, self.stages, self.promoted)}
-        if len(marks) == 1 or self.production(version.name) != version:
+        pointers = (self.aliases, self.stages, self.promoted)
+        numbers = {each.get(version.name) for each in pointers}
+        if len(numbers) == 1 or self.production(version.name) != version:
             return False
         self.promote(version)
         return True
@@ -91,13 +92,13 @@ class MemoryRegistry(_Server):
         self.tags.setdefault((version.name, version.number), {})[key] = value
 
     def files(self, version: Version) -> Path:
-        """Where this registry keeps the version's files: to look at, or to tamper with."""
+        """Return where this registry keeps the version's files, for tests to read or change."""
         return self.folder / version.name / str(version.number)
 
 
 @dataclass
 class MemoryRun:
-    """What one run holds."""
+    """One run."""
 
     name: str
     parent: str | None = None
@@ -155,7 +156,7 @@ class MemoryRuns(_Server):
         self._run(run_id).status = "FAILED" if failed else "FINISHED"
 
     def trials(self, parent: str) -> list[MemoryRun]:
-        """The runs nested under one, in the order in which they were started."""
+        """Return the runs nested under one, in the order in which they were started."""
         return [run for run in self.runs.values() if run.parent == parent]
 
     def _run(self, run_id: str) -> MemoryRun:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from terna.processes import free_port
+from terna.ports import free_port
 from terna.settings import Settings
 
 

@@ -11,11 +11,11 @@ from terna.settings import Settings
 
 @contextmanager
 def running(server: str, root: Path, settings: Settings) -> Iterator[LocalServers]:
-    """`tracking` or `serving` alone, from when it answers."""
-    replica = LocalServers(root, settings, Silent())
+    """Run `tracking` or `serving` alone, from when it answers."""
+    servers = LocalServers(root, settings, Silent())
     try:
-        replica.start(server)
-        replica.wait(server)
-        yield replica
+        servers.start(server)
+        servers.wait(server)
+        yield servers
     finally:
-        replica.close()
+        servers.close()

@@ -1,6 +1,9 @@
-"""One version of a registered model, as the servers speak of it."""
+"""A version of a registered model, and the file in it that holds its signature."""
 
 from dataclasses import dataclass
+
+SIGNATURE_FILE = "model.sig"
+"""The file of a version's model directory that holds the signature of all its other files."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Server 3: what the company's ERP gets to ask for labels."""
+"""Server 3: the client with which the company's ERP asks for labels."""

@@ -1,4 +1,4 @@
-"""Labels for the ERP's customers, asked over verified TLS."""
+"""The ERP's client of the serving endpoint, over verified TLS."""
 
 import json
 import ssl
@@ -14,10 +14,11 @@ from terna.settings import Erp
 
 JSON = {"content-type": "application/json"}
 
-CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""How a question ends on a kept connection that the endpoint was just closing."""
+CONNECTION_LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What httpx raises when the server closes a kept connection just as a request is sent on it."""
 
 Customer = Sequence[Any] | Mapping[str, Any]
+"""Raw feature values in the order of the model's schema, or by name."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +31,27 @@ class Predictions:
 
 
 class Client:
-    """A client of the serving endpoint; keeps its connection. Use it in a `with` block.
-
-    Raises:
-        SettingsError: there is no CA to verify the endpoint with.
-    """
+    """A client of the serving endpoint that keeps its connection. Use it in a `with` block."""
 
     def __init__(self, erp: Erp) -> None:
+        """Read the CA. Connects to nothing yet.
+
+        Raises:
+            SettingsError: there is no CA to verify the endpoint with.
+        """
         self._endpoint = erp.endpoint
-        self._client = httpx.Client(verify=_trusting(erp.ca), timeout=erp.timeout_seconds)
+        self._client = httpx.Client(verify=_tls_context(erp.ca), timeout=erp.timeout_seconds)
 
     def __enter__(self) -> Self:
+        """Return the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the connection."""
         self._client.close()
 
-    def ask(self, customers: Sequence[Customer]) -> Predictions:
-        """A label for each customer.
-
-        Args:
-            customers: raw feature values in the signature's order, or by name.
+    def predict(self, customers: Sequence[Customer]) -> Predictions:
+        """Return a label for each customer.
 
         Raises:
             BadRequest: the endpoint does not take these values; the message says why.
@@ -65,7 +66,7 @@ class Client:
             ) from None
 
     def version(self) -> int | None:
-        """The version that answers now; None while there is none.
+        """Return the number of the version that answers now; None while there is none.
 
         Raises:
             ServingUnreachable: nothing answers.
@@ -78,21 +79,21 @@ class Client:
         # Not httpx's own `json=`, which refuses the NaN of a missing value.
         content = None if request is None else json.dumps(request)
         try:
-            return self._ask_again_if_cut_off(method, url, content)
+            return self._send_with_retry(method, url, content)
         except httpx.HTTPError as error:
             raise ServingUnreachable(
                 f"{self._endpoint} does not answer ({type(error).__name__}). Is serving running?"
             ) from error
 
-    def _ask_again_if_cut_off(self, method: str, url: str, content: str | None) -> httpx.Response:
-        """Ask twice at most: a kept connection may just be ending, and labels stay the same."""
+    def _send_with_retry(self, method: str, url: str, content: str | None) -> httpx.Response:
+        """Send once more when the connection was just closed: a prediction may be asked twice."""
         try:
             return self._client.request(method, url, content=content, headers=JSON)
-        except CUT_OFF:
+        except CONNECTION_LOST:
             return self._client.request(method, url, content=content, headers=JSON)
 
 
-def _trusting(ca: Path) -> ssl.SSLContext:
+def _tls_context(ca: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca))
     except OSError as error:

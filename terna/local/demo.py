@@ -19,25 +19,28 @@ from terna.training.publish import Published
 from terna.training.session import Session
 
 BATCH = 500
-"""Customers asked for in one request."""
-PATIENCE = 60
-"""Seconds for serving to follow a promotion."""
+"""Customers in one request."""
+
+PROMOTION_SECONDS = 60
+"""How long serving has to follow a promotion."""
 
 
 @dataclass(frozen=True)
-class Story:
-    """What happened."""
+class DemoResult:
+    """What the demo trained, published and was answered."""
 
     request: TrainingRequest
     published: Published
     metrics: dict[str, float]
     """Of the hold-out, by `evaluate`."""
     customers: list[list[Any]]
-    """The hold-out's raw feature values, in the signature's order."""
+    """The hold-out's raw feature values, in the order of the model's schema."""
     actual: list[Any]
-    answer: Predictions
-    """For each of the customers."""
+    """The label that each of the customers really has."""
+    predictions: Predictions
+    """The label that serving gives each of the customers."""
     seconds: dict[str, float]
+    """How long each part took."""
 
     @property
     def first_row(self) -> int:
@@ -46,42 +49,70 @@ class Story:
         return int(start[1]) if start else 1
 
 
-class Stopwatch:
+class Timings:
     """How long each part took, in seconds."""
 
     def __init__(self) -> None:
+        """Start without any part."""
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def timing(self, part: str) -> Iterator[None]:
+    def measure(self, part: str) -> Iterator[None]:
+        """Measure a `with` block, and keep its time under the name `part`."""
         started = time.monotonic()
         yield
         self.seconds[part] = round(time.monotonic() - started, 2)
 
 
-def run(replica: LocalServers, reporter: Reporter, request: TrainingRequest, trials: int) -> Story:
+def run(
+    servers: LocalServers, reporter: Reporter, request: TrainingRequest, trials: int
+) -> DemoResult:
     """Train, promote, and ask for every hold-out customer's label.
 
     Raises:
         ServingUnreachable: serving did not follow the promotion in time.
     """
-    stopwatch = Stopwatch()
-    session = Session.open(replica.settings.serving.model, replica.settings, reporter)
-    with stopwatch.timing("total"):
-        with stopwatch.timing("training"):
+    timings = Timings()
+    session = Session.open(servers.settings.serving.model, servers.settings, reporter)
+    with timings.measure("total"):
+        with timings.measure("training"):
             published = pipeline.train(session, request, trials)
         customers, actual = _holdout(session)
-        with Client(replica.settings.erp) as labels:
-            with stopwatch.timing("promotion"):
-                _wait_for(labels, _in_production(published), replica, reporter)
-            with stopwatch.timing("labels"):
-                answer = _ask_for_all(labels, customers)
+        with Client(servers.settings.erp) as client:
+            with timings.measure("promotion"):
+                wait_for(client, _in_production(published), servers, reporter)
+            with timings.measure("labels"):
+                predictions = predict_in_batches(client, customers)
     metrics = session.workspace.read_document("metrics.json", "evaluate")
-    return Story(request, published, metrics, customers, actual, answer, stopwatch.seconds)
+    return DemoResult(request, published, metrics, customers, actual, predictions, timings.seconds)
+
+
+def wait_for(client: Client, version: Version, servers: LocalServers, reporter: Reporter) -> None:
+    """Return when serving answers by the version.
+
+    Raises:
+        ServingUnreachable: it does not in time.
+    """
+    deadline = time.monotonic() + PROMOTION_SECONDS
+    with reporter.step(f"waiting for {version} to answer"):
+        servers.wait("serving")
+        while client.version() != version.number:
+            if time.monotonic() > deadline:
+                raise ServingUnreachable(
+                    f"Serving did not follow to {version} in {PROMOTION_SECONDS} s."
+                )
+            time.sleep(0.2)
+
+
+def predict_in_batches(client: Client, customers: list[list[Any]]) -> Predictions:
+    """Return the label of each customer, asked for in requests of `BATCH` customers."""
+    answers = [client.predict(customers[i : i + BATCH]) for i in range(0, len(customers), BATCH)]
+    labels = [label for answer in answers for label in answer.labels]
+    return Predictions(labels, answers[-1].model, answers[-1].version)
 
 
 def _holdout(session: Session) -> tuple[list[list[Any]], list[Any]]:
-    """The held-out customers as an ERP knows them, null where it does not, and their labels."""
+    """Return the held-out customers as an ERP knows them, null where it does not; their labels."""
     table = session.workspace.read_table("holdout.parquet", "acquire")
     rows = table[list(Features.read(session.workspace).order)].astype(object)
     target = Job.read(session.workspace).target
@@ -92,19 +123,3 @@ def _in_production(published: Published) -> Version:
     if published.promoted or published.production is None:
         return published.version
     return published.production
-
-
-def _wait_for(labels: Client, version: Version, replica: LocalServers, reporter: Reporter) -> None:
-    deadline = time.monotonic() + PATIENCE
-    with reporter.step(f"waiting for {version} to answer"):
-        replica.wait("serving")
-        while labels.version() != version.number:
-            if time.monotonic() > deadline:
-                raise ServingUnreachable(f"Serving did not follow to {version} in {PATIENCE} s.")
-            time.sleep(0.2)
-
-
-def _ask_for_all(labels: Client, customers: list[list[Any]]) -> Predictions:
-    answers = [labels.ask(customers[i : i + BATCH]) for i in range(0, len(customers), BATCH)]
-    together = [label for answer in answers for label in answer.labels]
-    return Predictions(together, answers[-1].model, answers[-1].version)

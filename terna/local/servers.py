@@ -1,4 +1,4 @@
-"""The servers as local processes, put together: keys, certificates, tracking, serving."""
+"""The servers as local processes: their settings, keys and certificates, start and stop."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Self
 
 from terna.erp.client import Client
 from terna.errors import TernaError
-from terna.processes import Process, free_port, terna_command
+from terna.ports import free_port
+from terna.processes import Process, terna_command
 from terna.progress import Reporter
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
@@ -14,15 +15,17 @@ from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
 from terna.settings import Erp, Settings, Tracking
 
-LOCAL = ("localhost", "127.0.0.1")
 COMMANDS = {"tracking": "track", "serving": "serve"}
+"""The command of `terna` that runs each server."""
+
+LOCAL = ("localhost", "127.0.0.1")
 CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
 
 
 def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
-    """The settings of a replica below `root`, on free ports.
+    """Return the settings of local servers whose files are all below `root`.
 
-    The ports of `defaults` are taken where nobody else listens.
+    The ports are those of `defaults` where they are free, else any free ones.
     """
     tracking_port = free_port(defaults.tracking.port)
     serving_port = free_port(defaults.serving.port, avoid=(tracking_port,))
@@ -59,8 +62,8 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
     )
 
 
-def moved_ports(wanted: Settings, settings: Settings) -> list[str]:
-    """A line for each port that was taken."""
+def describe_moved_ports(wanted: Settings, settings: Settings) -> list[str]:
+    """Return a line for each port that was taken, with the one used instead."""
     pairs = {
         "tracking": (wanted.tracking.port, settings.tracking.port),
         "serving": (wanted.serving.port, settings.serving.port),
@@ -73,9 +76,13 @@ def moved_ports(wanted: Settings, settings: Settings) -> list[str]:
 
 
 def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
-    """The CA, a certificate for each server, and the keys that models are signed with.
+    """Make the CA, a certificate for each server and the signing keys, where they are missing.
 
-    Returns the files that it made.
+    Returns:
+        The files that it made.
+
+    Raises:
+        SettingsError: as `ensure_certificates` and `ensure_signing_keys`.
     """
     made = ensure_certificates(root / "certs", root / "secrets", CERTIFICATES)
     training, serving = settings.training, settings.serving
@@ -87,12 +94,13 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
 
 
 class LocalServers:
-    """Tracking and serving, up between `with` and its end.
+    """Tracking and serving as processes that run from the start of a `with` block to its end.
 
-    Tracking answers from the start; `wait("serving")` where serving is asked.
+    Tracking answers from the start; call `wait("serving")` before serving is asked.
     """
 
     def __init__(self, root: Path, settings: Settings, reporter: Reporter) -> None:
+        """Remember the settings. Starts nothing yet."""
         self.settings = settings
         self._reporter = reporter
         self._root = root
@@ -100,6 +108,7 @@ class LocalServers:
         self._processes: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
+        """Start both servers, and wait for tracking to answer."""
         ensure_local_secrets(self.settings, self._root)
         try:
             with self._reporter.step("starting the servers"):
@@ -112,25 +121,30 @@ class LocalServers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop what runs."""
         self.close()
 
     def start(self, name: str) -> None:
-        """Start a server that is not up; does not wait for it."""
+        """Start a server that does not run; return without waiting for its answer."""
         log = self._logs / f"{name}.log"
         command = terna_command(COMMANDS[name])
         self._processes[name] = Process(name, self.settings.environment(), log, command)
 
     def wait(self, name: str) -> None:
-        """Return when the server answers."""
+        """Return when the server answers.
+
+        Raises:
+            TernaError: it ended, or does not answer in time.
+        """
         answers = {"tracking": self._tracking_answers, "serving": self._serving_answers}
         self._processes[name].wait_until(answers[name])
 
     def stop(self, name: str) -> None:
-        """Stop one server; the other goes on."""
+        """Stop one server; the other keeps running."""
         self._processes.pop(name).stop()
 
     def close(self) -> None:
-        """Stop what runs, the last one started first; all of it, whatever happens."""
+        """Stop what runs, in the order of the starts reversed, even when one stop fails."""
         with self._reporter.step("stopping the servers"), ExitStack() as stack:
             for name in list(self._processes):
                 stack.callback(self.stop, name)
@@ -143,9 +157,9 @@ class LocalServers:
         return True
 
     def _serving_answers(self) -> bool:
-        with Client(self.settings.erp) as labels:
+        with Client(self.settings.erp) as client:
             try:
-                labels.version()
+                client.version()
             except TernaError:
                 return False
         return True

@@ -1,4 +1,4 @@
-"""MLflow's client: how Terna connects it, and MLflow's errors as Terna's."""
+"""MLflow's client: connect it, and translate its errors into Terna's."""
 
 import os
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from terna.settings import Tracking
 
 
 def connect(tracking: Tracking) -> MlflowClient:
-    """A client of the tracking server. It asks nothing yet.
+    """Return a client of the tracking server. Asks nothing yet.
 
-    MLflow takes the CA, the time-out and the retries from the environment of the process only.
-    Its defaults (7 retries, 120 s) would stall a server whose tracking server is away, and send
-    clients to the object store, which only the tracking server reaches.
+    Sets variables of this process's environment, where alone MLflow looks for its CA, time-out and
+    retries. With MLflow's defaults (7 retries, 120 s) serving would hang while the tracking server
+    is away, and clients would go to the object store, which only the tracking server can reach.
     """
     os.environ |= {
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(tracking.ca.absolute()),
@@ -29,11 +29,11 @@ def connect(tracking: Tracking) -> MlflowClient:
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    _log_in(tracking)
+    _set_login(tracking)
     return MlflowClient(tracking.uri, tracking.uri)
 
 
-def _log_in(tracking: Tracking) -> None:
+def _set_login(tracking: Tracking) -> None:
     login = {
         "MLFLOW_TRACKING_USERNAME": tracking.user,
         "MLFLOW_TRACKING_PASSWORD": tracking.password,
@@ -46,14 +46,21 @@ def _log_in(tracking: Tracking) -> None:
 
 @contextmanager
 def translate_errors(client: MlflowClient) -> Iterator[None]:
-    """Turn MLflow's errors into ours: one line each, and the same for every backend."""
+    """Raise MLflow's errors in a `with` block as Terna's, one line each.
+
+    Raises:
+        TrackingUnreachable: the tracking server does not answer.
+        TrackingRefused: it answers, and says no.
+    """
     try:
         yield
     except (MlflowException, OSError) as error:
-        raise _ours(error, f"The tracking server at {client.tracking_uri}") from error
+        raise _translated(error, f"The tracking server at {client.tracking_uri}") from error
 
 
-def _ours(error: MlflowException | OSError, server: str) -> TrackingRefused | TrackingUnreachable:
+def _translated(
+    error: MlflowException | OSError, server: str
+) -> TrackingRefused | TrackingUnreachable:
     if _http_status(error) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return TrackingRefused(
             f"{server} does not allow this: are TERNA_TRACKING_USER and its password right, and"

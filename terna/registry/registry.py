@@ -1,6 +1,6 @@
 """The model registry: the only state that the servers share.
 
-`Registry` is what training and serving need of it, `MLflowRegistry` the real one.
+`Registry` is what training and serving need of it, `MLflowRegistry` the one on MLflow.
 """
 
 import warnings
@@ -22,9 +22,13 @@ from terna.contracts.version import Version
 from terna.registry.client import translate_errors
 
 ALIAS = "production"
+"""The alias of the version in production."""
+
 STAGE = "Production"
-PROMOTED = "terna.production"
-"""The registered model's tag that holds the version last promoted as a whole, alias and stage."""
+"""The stage of the version in production, for clients that know no aliases."""
+
+PROMOTED_TAG = "terna.production"
+"""The registered model's tag with the version that alias and stage were last moved to together."""
 
 
 class Registry(Protocol):
@@ -34,27 +38,28 @@ class Registry(Protocol):
     """
 
     def check(self) -> None:
-        """Ask the registry something that it translate_errors only when it works."""
+        """Ask the registry something that it answers only when it works."""
 
     def production(self, name: str) -> Version | None:
-        """The version in production; None while there is none."""
+        """Return the version in production; None while there is none."""
 
     def version(self, name: str, number: int) -> Version:
-        """One version by its number."""
+        """Return one version by its number."""
 
     def download(self, version: Version, folder: Path) -> None:
-        """Copy the version's files into an existing folder, byte for byte."""
+        """Copy the version's files into an existing folder."""
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
-        """Upload a model directory and make it the newest version of `name`."""
+        """Upload a model directory and return it as the newest version of `name`."""
 
     def promote(self, version: Version) -> None:
         """Make this the version in production: alias and stage together."""
 
-    def reconcile(self, version: Version) -> bool:
-        """Complete a promotion to this version that moved only one of alias and stage.
+    def complete_promotion(self, version: Version) -> bool:
+        """Move both alias and stage to the version in production, where only one points to it.
 
-        True when there was one; a promotion to another version is left alone.
+        Returns:
+            Whether anything moved. Nothing does when another version is in production.
         """
 
     def tag(self, version: Version, key: str, value: str) -> None:
@@ -65,29 +70,35 @@ class MLflowRegistry:
     """The registry of an MLflow tracking server."""
 
     def __init__(self, client: MlflowClient) -> None:
+        """Keep the client. Asks nothing yet."""
         self._client = client
 
     def check(self) -> None:
+        """Ask for one registered model."""
         with translate_errors(self._client):
             self._client.search_registered_models(max_results=1)
 
     def production(self, name: str) -> Version | None:
+        """Return the version that `production_number` finds."""
         model = self._find(name)
         number = model and production_number(model)
         return self.version(name, number) if number else None
 
     def version(self, name: str, number: int) -> Version:
+        """Return one version by its number."""
         with translate_errors(self._client):
             found = self._client.get_model_version(name, str(number))
         return Version(name, number, found.source or "", found.run_id or "")
 
     def download(self, version: Version, folder: Path) -> None:
+        """Copy the version's files into an existing folder."""
         with translate_errors(self._client):
             uri = self._client.get_model_version_download_uri(version.name, str(version.number))
             repository = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
             repository.download_artifacts("", str(folder))
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
+        """Upload a model directory and return it as the newest version."""
         with translate_errors(self._client):
             self._upload(model, model_id)
             self._create(name)
@@ -98,6 +109,7 @@ class MLflowRegistry:
         return Version(name, int(made.version), source, run_id)
 
     def promote(self, version: Version) -> None:
+        """Move alias, stage and tag to the version."""
         number = str(version.number)
         with translate_errors(self._client):
             self._client.set_registered_model_alias(version.name, ALIAS, number)
@@ -107,16 +119,18 @@ class MLflowRegistry:
                 self._client.transition_model_version_stage(
                     version.name, number, STAGE, archive_existing_versions=True
                 )
-            self._client.set_registered_model_tag(version.name, PROMOTED, number)
+            self._client.set_registered_model_tag(version.name, PROMOTED_TAG, number)
 
-    def reconcile(self, version: Version) -> bool:
+    def complete_promotion(self, version: Version) -> bool:
+        """Promote the version where alias, stage and tag do not all name it."""
         model = self._find(version.name)
-        if model is None or _agree(model) or production_number(model) != version.number:
+        if model is None or _is_complete(model) or production_number(model) != version.number:
             return False
         self.promote(version)
         return True
 
     def tag(self, version: Version, key: str, value: str) -> None:
+        """Write a tag on the version."""
         with translate_errors(self._client):
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
@@ -146,27 +160,28 @@ class MLflowRegistry:
 
 
 def production_number(model: RegisteredModel) -> int | None:
-    """The version that alias and stage point to; where they differ, the one that was moved last.
+    """Return the version in production by alias and stage; where they differ, the one moved last.
 
-    People promote in the MLflow UI, which moves only one of the two. `promote` leaves the version
-    that both pointed to in a tag, so the one that differs from the tag is the one that moved. Where
-    both did, the alias wins, as stages are deprecated.
+    People promote in the MLflow UI, which moves only one of the two. `promote` writes the version
+    that both then point to into a tag, so the one that differs from the tag has moved since. Where
+    both differ, the alias wins, as stages are deprecated.
     """
-    alias, stage, before = _marks(model)
+    alias, stage, before = _pointers(model)
     if alias is None or stage is None:
         return alias or stage
     return stage if alias == before else alias
 
 
-def _agree(model: RegisteredModel) -> bool:
-    alias, stage, before = _marks(model)
+def _is_complete(model: RegisteredModel) -> bool:
+    alias, stage, before = _pointers(model)
     return alias == stage == before
 
 
-def _marks(model: RegisteredModel) -> tuple[int | None, int | None, int | None]:
+def _pointers(model: RegisteredModel) -> tuple[int | None, int | None, int | None]:
+    """Return the versions that alias, stage and tag name."""
     alias = model.aliases.get(ALIAS)
     stage = max(
         (int(v.version) for v in model.latest_versions if v.current_stage == STAGE), default=None
     )
-    before = model.tags.get(PROMOTED)
+    before = model.tags.get(PROMOTED_TAG)
     return (int(alias) if alias else None, stage, int(before) if before else None)

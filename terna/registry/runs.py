@@ -1,4 +1,4 @@
-"""What a training run leaves in the tracking server: parameters, metrics, plots and its trials."""
+"""MLflow's runs: what training logs on the tracking server."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from terna.registry.client import translate_errors
 
 @dataclass(frozen=True)
 class Source:
-    """The table that a run was trained on: where it came from and a digest of its content."""
+    """The table that a run was trained on: where it comes from, and a digest of its content."""
 
     name: str
     location: str
@@ -31,7 +31,7 @@ class Runs(Protocol):
     """
 
     def start(self, name: str, parent: str | None = None) -> str:
-        """Open a run, nested under `parent` if given; its id."""
+        """Start a run, nested under the run `parent` if given; return its id."""
 
     def log(
         self,
@@ -43,27 +43,29 @@ class Runs(Protocol):
         """Add parameters, metrics and tags to a run."""
 
     def log_source(self, run_id: str, source: Source) -> None:
-        """Name the table that the run was trained on."""
+        """Log the table that the run was trained on."""
 
     def log_file(self, run_id: str, name: str, content: bytes) -> None:
-        """Keep a file with the run, under `name`, which may hold folders."""
+        """Log a file as the run's artifact `name`, which may hold folders."""
 
     def start_model(self, run_id: str, name: str) -> str:
-        """Announce a logged model of this run; its id. `Registry.register` uploads it."""
+        """Create a logged model of this run; return its id. `register` uploads its files."""
 
     def finish(self, run_id: str, failed: bool = False) -> None:
-        """Close a run."""
+        """End a run."""
 
 
 class MLflowRuns:
     """The runs of one experiment on an MLflow tracking server."""
 
     def __init__(self, client: MlflowClient, experiment: str) -> None:
+        """Keep the client and the experiment's name. Asks nothing yet."""
         self._client = client
         self._experiment = experiment
         self._experiment_id = ""
 
     def start(self, name: str, parent: str | None = None) -> str:
+        """Start a run in the experiment, which is made when it is missing."""
         tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
         with translate_errors(self._client):
             run = self._client.create_run(self._find_experiment(), run_name=name, tags=tags)
@@ -76,6 +78,7 @@ class MLflowRuns:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        """Add parameters, metrics and tags in one request."""
         now = int(time.time() * 1000)
         with translate_errors(self._client):
             self._client.log_batch(
@@ -86,6 +89,7 @@ class MLflowRuns:
             )
 
     def log_source(self, run_id: str, source: Source) -> None:
+        """Log the table as a dataset of the context "training"."""
         dataset = Dataset(
             name=source.name,
             digest=source.digest,
@@ -98,6 +102,7 @@ class MLflowRuns:
             self._client.log_inputs(run_id, datasets=[DatasetInput(dataset, context)])
 
     def log_file(self, run_id: str, name: str, content: bytes) -> None:
+        """Log the content as an artifact."""
         path = Path(name)
         with TemporaryDirectory() as folder, translate_errors(self._client):
             local = Path(folder, path.name)
@@ -105,6 +110,7 @@ class MLflowRuns:
             self._client.log_artifact(run_id, str(local), str(path.parent).strip("."))
 
     def start_model(self, run_id: str, name: str) -> str:
+        """Create a logged model without files."""
         with translate_errors(self._client):
             model = self._client.create_logged_model(
                 self._find_experiment(), name=name, source_run_id=run_id
@@ -112,6 +118,7 @@ class MLflowRuns:
         return str(model.model_id)
 
     def finish(self, run_id: str, failed: bool = False) -> None:
+        """End the run as finished or failed."""
         with translate_errors(self._client):
             self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 

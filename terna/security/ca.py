@@ -24,22 +24,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from terna.errors import SettingsError
 from terna.files import locked, write_private, write_public
 
-CA_LIFE = timedelta(days=3652)
-LEAF_LIFE = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
-RENEW_BEFORE = LEAF_LIFE / 2  # so that whoever comes by twice a year is never late
+CA_VALIDITY = timedelta(days=3652)
+LEAF_VALIDITY = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
+RENEW_BEFORE = LEAF_VALIDITY / 2  # so that running this twice a year is enough
 CLOCK_SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Service:
-    """Who gets a certificate, and the DNS names and IP addresses that it answers to."""
+    """A service that gets a certificate for its DNS names and IP addresses."""
 
     name: str
     hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Authority:
+class _Ca:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
@@ -47,10 +47,10 @@ class _Authority:
 def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service]) -> list[Path]:
     """Make the CA and every service's certificate and key where missing; return what was made.
 
-    What exists stays as it is, with two exceptions, both of which follow from the CA and can be
-    made again: a `tls.crt` is made anew, for the same key, when half of its life is over, it lacks
-    a wanted host, belongs to another key or was not signed by the present CA; a service's copy of
-    `ca.crt` follows the CA. Safe to interrupt, and to run twice at once.
+    Existing keys stay as they are. A `tls.crt` is replaced, for the same key, when half of its
+    validity is over, it lacks a host, belongs to another key or was not issued by this CA; a
+    service's copy of `ca.crt` is replaced when it differs. Safe to interrupt, and to run twice at
+    once.
 
     Raises:
         SettingsError: the CA has lost its key or certificate, or has expired; a file that exists
@@ -58,23 +58,23 @@ def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service])
     """
     try:
         with locked(secrets):
-            return list(_make_missing(certs, secrets, services))
+            return list(_ensure(certs, secrets, services))
     except OSError as error:
         raise SettingsError(f"cannot make certificates: {error}") from error
 
 
-def _make_missing(certs: Path, secrets: Path, services: Sequence[Service]) -> Iterator[Path]:
+def _ensure(certs: Path, secrets: Path, services: Sequence[Service]) -> Iterator[Path]:
     ca_crt, ca_key = certs / "ca.crt", secrets / "ca" / "ca.key"
-    yield from _make_missing_ca(ca_crt, ca_key)
+    yield from _ensure_ca(ca_crt, ca_key)
     ca = _read_ca(ca_crt, ca_key)
     for service in services:
         crt, key = certs / service.name / "tls.crt", secrets / service.name / "tls.key"
-        yield from _make_missing_key(key)
-        yield from _make_missing_leaf(crt, read_key(key), service, ca)
-        yield from _follow(ca_crt, certs / service.name / "ca.crt")
+        yield from _ensure_key(key)
+        yield from _ensure_leaf(crt, read_key(key), service, ca)
+        yield from _ensure_copy(ca_crt, certs / service.name / "ca.crt")
 
 
-def _make_missing_ca(crt: Path, key: Path) -> Iterator[Path]:
+def _ensure_ca(crt: Path, key: Path) -> Iterator[Path]:
     if crt.exists() and not key.exists():
         raise SettingsError(
             f"{crt} has lost its key {key}: put the key back, or delete {crt} and run again for "
@@ -86,43 +86,43 @@ def _make_missing_ca(crt: Path, key: Path) -> Iterator[Path]:
             "run again for a new CA, whose ca.crt every client then needs"
         )
     if not crt.exists():
-        yield from _make_missing_key(key)
-        write_public(crt, _self_signed(read_key(key)).public_bytes(Encoding.PEM))
+        yield from _ensure_key(key)
+        write_public(crt, _ca_certificate(read_key(key)).public_bytes(Encoding.PEM))
         yield crt
 
 
-def _make_missing_key(path: Path) -> Iterator[Path]:
+def _ensure_key(path: Path) -> Iterator[Path]:
     if not path.exists():
         write_private(path, new_key())
         yield path
 
 
-def _make_missing_leaf(
-    path: Path, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority
+def _ensure_leaf(
+    path: Path, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Ca
 ) -> Iterator[Path]:
-    if not (path.exists() and _suits(_read_certificate(path), key, service, ca)):
-        write_public(path, _issued(key, service, ca).public_bytes(Encoding.PEM))
+    if not (path.exists() and _is_current(_read_certificate(path), key, service, ca)):
+        write_public(path, _leaf_certificate(key, service, ca).public_bytes(Encoding.PEM))
         yield path
 
 
-def _follow(original: Path, copy: Path) -> Iterator[Path]:
+def _ensure_copy(original: Path, copy: Path) -> Iterator[Path]:
     if not copy.exists() or copy.read_bytes() != original.read_bytes():
         write_public(copy, original.read_bytes())
         yield copy
 
 
-def _suits(
-    leaf: x509.Certificate, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority
+def _is_current(
+    leaf: x509.Certificate, key: ec.EllipticCurvePrivateKey, service: Service, ca: _Ca
 ) -> bool:
     return (
         leaf.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
         and leaf.public_key() == key.public_key()
-        and set(_names(service)) <= _names_in(leaf)
-        and _was_issued_by(ca, leaf)
+        and set(_names(service)) <= _names_of(leaf)
+        and _is_issued_by(ca, leaf)
     )
 
 
-def _was_issued_by(ca: _Authority, leaf: x509.Certificate) -> bool:
+def _is_issued_by(ca: _Ca, leaf: x509.Certificate) -> bool:
     try:
         leaf.verify_directly_issued_by(ca.certificate)
     except (ValueError, TypeError, InvalidSignature):
@@ -130,7 +130,7 @@ def _was_issued_by(ca: _Authority, leaf: x509.Certificate) -> bool:
     return True
 
 
-def _names_in(leaf: x509.Certificate) -> set[x509.GeneralName]:
+def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
     try:
         return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except (ValueError, x509.ExtensionNotFound):
@@ -156,9 +156,9 @@ def _dns_name(host: str) -> x509.DNSName:
     return x509.DNSName(host)
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _ca_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = _common_name("Terna CA")
-    builder = _builder(name, name, key.public_key(), key.public_key(), CA_LIFE)
+    builder = _builder(name, name, key.public_key(), key.public_key(), CA_VALIDITY)
     return (
         builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
@@ -166,11 +166,13 @@ def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     )
 
 
-def _issued(key: ec.EllipticCurvePrivateKey, service: Service, ca: _Authority) -> x509.Certificate:
+def _leaf_certificate(
+    key: ec.EllipticCurvePrivateKey, service: Service, ca: _Ca
+) -> x509.Certificate:
     subject, issuer = _common_name(service.name), ca.certificate.subject
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     names = x509.SubjectAlternativeName(_names(service))
-    builder = _builder(subject, issuer, key.public_key(), ca.key.public_key(), LEAF_LIFE)
+    builder = _builder(subject, issuer, key.public_key(), ca.key.public_key(), LEAF_VALIDITY)
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
@@ -185,7 +187,7 @@ def _builder(
     issuer: x509.Name,
     subject_key: ec.EllipticCurvePublicKey,
     issuer_key: ec.EllipticCurvePublicKey,
-    life: timedelta,
+    validity: timedelta,
 ) -> x509.CertificateBuilder:
     start = datetime.now(UTC) - CLOCK_SKEW
     subject_id = x509.SubjectKeyIdentifier.from_public_key(subject_key)
@@ -194,7 +196,7 @@ def _builder(
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=subject_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + life)
+        .not_valid_after(start + validity)
         .add_extension(subject_id, critical=False)
         .add_extension(issuer_id, critical=False)
     )
@@ -218,8 +220,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _read_ca(crt: Path, key: Path) -> _Authority:
-    ca = _Authority(_read_certificate(crt), read_key(key))
+def _read_ca(crt: Path, key: Path) -> _Ca:
+    ca = _Ca(_read_certificate(crt), read_key(key))
     if ca.certificate.public_key() != ca.key.public_key():
         raise SettingsError(f"{key} is not the key of {crt}: put the pair back, or delete both")
     if ca.certificate.not_valid_after_utc < datetime.now(UTC):
@@ -235,7 +237,7 @@ def _read_certificate(path: Path) -> x509.Certificate:
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read an elliptic-curve private key in PEM, without a password.
+    """Read an elliptic-curve private key in PEM that has no password.
 
     Raises:
         SettingsError: the file holds something else.
@@ -254,6 +256,6 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def new_key() -> bytes:
-    """Make a P-256 private key; return it in PEM (PKCS #8)."""
+    """Return a new P-256 private key in PEM (PKCS #8)."""
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,13 +1,13 @@
-"""What the replica's servers must have before they start: certificates, keys and passwords.
+"""The certificates, keys and passwords that the replica's containers need before they start.
 
 Each lies in a folder of the one service that may read it: `certs/SERVICE` and `secrets/SERVICE`.
-The checkout's owner owns them, and the service reads through its group.
+The checkout's owner owns the files, and the service reads them through its group.
 """
 
 import os
-import secrets as chance
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -38,32 +38,32 @@ GROUPS: Mapping[str, int] = {
 """The group that each container runs as; its Dockerfile makes it."""
 
 DATABASES = ("tracking", "auth", "optuna")
-"""Each a database and the one role that may use it."""
+"""The databases. The role that may use one has its name."""
 
 LOGINS = ("admin", "training", "serving", "health")
-"""Who logs in to the tracking server; tracking/logins.py says what each may do."""
+"""The users of the tracking server; tracking/logins.py says what each may do."""
 
 
 def ensure_all(certs: Path, secrets: Path) -> None:
-    """Everything that the replica needs; never touches what exists.
+    """Make every certificate, key and password that is missing.
 
     Raises:
-        SettingsError: as `certificates.ensure_certificates` and `signing.ensure_signing_keys`.
+        SettingsError: as `ca.ensure_certificates` and `signing.ensure_signing_keys`.
     """
     ensure_certificates(certs, secrets, SERVICES)
-    for reader in ("training", "serving"):
+    for service in ("training", "serving"):
         signing.ensure_signing_keys(
-            secrets / "training/signing.key", certs / reader / "signing.pub"
+            secrets / "training/signing.key", certs / service / "signing.pub"
         )
     with locked(secrets):
-        _make_login(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
-        _make_passwords(secrets)
-    _copy_missing(certs / "ca.crt", certs / "training/ca.crt")
-    hand_over(certs, secrets)
+        _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
+        _ensure_passwords(secrets)
+    _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
+    _set_permissions(certs, secrets)
 
 
-def hand_over(certs: Path, secrets: Path) -> None:
-    """Give what was made to the checkout's owner, and each folder to the group that reads it."""
+def _set_permissions(certs: Path, secrets: Path) -> None:
+    """Make the checkout's owner the owner of every file, and its service the group."""
     owner = certs.stat()
     for root in (certs, secrets):
         for folder in (path for path in root.iterdir() if path.is_dir()):
@@ -81,8 +81,8 @@ def _mode(path: Path, shared: bool) -> int:
     return 0o640 if shared else 0o600
 
 
-def _make_login(private: Path, authorized: Path) -> None:
-    """The key pair of the analyst who logs in to the training server."""
+def _ensure_ssh_key(private: Path, authorized: Path) -> None:
+    """Make the key pair with which the analyst logs in to the training server."""
     if not private.exists():
         key = Ed25519PrivateKey.generate()
         write_private(
@@ -94,22 +94,22 @@ def _make_login(private: Path, authorized: Path) -> None:
         write_public(authorized, line + b" analyst\n")
 
 
-def _make_passwords(secrets: Path) -> None:
+def _ensure_passwords(secrets: Path) -> None:
     for role in ("postgres", *DATABASES):
-        _make_password(secrets / f"postgres/{role}.password")
+        _ensure_password(secrets / f"postgres/{role}.password")
     for login in LOGINS:
-        _make_password(secrets / f"tracking/logins/{login}")
-    _make_password(secrets / "object-store/user")
-    _make_password(secrets / "object-store/password")
-    _hand_out(secrets)
+        _ensure_password(secrets / f"tracking/logins/{login}")
+    _ensure_password(secrets / "object-store/user")
+    _ensure_password(secrets / "object-store/password")
+    _ensure_settings(secrets)
 
 
-def _hand_out(secrets: Path) -> None:
-    """Each caller's passwords in its own folder, in the form in which its settings read them."""
+def _ensure_settings(secrets: Path) -> None:
+    """Write each service's passwords as settings, one file each, into the service's folder."""
     for file, content in {
-        "tracking/terna_tracking_backend_store_uri": _database(secrets, "psycopg2", "tracking"),
-        "tracking/terna_tracking_auth_database_uri": _database(secrets, "psycopg2", "auth"),
-        "training/terna_training_optuna_storage": _database(secrets, "psycopg", "optuna"),
+        "tracking/terna_tracking_backend_store_uri": _database_url(secrets, "psycopg2", "tracking"),
+        "tracking/terna_tracking_auth_database_uri": _database_url(secrets, "psycopg2", "auth"),
+        "training/terna_training_optuna_storage": _database_url(secrets, "psycopg", "optuna"),
         "tracking/terna_tracking_password": _read(secrets / "tracking/logins/health"),
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
@@ -117,11 +117,11 @@ def _hand_out(secrets: Path) -> None:
         f"aws_access_key_id = {_read(secrets / 'object-store/user')}\n"
         f"aws_secret_access_key = {_read(secrets / 'object-store/password')}\n",
     }.items():
-        _make_missing_text(secrets / file, content)
+        _ensure_text(secrets / file, content)
 
 
-def _database(secrets: Path, driver: str, name: str) -> str:
-    """The URL under which its role finds a database, and verifies the server."""
+def _database_url(secrets: Path, driver: str, name: str) -> str:
+    """Return the URL with which a role opens its database and verifies the server."""
     password = _read(secrets / f"postgres/{name}.password")
     return (
         f"postgresql+{driver}://{name}:{password}@postgres/{name}"
@@ -129,17 +129,17 @@ def _database(secrets: Path, driver: str, name: str) -> str:
     )
 
 
-def _make_password(path: Path) -> None:
+def _ensure_password(path: Path) -> None:
     if not path.exists():
-        write_private(path, chance.token_urlsafe(32).encode())
+        write_private(path, token_urlsafe(32).encode())
 
 
-def _make_missing_text(path: Path, text: str) -> None:
+def _ensure_text(path: Path, text: str) -> None:
     if not path.exists():
         write_private(path, text.encode())
 
 
-def _copy_missing(original: Path, copy: Path) -> None:
+def _ensure_copy(original: Path, copy: Path) -> None:
     if not copy.exists():
         write_public(copy, original.read_bytes())
 

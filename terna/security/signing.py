@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from terna.contracts.version import SIGNATURE_FILE
 from terna.errors import ModelRejected, SettingsError, SignatureInvalid
 from terna.files import locked, write_private, write_public
 from terna.security.ca import new_key, read_key
 
 if TYPE_CHECKING:
-    # Imported where used: 0.3 to 0.6 s (sigstore, tuf, requests), which no other command owes.
+    # Imported where used: it takes 0.3 to 0.6 s (sigstore, tuf, requests).
     from model_signing import hashing, signing, verifying
 
-SIGNATURE = "model.sig"
+LONGEST_REASON = 400
+"""Characters of the library's message that an error of ours repeats."""
 
-_LONGEST_REASON = 400
-# The library prints digests as Python objects, quoted as their bytes demand: not for a person.
-_DIGESTS = re.compile(r""": Expected \\?'Digest\(.*?, Actual \\?'Digest\(.*?\)\\?'(?=["'])""")
+# The library prints digests as Python objects, which no person can read.
+DIGESTS = re.compile(r""": Expected \\?'Digest\(.*?, Actual \\?'Digest\(.*?\)\\?'(?=["'])""")
 
 
 def ensure_signing_keys(private: Path, public: Path) -> None:
@@ -33,16 +34,16 @@ def ensure_signing_keys(private: Path, public: Path) -> None:
     A missing public key is derived from the private one. Safe to interrupt, and to run twice.
 
     Raises:
-        SettingsError: the private key is lost or no such key; a file cannot be written.
+        SettingsError: the private key is lost or no elliptic-curve key; a file cannot be written.
     """
     try:
         with locked(private.parent):
-            _make_missing_keys(private, public)
+            _ensure_keys(private, public)
     except OSError as error:
         raise SettingsError(f"cannot make the keys that sign models: {error}") from error
 
 
-def _make_missing_keys(private: Path, public: Path) -> None:
+def _ensure_keys(private: Path, public: Path) -> None:
     if public.exists() and not private.exists():
         raise SettingsError(
             f"{public} has lost its private key {private}: put the key back, or delete {public} "
@@ -51,10 +52,10 @@ def _make_missing_keys(private: Path, public: Path) -> None:
     if not private.exists():
         write_private(private, new_key())
     if not public.exists():
-        write_public(public, _public_half(private))
+        write_public(public, _public_pem(private))
 
 
-def _public_half(private: Path) -> bytes:
+def _public_pem(private: Path) -> bytes:
     public = read_key(private).public_key()
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -68,10 +69,10 @@ def sign(model: Path, private_key: Path) -> None:
     """
     signer = _signer(private_key)
     try:
-        _open_every_folder(model)
-        signer.sign(model, model / SIGNATURE)
+        _check_folders_readable(model)
+        signer.sign(model, model / SIGNATURE_FILE)
     except Exception as error:
-        raise ModelRejected(f"{_line(model)} cannot be signed: {_reason(error)}") from error
+        raise ModelRejected(f"{_printable(model)} cannot be signed: {_reason(error)}") from error
 
 
 def verify(model: Path, public_key: Path) -> None:
@@ -84,12 +85,12 @@ def verify(model: Path, public_key: Path) -> None:
     """
     verifier = _verifier(public_key)
     try:
-        _find_signature(model)
-        _open_every_folder(model)
-        verifier.verify(model, model / SIGNATURE)
+        _check_signature_exists(model)
+        _check_folders_readable(model)
+        verifier.verify(model, model / SIGNATURE_FILE)
     except Exception as error:  # the library raises many kinds, and none of them means verified
         raise SignatureInvalid(
-            f"{_line(model)} is not what training signed with the key of {public_key}: "
+            f"{_printable(model)} is not what training signed with the key of {public_key}: "
             f"{_reason(error)}; serve another version, or train and sign again"
         ) from error
 
@@ -101,8 +102,8 @@ def _signer(private_key: Path) -> "signing.Config":
         config = signing.Config()
         signer = config.use_elliptic_key_signer(private_key=private_key)
     except Exception as error:
-        raise _unusable("private", private_key, error) from error
-    return signer.set_hashing_config(_every_file_but_the_signature())
+        raise _key_error("private", private_key, error) from error
+    return signer.set_hashing_config(_hashing_config())
 
 
 def _verifier(public_key: Path) -> "verifying.Config":
@@ -112,37 +113,37 @@ def _verifier(public_key: Path) -> "verifying.Config":
         config = verifying.Config()
         verifier = config.use_elliptic_key_verifier(public_key=public_key)
     except Exception as error:
-        raise _unusable("public", public_key, error) from error
-    return verifier.set_hashing_config(_every_file_but_the_signature())
+        raise _key_error("public", public_key, error) from error
+    return verifier.set_hashing_config(_hashing_config())
 
 
-def _unusable(half: str, key: Path, error: Exception) -> SettingsError:
+def _key_error(half: str, key: Path, error: Exception) -> SettingsError:
     return SettingsError(
         f"the {half} key that models are signed with cannot be used, {key}: {_reason(error)}; "
         "make it with `terna certificates`, or put it back"
     )
 
 
-def _every_file_but_the_signature() -> "hashing.Config":
+def _hashing_config() -> "hashing.Config":
     from model_signing import hashing
 
-    class EveryFileButTheSignature(hashing.Config):
-        # While verifying, the library adds the paths that the signed manifest wants overlooked.
-        # What a model may hide is not the model's to say.
+    class HashEveryFile(hashing.Config):
+        # While verifying, the library also ignores the paths that the signed manifest names.
+        # A model must not decide which of its files are verified.
         def add_ignored_paths(self, **_: object) -> None:
             pass
 
-    config = EveryFileButTheSignature()  # type: ignore[no-untyped-call]
-    return config.set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+    config = HashEveryFile()  # type: ignore[no-untyped-call]
+    return config.set_ignored_paths(paths=[SIGNATURE_FILE], ignore_git_paths=False)
 
 
-def _find_signature(model: Path) -> None:
+def _check_signature_exists(model: Path) -> None:
     # Not left to the library: it would wait for ever to read a named pipe.
-    if not (model / SIGNATURE).is_file():
-        raise FileNotFoundError(f"it has no file {SIGNATURE}")
+    if not (model / SIGNATURE_FILE).is_file():
+        raise FileNotFoundError(f"it has no file {SIGNATURE_FILE}")
 
 
-def _open_every_folder(model: Path) -> None:
+def _check_folders_readable(model: Path) -> None:
     # The library's `Path.glob` skips a folder that it may not list, whose files may still be read.
     def refuse(error: OSError) -> None:
         raise error
@@ -152,12 +153,12 @@ def _open_every_folder(model: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    text = _DIGESTS.sub("", _line(error)).replace("\\'", "'") or type(error).__name__
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+    text = DIGESTS.sub("", _printable(error)).replace("\\'", "'") or type(error).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 
-def _line(said: object) -> str:
-    """One printable line, whatever a file's name holds."""
+def _printable(value: object) -> str:
+    """Return one printable line, whatever characters a file's name holds."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(said)
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(value)
     )

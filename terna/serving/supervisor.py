@@ -1,30 +1,32 @@
-"""A process that a server keeps at its side: started with it, again when it ends, ended with it."""
+"""A supervisor: starts a command beside the server, again when it ends, and ends it at last."""
 
 import os
 import subprocess
-import sys
 import threading
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-AGAIN = 2.0
-"""Seconds before it is started again."""
+from terna.processes import stop, terna_command
 
-LEAVE = 5.0
-"""Seconds it has to end by itself."""
+RESTART_SECONDS = 2.0
+"""How long it waits before it starts the command again."""
+
+STOP_SECONDS = 5.0
+"""How long the command has to end by itself."""
 
 
 class Supervisor:
-    """`terna COMMAND`, running between `with` and its end."""
+    """A process `terna COMMAND` that runs from the start of a `with` block to its end."""
 
     def __init__(self, command: str) -> None:
+        """Start the command."""
         self._command = command
         self._ending = threading.Event()
         self._process = self._start()
-        self._thread = threading.Thread(target=self._keep, name=command, daemon=True)
+        self._thread = threading.Thread(target=self._restart, name=command, daemon=True)
 
     def __enter__(self) -> Self:
+        """Restart the command from now on whenever it ends."""
         self._thread.start()
         return self
 
@@ -34,23 +36,19 @@ class Supervisor:
         _error: BaseException | None,
         _where: TracebackType | None,
     ) -> None:
+        """Stop the command for good."""
         self._ending.set()
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(LEAVE)
-        self._process.kill()
-        self._process.wait()
+        stop(self._process, STOP_SECONDS)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # One thread in the models' libraries: more would take the cores of requests. One arena of
-        # memory: each check of a signature has new threads, which would leave theirs half empty.
-        sparing = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-        command = [sys.executable, "-m", "terna", self._command]
-        return subprocess.Popen(command, env=os.environ | sparing)
+        # One thread in the models' libraries: more would take the cores of requests. One memory
+        # arena: each check of a signature has new threads, which would leave theirs half empty.
+        limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+        return subprocess.Popen(terna_command(self._command), env=os.environ | limits)
 
-    def _keep(self) -> None:
+    def _restart(self) -> None:
         while True:
             self._process.wait()
-            if self._ending.wait(AGAIN):
+            if self._ending.wait(RESTART_SECONDS):
                 return
             self._process = self._start()

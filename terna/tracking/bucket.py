@@ -1,4 +1,4 @@
-"""The bucket that artifacts are kept in."""
+"""The bucket of the object store that holds the artifacts."""
 
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 def ensure_bucket(artifacts: str) -> None:
     """Make the bucket of `s3://bucket/…` where it is missing.
 
-    The endpoint and the credentials are boto3's own settings, `AWS_ENDPOINT_URL_S3` and
+    boto3 reads the endpoint and the credentials from its own variables, `AWS_ENDPOINT_URL_S3` and
     `AWS_SHARED_CREDENTIALS_FILE`.
     """
     s3 = boto3.client("s3")

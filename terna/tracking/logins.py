@@ -1,4 +1,4 @@
-"""Who may do what on the tracking server: MLflow's basic-auth, with least rights for each caller.
+"""The tracking server's users and their permissions: MLflow's basic-auth, with least rights.
 
 https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
 """
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 ADMIN = "admin"
 GRANTS: Mapping[str, Mapping[str, str]] = {
-    # Creates experiments, runs and versions, and promotes; deletes only what it made.
+    # Creates experiments, runs and versions, and promotes; deletes only what it made itself.
     "training": {"experiment": "EDIT", "registered_model": "EDIT"},
-    # Reads a version's files, tags what became of it, completes a promotion.
+    # Reads a version's files, tags it with its result, completes a promotion.
     "serving": {"experiment": "READ", "registered_model": "EDIT"},
-    # May ask, and sees nothing.
+    # May send requests, and sees nothing.
     "health": {"experiment": "DENY", "registered_model": "DENY"},
 }
-"""What each login may do with all resources of a type. Whatever is not here is forbidden."""
+"""The permission of each user on all resources of a type. What is not listed is forbidden."""
 
-REMEMBERED = 60
-"""Seconds for which a password that was right is not hashed again, which costs tens of ms."""
+PASSWORD_CACHE_SECONDS = 60
+"""How long a right password is not hashed again, which takes tens of milliseconds."""
 
 
 def ensure_logins(database: str, passwords: Path) -> None:
-    """Make the administrator and each login of `GRANTS`; their passwords follow their files.
+    """Make the administrator and each user of `GRANTS`, with the passwords that their files hold.
 
     Raises:
         SettingsError: a password's file is missing.
@@ -44,20 +44,20 @@ def ensure_logins(database: str, passwords: Path) -> None:
     store = SqlAlchemyStore()
     store.init_db(database)
     for name in (ADMIN, *GRANTS):
-        _make_login(store, name, _read(Path(passwords, name)))
+        _ensure_user(store, name, _read(Path(passwords, name)))
     for name, grants in GRANTS.items():
-        _make_role(store, name, grants)
+        _ensure_role(store, name, grants)
 
 
 def write_config(database: str) -> Path:
-    """MLflow's file of settings for its logins, readable by this user only."""
+    """Write MLflow's configuration of basic-auth to a private file; return its path."""
     config = configparser.RawConfigParser()
     config["mlflow"] = {
         "default_permission": "NO_PERMISSIONS",
         "database_uri": database.replace("%", "%%"),
         "admin_username": ADMIN,
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
-        "auth_cache_ttl_seconds": str(REMEMBERED),
+        "auth_cache_ttl_seconds": str(PASSWORD_CACHE_SECONDS),
     }
     path = Path(mkdtemp(prefix="terna-"), "basic_auth.ini")
     with path.open("w") as file:
@@ -74,23 +74,23 @@ def _read(password: Path) -> str:
         ) from None
 
 
-def _make_login(store: "SqlAlchemyStore", name: str, password: str) -> None:
+def _ensure_user(store: "SqlAlchemyStore", name: str, password: str) -> None:
     if not store.has_user(name):
         store.create_user(name, password, is_admin=name == ADMIN)
     elif not store.authenticate_user(name, password):
         store.update_user(name, password=password)
 
 
-def _make_role(store: "SqlAlchemyStore", name: str, grants: Mapping[str, str]) -> None:
-    role = _role_of(store, name)
+def _ensure_role(store: "SqlAlchemyStore", name: str, grants: Mapping[str, str]) -> None:
+    role = _find_or_make_role(store, name)
     present = {grant.resource_type for grant in store.list_role_permissions(role.id)}
     for resource, permission in grants.items():
         if resource not in present:
             store.add_role_permission(role.id, resource, "*", permission)
 
 
-def _role_of(store: "SqlAlchemyStore", name: str) -> "Role":
-    """The role that is named as its login."""
+def _find_or_make_role(store: "SqlAlchemyStore", name: str) -> "Role":
+    """Return the user's role, which has the same name."""
     user = store.get_user(name)
     for role in store.list_user_roles(user.id):
         if role.name == name:

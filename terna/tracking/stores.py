@@ -1,4 +1,4 @@
-"""What the tracking server keeps its things in, made and brought up to date before it starts."""
+"""The tracking server's stores, made and upgraded before it starts."""
 
 from mlflow.db import upgrade
 
@@ -7,7 +7,11 @@ from terna.tracking import bucket, logins
 
 
 def ensure_stores(tracking: Tracking) -> None:
-    """The schema of runs and registry, the logins and the bucket, as far as there are any."""
+    """Make or upgrade the database of runs and registry, and users and bucket where there are any.
+
+    Raises:
+        SettingsError: a user's password is missing.
+    """
     upgrade.main([tracking.backend_store_uri], standalone_mode=False)
     if tracking.auth_database_uri:
         logins.ensure_logins(tracking.auth_database_uri, tracking.logins_dir)

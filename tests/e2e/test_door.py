@@ -364,7 +364,7 @@ class Asking:
 
 def test_the_erps_own_client_loses_no_request_over_reloads(replica: ComposeStack) -> None:
     rows = holdout_rows(1)
-    with replica.labels() as labels, Asking(lambda: labels.ask(rows)) as asking:
+    with replica.labels() as labels, Asking(lambda: labels.predict(rows)) as asking:
         for _ in range(8):
             reload(replica)
     assert asking.lost == []

@@ -15,7 +15,7 @@ def test_before_the_first_training_serving_says_that_nothing_is_in_production(
     stack: Stack,
 ) -> None:
     with stack.labels() as labels, pytest.raises(ServingUnreachable, match="503"):
-        labels.ask(holdout_rows(1))
+        labels.predict(holdout_rows(1))
 
 
 def test_a_trained_model_answers_over_https_with_the_registered_models_own_labels(
@@ -27,7 +27,7 @@ def test_a_trained_model_answers_over_https_with_the_registered_models_own_label
 
     customers = holdout_rows(200)
     with stack.labels() as labels:
-        answer = labels.ask(customers)
+        answer = labels.predict(customers)
 
     mlflow.set_tracking_uri(stack.settings.tracking.uri)
     stack.registry()  # MLflow takes the CA from the environment, which this sets
@@ -97,11 +97,11 @@ def test_a_promotion_of_the_stage_alone_is_served_and_completed(stack: Stack) ->
 def test_no_request_fails_while_versions_are_swapped(stack: Stack) -> None:
     customers = holdout_rows(20)
     with stack.labels() as labels:
-        expected = {1: labels.ask(customers).labels}
+        expected = {1: labels.predict(customers).labels}
         for number in (2, 1, 2):
             assert stack.terna("promote", str(number)).returncode == 0
             seen = 0
             while seen < 20:
-                answer = labels.ask(customers)
+                answer = labels.predict(customers)
                 assert answer.labels == expected.setdefault(answer.version, answer.labels)
                 seen += answer.version == number

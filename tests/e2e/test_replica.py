@@ -80,7 +80,7 @@ def kept(replica: ComposeStack) -> Kept:
         return Kept(
             {run.info.run_id: run.data.metrics for run in runs},
             {f"{v.name} {v.version}": (v.current_stage, v.source, v.run_id) for v in versions},
-            labels.ask(holdout_rows(20)),
+            labels.predict(holdout_rows(20)),
             certs | secrets,
         )
 

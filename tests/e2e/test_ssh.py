@@ -1,13 +1,13 @@
 """Server 1's door: who gets in, with what, and what for."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from terna.ports import free_port
 from tests.e2e.stacks.compose import ComposeStack
 
 pytestmark = pytest.mark.only_on("compose")
@@ -156,12 +156,6 @@ def test_no_way_back_is_opened(replica: ComposeStack, forwarding: tuple[str, str
 def test_neither_an_agent_nor_a_screen_is_lent(replica: ComposeStack) -> None:
     told = replica.ssh('echo "[$SSH_AUTH_SOCK$DISPLAY]"', "-A", "-X")
     assert told.stdout == "[]\n"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 # ---- last, as sshd makes those wait who try much ------------------------------------------------

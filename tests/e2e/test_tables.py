@@ -23,7 +23,7 @@ def test_any_table_ends_in_a_served_model(stack: Stack, name: str) -> None:
 
     customers = _as_an_erp_sends_them(read(data).drop(columns=target))
     with stack.labels() as labels:
-        answer = labels.ask(customers)
+        answer = labels.predict(customers)
     assert answer.model == name
     assert set(answer.labels) == classes
     actual = read(data)[target].astype(str)

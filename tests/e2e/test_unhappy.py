@@ -40,7 +40,7 @@ def test_a_tampered_model_is_refused_with_the_reason_and_the_old_one_goes_on(
 
     stack.wait_until(refused)
     with stack.labels() as labels:
-        assert labels.ask(holdout_rows(1)).version == 1
+        assert labels.predict(holdout_rows(1)).version == 1
     assert stack.terna("promote", "1").returncode == 0
 
 
@@ -48,7 +48,7 @@ def test_labels_go_on_while_the_tracking_server_is_down(stack: Stack) -> None:
     stack.stop("tracking")
     try:
         with stack.labels() as labels:
-            assert labels.ask(holdout_rows(1)).version == 1
+            assert labels.predict(holdout_rows(1)).version == 1
     finally:
         stack.start("tracking")
 

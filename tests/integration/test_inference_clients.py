@@ -55,7 +55,7 @@ def labels(serving: LocalServers) -> list[str]:
     rows = [dict(zip(TABLE, row, strict=True)) for row in zip(*TABLE.values(), strict=True)]
     plain = [json.loads(json.dumps(row, default=lambda value: value.item())) for row in rows]
     with Client(serving.settings.erp) as client:
-        return client.ask(plain).labels
+        return client.predict(plain).labels
 
 
 @pytest.fixture(scope="module")

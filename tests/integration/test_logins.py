@@ -88,7 +88,7 @@ def test_serving_downloads_tags_and_completes_a_promotion(
     registry.download(version, tmp_path)
     assert (tmp_path / "MLmodel").read_text() == "flavors: {}\n"
     registry.tag(version, "terna.serving", "serving")
-    assert registry.reconcile(version)
+    assert registry.complete_promotion(version)
 
 
 def test_serving_changes_no_run_and_deletes_no_model(tracking: Tracking, version: Version) -> None:

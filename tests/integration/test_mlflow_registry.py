@@ -65,12 +65,12 @@ def test_a_half_promotion_is_followed_and_completed(
 ) -> None:
     first, second = (register(tracked, "halves", tmp_path / "model") for _ in range(2))
     registry.promote(first)
-    assert not registry.reconcile(first)
+    assert not registry.complete_promotion(first)
 
     client = connect(tracked.tracking)
     client.set_registered_model_alias("halves", "production", str(second.number))
     assert registry.production("halves") == second
-    assert registry.reconcile(second)
+    assert registry.complete_promotion(second)
     assert client.get_model_version("halves", "2").current_stage == "Production"
     assert client.get_model_version("halves", "1").current_stage == "Archived"
 
@@ -81,7 +81,7 @@ def test_completing_a_promotion_never_undoes_a_newer_one(
     first, second = (register(tracked, "newer", tmp_path / "model") for _ in range(2))
     registry.promote(first)
     connect(tracked.tracking).set_registered_model_alias("newer", "production", "2")
-    assert not registry.reconcile(first)
+    assert not registry.complete_promotion(first)
     assert registry.production("newer") == second
 
 

@@ -1,4 +1,4 @@
-"""The tree of errors that is drawn for the reader is the tree that is raised."""
+"""The tree of errors in the module's docstring is the tree of classes."""
 
 import re
 from collections.abc import Iterator
@@ -28,18 +28,18 @@ def descendants(kind: type[TernaError]) -> Iterator[type[TernaError]]:
         yield from descendants(child)
 
 
-def test_the_drawn_tree_is_the_tree_of_classes() -> None:
+def test_drawn_tree_is_the_tree_of_classes() -> None:
     parents = {kind.__name__: kind.__bases__[0].__name__ for kind in descendants(TernaError)}
     assert {name: parent for name, parent, _ in drawn()} == {"TernaError": None, **parents}
 
 
-def test_nothing_is_drawn_twice() -> None:
+def test_no_error_is_drawn_twice() -> None:
     names = [name for name, _, _ in drawn()]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("kind", RequestError.__subclasses__())
-def test_the_drawn_http_status_is_the_one_that_clients_get(kind: type[RequestError]) -> None:
+def test_drawn_status_is_the_status_of_the_class(kind: type[RequestError]) -> None:
     says = {name: says for name, _, says in drawn()}
     assert says[kind.__name__] == str(kind.status)
     assert re.fullmatch("[A-Z_]+", kind.error_code)

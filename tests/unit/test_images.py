@@ -1,4 +1,4 @@
-"""How the images are built, as their Dockerfiles say it."""
+"""The images' Dockerfiles: one base, and a company's CA for downloads only."""
 
 import re
 from pathlib import Path
@@ -19,22 +19,22 @@ def stages(dockerfile: Path) -> list[str]:
 
 
 @each
-def test_every_image_starts_from_the_one_base(dockerfile: Path) -> None:
+def test_every_stage_starts_from_the_one_base(dockerfile: Path) -> None:
     assert {stage.split()[0] for stage in stages(dockerfile)} == {"debian:trixie-slim"}
 
 
 @each
-def test_every_download_trusts_the_ca_that_it_was_handed(dockerfile: Path) -> None:
-    handed = "--mount=type=secret,id=ca"
-    told = "SSL_CERT_FILE=/run/secrets/ca"
+def test_every_download_trusts_the_ca_given_to_the_build(dockerfile: Path) -> None:
+    mount = "--mount=type=secret,id=ca"
+    setting = "SSL_CERT_FILE=/run/secrets/ca"
     for stage in stages(dockerfile):
         environment = " ".join(re.findall(r"^ENV .*", stage, flags=re.MULTILINE))
         for run in re.findall(r"^RUN .*", stage, flags=re.MULTILINE):
             if re.search(r"apt-get|pip|go install", run):
-                assert handed in run
-                assert told in environment + run
+                assert mount in run
+                assert setting in environment + run
 
 
 @each
-def test_no_image_that_runs_looks_for_that_ca(dockerfile: Path) -> None:
+def test_no_final_image_is_set_to_use_that_ca(dockerfile: Path) -> None:
     assert not re.search(r"^ENV .*SSL_CERT_FILE", stages(dockerfile)[-1], flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The door's configuration runs on any image's nginx, and with the settings that are documented."""
+"""The reverse proxy's configuration: for any image's nginx, with the documented defaults."""
 
 import re
 
@@ -14,13 +14,13 @@ def paths(configuration: str) -> set[str]:
     return set(re.findall(r"(?:\s|unix:)(/[^\s;]+)", directives))
 
 
-def test_no_path_of_one_distribution_is_named() -> None:
+def test_configuration_names_no_path_of_one_distribution() -> None:
     named = set().union(*(paths(text) for text in FILES.values()))
     assert "/certs/tls.crt" in named
     assert {path for path in named if not path.startswith(OURS)} == set()
 
 
-def test_without_its_start_script_it_has_the_same_settings() -> None:
+def test_defaults_are_those_of_the_compose_file() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     default = dict(re.findall(r"\$\{TERNA_ERP_(\w+):-([^}]+)\}", compose))
     assert f"include tls/{default['TLS']}.conf;" in FILES["settings.conf"]

@@ -1,27 +1,26 @@
-"""Local processes and ports: nothing is left behind."""
+"""Local processes: started, waited for and stopped, with nothing left behind."""
 
-import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from terna import processes
-from terna.errors import PortTaken, TernaError
-from terna.processes import Process, check_free, free_port, terna_command
+from terna.errors import TernaError
+from terna.processes import Process, terna_command
 
-STUBBORN = "trap '' TERM; sleep 1000 & echo $! > child.part; mv child.part child; wait"
-OBEDIENT = (
-    "trap 'touch bye; exit' TERM; sleep 1000 & echo $! > child.part; mv child.part child; wait"
-)
-ORPHANING = "trap '' TERM; sleep 1000 & echo $! > child.part; mv child.part child"
+A_CHILD = "sleep 1000 & echo $! > child.part; mv child.part child"
+IGNORES_SIGTERM = f"trap '' TERM; {A_CHILD}; wait"
+ENDS_AT_SIGTERM = f"trap 'touch ended; exit' TERM; {A_CHILD}; wait"
+LEAVES_ITS_CHILD = f"trap '' TERM; {A_CHILD}"
 
 
-class Stage:
-    """Where a shell script plays the part of `terna NAME`."""
+class Scripts:
+    """Starts shell scripts in place of `terna track`."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
@@ -43,15 +42,15 @@ class Stage:
         process = self.start(script)
         process.wait_until((self.root / "child").exists)
         child = psutil.Process(int((self.root / "child").read_text()))
-        return process, [psutil.Process(process._process.pid), child]
+        return process, [psutil.Process(process.group), child]
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripts]:
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
-    stage = Stage(tmp_path, monkeypatch)
-    yield stage
-    for process in stage.started:
+    scripts = Scripts(tmp_path, monkeypatch)
+    yield scripts
+    for process in scripts.started:
         process.stop()
 
 
@@ -70,137 +69,84 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def test_the_server_runs_as_terna_with_its_settings_and_writes_its_log(stage: Stage) -> None:
-    process = stage.start('echo "$@ $TERNA_TRACKING_PORT $PATH"; exit 3', TERNA_TRACKING_PORT="51")
+def test_process_gets_command_and_environment_and_writes_log(scripts: Scripts) -> None:
+    process = scripts.start(
+        'echo "$@ $TERNA_TRACKING_PORT $PATH"; exit 3', TERNA_TRACKING_PORT="51"
+    )
 
     with pytest.raises(TernaError):
         process.wait_until(lambda: False)
 
-    assert stage.log.read_text().startswith("-m terna track 51 /")
+    assert scripts.log.read_text().startswith("-m terna track 51 /")
 
 
-def test_a_process_that_dies_while_starting_names_its_log(stage: Stage) -> None:
-    process = stage.start("exit 1")
+def test_death_while_starting_names_the_log(scripts: Scripts) -> None:
+    process = scripts.start("exit 1")
 
-    with pytest.raises(TernaError, match=f"tracking ended while starting: see {stage.log}"):
+    with pytest.raises(TernaError, match=f"tracking ended while starting: see {scripts.log}"):
         process.wait_until(lambda: False)
 
 
-def test_a_process_that_never_answers_names_its_log(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_answer_in_time_names_the_log(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "START_SECONDS", 0)
-    process = stage.start("sleep 1000")
+    process = scripts.start("sleep 1000")
 
-    with pytest.raises(TernaError, match=f"tracking does not answer: see {stage.log}"):
+    with pytest.raises(TernaError, match=f"tracking does not answer: see {scripts.log}"):
         process.wait_until(lambda: False)
 
 
-def test_waiting_ends_when_the_server_answers(stage: Stage) -> None:
+def test_waiting_ends_when_the_process_answers(scripts: Scripts) -> None:
     answers = iter([False, True])
 
-    stage.start("sleep 1000").wait_until(lambda: next(answers))
+    scripts.start("sleep 1000").wait_until(lambda: next(answers))
 
     assert list(answers) == []
 
 
-def test_a_server_is_asked_to_end_before_it_is_made_to(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_asks_before_it_forces(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 10)
-    process, family = stage.start_family(OBEDIENT)
+    process, family = scripts.start_family(ENDS_AT_SIGTERM)
 
     process.stop()
 
-    assert (stage.root / "bye").exists()
+    assert (scripts.root / "ended").exists()
     assert ended(family)
 
 
-@pytest.mark.parametrize("script", [STUBBORN, ORPHANING], ids=["deaf", "gone before its child"])
-def test_a_server_that_does_not_listen_is_ended_with_its_children(
-    stage: Stage, script: str
+@pytest.mark.parametrize("script", [IGNORES_SIGTERM, LEAVES_ITS_CHILD], ids=["deaf", "orphaning"])
+def test_stop_forces_process_and_children_that_ignore_sigterm(
+    scripts: Scripts, script: str
 ) -> None:
-    process, family = stage.start_family(script)
+    process, family = scripts.start_family(script)
 
     process.stop()
 
     assert ended(family)
 
 
-def test_an_impatient_second_ctrl_c_leaves_nothing_behind(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+def test_second_ctrl_c_while_stopping_leaves_nothing_behind(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, family = stage.start_family(STUBBORN)
-    wait = process._process.wait
+    process, family = scripts.start_family(IGNORES_SIGTERM)
+    wait = subprocess.Popen.wait
 
-    def impatient(timeout: float | None = None) -> int:
+    def interrupted(waiting: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
         if timeout:
             raise KeyboardInterrupt
-        return wait()
+        return wait(waiting)
 
     with monkeypatch.context() as patched:
-        patched.setattr(process._process, "wait", impatient)
+        patched.setattr(subprocess.Popen, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             process.stop()
 
     assert ended(family)
 
 
-def test_stopping_twice_is_harmless(stage: Stage) -> None:
-    process = stage.start("exit 0")
+def test_second_stop_is_harmless(scripts: Scripts) -> None:
+    process = scripts.start("exit 0")
 
     process.stop()
     process.stop()
 
-
-def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield int(listener.getsockname()[1])
-
-
-def test_a_taken_port_is_named(taken: int) -> None:
-    with pytest.raises(PortTaken, match=f"Port {taken} on 127.0.0.1 is taken"):
-        check_free("127.0.0.1", taken)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
-def test_a_port_taken_under_another_name_of_the_host_is_taken(taken: int, host: str) -> None:
-    with pytest.raises(PortTaken):
-        check_free(host, taken)
-
-
-@pytest.mark.parametrize("find", [lambda port: check_free("127.0.0.1", port), free_port])
-def test_a_port_is_free_as_soon_as_its_server_is_gone(find: Callable[[int], int | None]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)):
-            listener.accept()[0].close()  # this end closes first, and lingers in TIME_WAIT
-
-    assert find(port) in (None, port)
-
-
-def test_the_wanted_port_is_taken_if_it_is_free() -> None:
-    port = free()
-
-    assert free_port(port) == port
-
-
-def test_a_free_port_is_found_for_one_that_is_taken(taken: int) -> None:
-    port = free_port(taken)
-
-    assert port != taken
-    check_free("127.0.0.1", port)
-
-
-def test_a_port_promised_to_another_server_is_avoided() -> None:
-    wanted = free()
-    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    half = [wanted, *range(low, (low + high) // 2)]
-
-    assert not {free_port(wanted, avoid=half) for _ in range(10)} & set(half)
+    assert not psutil.pid_exists(process.group)

@@ -1,4 +1,4 @@
-"""Every setting has a variable, a default and an explanation, and a wrong one is named."""
+"""Settings: their variables, defaults and explanations, and the error of a wrong one."""
 
 import re
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def test_env_example_has_no_line_that_is_no_setting() -> None:
     assert written == [name for name, _ in listed()]
 
 
-def test_env_example_as_env_changes_nothing(tmp_path: Path) -> None:
+def test_env_example_used_as_env_changes_nothing(tmp_path: Path) -> None:
     defaults = Settings.load()
     Path(tmp_path, ".env").write_text(re.sub(r"(?m)^#(?=TERNA_)", "", EXAMPLE.read_text()))
     assert Settings.load() == defaults
@@ -77,7 +77,9 @@ def test_every_setting_is_explained(name: str) -> None:
     assert explained.endswith(".")
 
 
-def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_gives_another_process_the_same_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     given = Settings(
         Tracking(uri="https://tracking:5000", timeout_seconds=2.5, ca=Path("/a folder/ca.crt")),
         Training(trials=3, folds=7, seed=42, workspace_dir=Path("elsewhere")),
@@ -89,11 +91,13 @@ def test_a_process_of_its_own_gets_the_same_settings(monkeypatch: pytest.MonkeyP
     assert Settings.load() == given
 
 
-def test_the_environment_of_a_process_names_every_setting() -> None:
+def test_environment_names_every_setting() -> None:
     assert list(Settings.load().environment()) == list(existing())
 
 
-def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_variable_has_priority_over_env_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     Path(tmp_path, ".env").write_text("TERNA_SERVING_PORT=1\nTERNA_SERVING_MODEL=mine\nOTHER=x\n")
     monkeypatch.setenv("TERNA_SERVING_PORT", "2")
     serving = Settings.load().serving
@@ -114,7 +118,7 @@ def test_the_environment_goes_before_env(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("TERNA_ERP_TIMEOUT_SECONDS", "soon"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line_with_the_variables_name(
+def test_wrong_value_is_one_line_with_the_variables_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -122,6 +126,6 @@ def test_a_value_that_cannot_be_used_is_one_line_with_the_variables_name(
         Settings.load()
 
 
-def test_settings_stay_as_they_were_loaded() -> None:
+def test_settings_cannot_be_changed_after_loading() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings.load().serving.port = 1

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from terna import compiler
 from terna.compiler.runtime.compiled_model import CompiledModel
+from terna.contracts.version import SIGNATURE_FILE
 from terna.errors import NotCompilable
 from terna.files import write_private
 
-SIGNATURE = "model.sig"
 SOURCES = (".py", ".ll")
 """How the names of the compiler's own files end, in all its folders."""
 
@@ -65,7 +65,9 @@ def cache_key(directory: Path) -> str:
     """Return a digest of what a compiled model depends on: signed files, our code, libraries."""
     root = Path(compiler.__file__).parent
     code = sorted(path for path in root.rglob("*") if path.suffix in SOURCES)
-    digests = (sha256(path.read_bytes()).hexdigest() for path in (directory / SIGNATURE, *code))
+    digests = (
+        sha256(path.read_bytes()).hexdigest() for path in (directory / SIGNATURE_FILE, *code)
+    )
     versions = (f"{name}=={version(name)}" for name in LIBRARIES)
     return sha256("\n".join([sys.version, *versions, *digests]).encode()).hexdigest()
 

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 import httpx
 
-from terna.processes import free_port
+from terna.ports import free_port
 
 PATIENCE = 90
 """Seconds until every server answers; they start at the same time."""

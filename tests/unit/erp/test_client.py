@@ -1,4 +1,4 @@
-"""Client asked over real TLS on loopback."""
+"""The ERP's client, over real TLS on loopback."""
 
 import json
 import math
@@ -105,69 +105,65 @@ def listening(place: Path, serving: Serving) -> Iterator[Serving]:
         thread.join()
 
 
-def test_a_label_for_each_customer_and_the_version_that_gave_them(
-    serving: Serving, ca: Path
-) -> None:
+def test_each_customer_gets_a_label_with_the_version(serving: Serving, ca: Path) -> None:
     customers = [[128, "no"], [42.5, "yes"]]
 
-    with Client(serving.erp(ca)) as labels:
-        answer = labels.ask(customers)
+    with Client(serving.erp(ca)) as client:
+        answer = client.predict(customers)
 
     assert answer == Predictions(["no", "yes"], "rfc_tune", 7)
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
-def test_customers_by_name(serving: Serving, ca: Path) -> None:
+def test_customers_by_name_are_sent_as_they_are(serving: Serving, ca: Path) -> None:
     customers = [{"minutes": 128, "plan": "no"}, {"minutes": 42.5, "plan": "Prémium 客"}]
 
-    with Client(serving.erp(ca)) as labels:
-        labels.ask(customers)
+    with Client(serving.erp(ca)) as client:
+        client.predict(customers)
 
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
-def test_the_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as labels:
-        labels.ask([(math.nan, None)])
+def test_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
+    with Client(serving.erp(ca)) as client:
+        client.predict([(math.nan, None)])
 
     ((_, _, asked),) = serving.asked
     assert math.isnan(asked["inputs"][0][0])
     assert asked["inputs"][0][1] is None
 
 
-def test_many_questions_use_one_connection(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as labels:
+def test_many_requests_use_one_connection(serving: Serving, ca: Path) -> None:
+    with Client(serving.erp(ca)) as client:
         for _ in range(3):
-            labels.ask([[1]])
+            client.predict([[1]])
 
     assert len(serving.connections) == 1
 
 
-def test_a_question_on_a_connection_that_was_just_closed_is_asked_again(
-    serving: Serving, ca: Path
-) -> None:
+def test_request_on_a_connection_just_closed_is_sent_again(serving: Serving, ca: Path) -> None:
     serving.hangs_up_on = [2]
-    with Client(serving.erp(ca)) as labels:
-        assert [labels.ask([[1]]).version, labels.ask([[2]]).version] == [7, 7]
+    with Client(serving.erp(ca)) as client:
+        assert [client.predict([[1]]).version, client.predict([[2]]).version] == [7, 7]
 
     assert [asked["inputs"] for _, _, asked in serving.asked] == [[[1]], [[2]], [[2]]]
     assert len(serving.connections) == 2
 
 
-def test_a_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
+def test_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
     serving.hangs_up_on = range(100)
-    with Client(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
-        labels.ask([[1]])
+    with Client(serving.erp(ca)) as client, pytest.raises(ServingUnreachable):
+        client.predict([[1]])
 
     assert len(serving.asked) == 2
 
 
-def test_what_the_model_does_not_take_is_told_in_its_own_words(serving: Serving, ca: Path) -> None:
+def test_bad_request_has_the_servers_message(serving: Serving, ca: Path) -> None:
     serving.status = 400
     serving.body = b'{"error_code": "BAD_REQUEST", "message": "Missing columns: minutes."}'
 
-    with Client(serving.erp(ca)) as labels, pytest.raises(BadRequest) as refused:
-        labels.ask([{}])
+    with Client(serving.erp(ca)) as client, pytest.raises(BadRequest) as refused:
+        client.predict([{}])
 
     assert str(refused.value) == "Missing columns: minutes."
 
@@ -183,78 +179,76 @@ def test_what_the_model_does_not_take_is_told_in_its_own_words(serving: Serving,
         (200, b"[]"),
     ],
 )
-def test_an_answer_without_labels_is_one_line_for_the_user(
+def test_answer_without_labels_is_one_line_with_the_status(
     serving: Serving, ca: Path, status: int, body: bytes
 ) -> None:
     serving.status, serving.body = status, body
 
     with (
-        Client(serving.erp(ca)) as labels,
+        Client(serving.erp(ca)) as client,
         pytest.raises(ServingUnreachable, match=f"/invocations answers {status} without labels"),
     ):
-        labels.ask([[1]])
+        client.predict([[1]])
 
 
-def test_labels_of_a_server_that_does_not_name_its_model_are_not_taken(
-    serving: Serving, ca: Path
-) -> None:
+def test_labels_without_the_models_name_are_refused(serving: Serving, ca: Path) -> None:
     serving.headers.clear()
 
-    with Client(serving.erp(ca)) as labels, pytest.raises(ServingUnreachable):
-        labels.ask([[1]])
+    with Client(serving.erp(ca)) as client, pytest.raises(ServingUnreachable):
+        client.predict([[1]])
 
 
-def test_the_version_that_answers_now(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as labels:
-        assert labels.version() == 7
+def test_version_is_read_from_ping(serving: Serving, ca: Path) -> None:
+    with Client(serving.erp(ca)) as client:
+        assert client.version() == 7
     assert serving.asked == [("GET", "/ping", None)]
 
 
-def test_there_is_no_version_while_there_is_no_model(serving: Serving, ca: Path) -> None:
+def test_version_is_none_while_no_model_answers(serving: Serving, ca: Path) -> None:
     serving.status = 503
     serving.headers.clear()
 
-    with Client(serving.erp(ca)) as labels:
-        assert labels.version() is None
+    with Client(serving.erp(ca)) as client:
+        assert client.version() is None
 
 
-def test_a_server_with_another_ca_is_refused_before_customers_are_sent(
+def test_server_of_another_ca_is_refused_before_customers_are_sent(
     serving: Serving, tmp_path: Path
 ) -> None:
     other = make_certificates(tmp_path) / "certs/ca.crt"
 
     with (
-        Client(serving.erp(other)) as labels,
+        Client(serving.erp(other)) as client,
         pytest.raises(ServingUnreachable, match="does not answer") as refused,
     ):
-        labels.ask([[1]])
+        client.predict([[1]])
 
     assert "CERTIFICATE_VERIFY_FAILED" in str(refused.value.__cause__)
     assert serving.asked == []
 
 
-def test_a_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
+def test_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
     erp = Erp(endpoint=f"https://127.0.0.1:{serving.port}/invocations", ca=ca)
 
-    with Client(erp) as labels, pytest.raises(ServingUnreachable):
-        labels.ask([[1]])
+    with Client(erp) as client, pytest.raises(ServingUnreachable):
+        client.predict([[1]])
 
     assert serving.asked == []
 
 
-def test_nothing_listens_there(place: Path, ca: Path) -> None:
+def test_refused_connection_asks_whether_serving_runs(place: Path, ca: Path) -> None:
     with listening(place, Serving()) as gone:
         erp = gone.erp(ca)
 
     with (
-        Client(erp) as labels,
+        Client(erp) as client,
         pytest.raises(ServingUnreachable, match=r"ConnectError.*Is serving running\?"),
     ):
-        labels.version()
+        client.version()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_ca_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_unreadable_ca_names_its_setting(tmp_path: Path, content: bytes | None) -> None:
     missing = tmp_path / "ca.crt"
     if content is not None:
         missing.write_bytes(content)

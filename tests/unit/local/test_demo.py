@@ -1,4 +1,4 @@
-"""What the demo tells, from a story made by hand."""
+"""The demo's summary, from a result made by hand, and its waiting and asking."""
 
 import io
 import json
@@ -15,8 +15,8 @@ from terna.contracts.version import Version
 from terna.erp.client import Predictions
 from terna.errors import ServingUnreachable
 from terna.local import demo
-from terna.local.demo import Stopwatch, Story
-from terna.local.summary import curl, facts, tell
+from terna.local.demo import DemoResult, Timings
+from terna.local.summary import curl, print_summary, summary_json
 from terna.progress import Silent
 from terna.settings import Erp, Serving, Settings, Tracking, Training
 from terna.training.job import CHURN_REQUEST, TrainingRequest
@@ -36,17 +36,17 @@ def settings(root: Path) -> Settings:
     )
 
 
-def story(
+def a_result(
     labels: list[str], promoted: bool = True, request: TrainingRequest = CHURN_REQUEST
-) -> Story:
+) -> DemoResult:
     before = Version("rfc_tune", 3, "memory:/m-3", "run3")
-    return Story(
+    return DemoResult(
         request=request,
         published=Published(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
         customers=CUSTOMERS,
         actual=["no", "yes", "no", "yes", "yes"],
-        answer=Predictions(labels, "rfc_tune", 4 if promoted else 3),
+        predictions=Predictions(labels, "rfc_tune", 4 if promoted else 3),
         seconds={"training": 60.5, "labels": 0.25, "total": 70},
     )
 
@@ -54,15 +54,15 @@ def story(
 LABELS = ["no", "no", "yes", "yes", "yes"]
 
 
-def told(root: Path, labels: list[str]) -> str:
+def printed(root: Path, labels: list[str]) -> str:
     console = Console(file=io.StringIO(), width=100)
-    tell(story(labels), settings(root), console)
+    print_summary(a_result(labels), settings(root), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_the_facts_for_machines(tmp_path: Path) -> None:
-    document = json.loads(json.dumps(facts(story(LABELS), settings(tmp_path))))
+def test_json_has_the_answers_and_where_they_came_from(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(summary_json(a_result(LABELS), settings(tmp_path))))
 
     assert document == {
         "holdout": {"f1": 0.84, "precision": 0.95, "recall": 0.75},
@@ -75,16 +75,16 @@ def test_the_facts_for_machines(tmp_path: Path) -> None:
     }
 
 
-def test_the_facts_tell_the_version_that_answered_from_one_that_was_not_promoted(
+def test_json_has_both_versions_when_the_new_one_was_not_promoted(
     tmp_path: Path,
 ) -> None:
-    model = facts(story(LABELS, promoted=False), settings(tmp_path))["model"]
+    model = summary_json(a_result(LABELS, promoted=False), settings(tmp_path))["model"]
 
     assert model == {"name": "rfc_tune", "version": 3, "registered": 4, "promoted": False}
 
 
-def test_a_person_reads_figures_beside_the_reference_and_where_to_look(tmp_path: Path) -> None:
-    text = told(tmp_path, LABELS)
+def test_text_has_metrics_beside_the_reference_and_where_to_look(tmp_path: Path) -> None:
+    text = printed(tmp_path, LABELS)
 
     assert [line.split() for line in text.splitlines() if "0.840" in line] == [
         ["│", "version", "4", "│", "0.840", "│", "0.950", "│", "0.750", "│"]
@@ -108,23 +108,23 @@ def test_a_person_reads_figures_beside_the_reference_and_where_to_look(tmp_path:
         (["no"] * 5, [("3334", "no", "no"), ("3335", "no", "yes"), ("3336", "no", "no")]),
     ],
 )
-def test_a_person_sees_customers_with_their_label_and_what_became_of_them(
+def test_text_shows_customers_with_different_labels_and_the_actual_ones(
     tmp_path: Path, labels: list[str], shown: list[tuple[str, str, str]]
 ) -> None:
-    rows = [line.replace("│", " ").split() for line in told(tmp_path, labels).splitlines()]
+    rows = [line.replace("│", " ").split() for line in printed(tmp_path, labels).splitlines()]
 
     assert [tuple(row) for row in rows if row and row[0].startswith("33")] == shown
 
 
-def test_the_curl_line_told_asks_for_a_customer_that_will_leave(tmp_path: Path) -> None:
-    line = told(tmp_path, LABELS).partition("curl ")[2]
+def test_text_ends_with_a_curl_line_for_the_last_customer_shown(tmp_path: Path) -> None:
+    line = printed(tmp_path, LABELS).partition("curl ")[2]
 
     (row,) = parse(_arguments(f"curl {line}")[-1].encode()).values
     assert row == CUSTOMERS[2]
 
 
 @pytest.mark.parametrize("name", ["plain", "O'Brien", 'a "quoted" $HOME `name`', "客"])
-def test_the_curl_line_works_as_printed(tmp_path: Path, name: str) -> None:
+def test_curl_line_survives_the_shell(tmp_path: Path, name: str) -> None:
     customer: list[Any] = [1.5, name, None]
 
     line = curl(settings(tmp_path), customer)
@@ -145,7 +145,7 @@ def _arguments(line: str) -> list[str]:
     return done.stdout.split("\0")[:-1]
 
 
-def test_paths_are_short_where_the_reader_stands(
+def test_paths_below_the_working_directory_are_relative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -153,18 +153,18 @@ def test_paths_are_short_where_the_reader_stands(
     assert "--cacert 'my certs/ca.crt' " in curl(settings(tmp_path), [1])
 
 
-def test_the_stopwatch_keeps_what_each_part_took() -> None:
-    stopwatch = Stopwatch()
+def test_timings_hold_the_seconds_of_each_part() -> None:
+    timings = Timings()
 
-    with stopwatch.timing("total"), stopwatch.timing("training"):
+    with timings.measure("total"), timings.measure("training"):
         pass
 
-    assert list(stopwatch.seconds) == ["training", "total"]
-    assert 0 <= stopwatch.seconds["training"] <= stopwatch.seconds["total"] < 1
+    assert list(timings.seconds) == ["training", "total"]
+    assert 0 <= timings.seconds["training"] <= timings.seconds["total"] < 1
 
 
-class Asked:
-    """Plays the ERP's client of an endpoint that labels each customer with its first value."""
+class FakeClient:
+    """An ERP's client whose endpoint labels each customer with its first value."""
 
     def __init__(self, versions: list[int | None]) -> None:
         self._versions = iter(versions)
@@ -173,42 +173,42 @@ class Asked:
     def version(self) -> int | None:
         return next(self._versions)
 
-    def ask(self, customers: list[list[Any]]) -> Predictions:
+    def predict(self, customers: list[list[Any]]) -> Predictions:
         self.sizes.append(len(customers))
         return Predictions([customer[0] for customer in customers], "rfc_tune", 4)
 
 
-def test_every_customer_is_asked_for_in_batches_and_in_order() -> None:
-    labels: Any = Asked([])
+def test_customers_are_asked_for_in_batches_and_in_order() -> None:
+    client: Any = FakeClient([])
     customers = [[i] for i in range(demo.BATCH * 2 + 1)]
 
-    answer = demo._ask_for_all(labels, customers)
+    answer = demo.predict_in_batches(client, customers)
 
     assert answer == Predictions(list(range(demo.BATCH * 2 + 1)), "rfc_tune", 4)
-    assert labels.sizes == [demo.BATCH, demo.BATCH, 1]
+    assert client.sizes == [demo.BATCH, demo.BATCH, 1]
 
 
-class Up:
-    """Plays a replica whose servers answer."""
+class FakeServers:
+    """Local servers that answer."""
 
     def wait(self, name: str) -> None:
         assert name == "serving"
 
 
-def test_waiting_for_a_promotion_ends_when_serving_follows() -> None:
-    labels: Any = Asked([None, 3, 4])
-    replica: Any = Up()
+def test_waiting_ends_when_serving_follows() -> None:
+    client: Any = FakeClient([None, 3, 4])
+    servers: Any = FakeServers()
 
-    demo._wait_for(labels, Version("rfc_tune", 4, ""), replica, Silent())
+    demo.wait_for(client, Version("rfc_tune", 4, ""), servers, Silent())
 
     with pytest.raises(StopIteration):
-        labels.version()
+        client.version()
 
 
-def test_waiting_for_a_promotion_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "PATIENCE", 0)
-    labels: Any = Asked([3] * 5)
-    replica: Any = Up()
+def test_waiting_gives_up_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "PROMOTION_SECONDS", 0)
+    client: Any = FakeClient([3] * 5)
+    servers: Any = FakeServers()
 
     with pytest.raises(ServingUnreachable, match="did not follow to rfc_tune version 4"):
-        demo._wait_for(labels, Version("rfc_tune", 4, ""), replica, Silent())
+        demo.wait_for(client, Version("rfc_tune", 4, ""), servers, Silent())

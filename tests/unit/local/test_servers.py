@@ -1,4 +1,4 @@
-"""The servers as local processes, put together."""
+"""The servers as local processes: settings, ports, secrets, start and stop."""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,25 +8,27 @@ import pytest
 
 from terna.errors import TernaError
 from terna.local import servers
-from terna.local.servers import LocalServers, ensure_local_secrets, local_settings, moved_ports
+from terna.local.servers import (
+    LocalServers,
+    describe_moved_ports,
+    ensure_local_secrets,
+    local_settings,
+)
+from terna.ports import free_port
 from terna.progress import Silent
 from terna.security import signing
 from terna.settings import Erp, Serving, Settings, Tracking, Training
+from tests.ports import free_ports
 
 
 def on_ports(tracking: int, serving: int) -> Settings:
     return Settings(Tracking(port=tracking), Training(trials=7), Serving(port=serving), Erp())
 
 
-def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def wanted() -> Settings:
     """Settings on two free ports."""
-    return on_ports(free(), free())
+    return on_ports(*free_ports(0, 0))
 
 
 @pytest.fixture
@@ -35,31 +37,29 @@ def taken() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-def test_free_ports_are_kept_and_every_server_knows_where_the_others_are(
-    wanted: Settings, tmp_path: Path
-) -> None:
+def test_free_ports_are_kept_and_known_to_every_server(wanted: Settings, tmp_path: Path) -> None:
     settings = local_settings(tmp_path, wanted)
 
-    assert moved_ports(wanted, settings) == []
+    assert describe_moved_ports(wanted, settings) == []
     assert settings.tracking.uri == f"https://localhost:{wanted.tracking.port}"
     assert settings.erp.endpoint == f"https://localhost:{wanted.serving.port}/invocations"
     assert settings.training.trials == 7
 
 
-def test_a_taken_port_is_named_and_another_found(taken: int, tmp_path: Path) -> None:
-    wanted = on_ports(free(), taken)
+def test_taken_port_is_replaced_and_described(taken: int, tmp_path: Path) -> None:
+    wanted = on_ports(free_port(), taken)
 
     settings = local_settings(tmp_path, wanted)
 
     assert settings.serving.port != taken
     assert settings.erp.endpoint == f"https://localhost:{settings.serving.port}/invocations"
-    assert moved_ports(wanted, settings) == [
+    assert describe_moved_ports(wanted, settings) == [
         f"Port {taken} is taken: serving listens on {settings.serving.port}."
     ]
 
 
 def test_one_port_wanted_twice_is_given_once(tmp_path: Path) -> None:
-    port = free()
+    port = free_port()
 
     settings = local_settings(tmp_path, on_ports(port, port))
 
@@ -67,7 +67,7 @@ def test_one_port_wanted_twice_is_given_once(tmp_path: Path) -> None:
     assert settings.serving.port != port
 
 
-def test_everything_stays_below_the_root(wanted: Settings, tmp_path: Path) -> None:
+def test_every_path_is_below_the_root(wanted: Settings, tmp_path: Path) -> None:
     settings = local_settings(tmp_path, wanted)
 
     values = [v for group in vars(settings).values() for _, v in group if isinstance(v, Path)]
@@ -77,9 +77,7 @@ def test_everything_stays_below_the_root(wanted: Settings, tmp_path: Path) -> No
     assert str(tmp_path) in settings.tracking.artifacts_destination
 
 
-def test_the_keys_that_are_made_sign_what_serving_verifies(
-    wanted: Settings, tmp_path: Path
-) -> None:
+def test_signing_keys_made_fit_what_serving_verifies(wanted: Settings, tmp_path: Path) -> None:
     settings = local_settings(tmp_path, wanted)
     model = tmp_path / "model"
     model.mkdir()
@@ -96,11 +94,11 @@ def test_the_keys_that_are_made_sign_what_serving_verifies(
     signing.verify(model, settings.training.signing_public_key)
 
 
-class Actor:
-    """Plays a server's process, and notes what happens to it."""
+class FakeProcess:
+    """A server's process that only notes what is done to it."""
 
-    def __init__(self, name: str, notes: list[str], troubles: Mapping[str, BaseException]) -> None:
-        self._name, self._notes, self._troubles = name, notes, troubles
+    def __init__(self, name: str, notes: list[str], failures: Mapping[str, BaseException]) -> None:
+        self._name, self._notes, self._failures = name, notes, failures
         self._do("start")
 
     def wait_until(self, _: Callable[[], bool]) -> None:
@@ -112,84 +110,84 @@ class Actor:
     def _do(self, what: str) -> None:
         note = f"{what} {self._name}"
         self._notes.append(note)
-        if trouble := self._troubles.get(note):
-            raise trouble
+        if failure := self._failures.get(note):
+            raise failure
 
 
-class Theatre:
-    """A replica without processes; `troubles` says what goes wrong, such as at `wait tracking`."""
+class FakeServers:
+    """Local servers without processes; `failures` says what fails, such as `wait tracking`."""
 
     def __init__(self, root: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         self.notes: list[str] = []
-        self.troubles: dict[str, BaseException] = {}
+        self.failures: dict[str, BaseException] = {}
         self.environments: dict[str, Mapping[str, str]] = {}
-        self.replica = LocalServers(root, local_settings(root, settings), Silent())
+        self.servers = LocalServers(root, local_settings(root, settings), Silent())
         monkeypatch.setattr(servers, "Process", self._start)
 
     def _start(
         self, name: str, environment: Mapping[str, str], log: Path, command: Sequence[str]
-    ) -> Actor:
+    ) -> FakeProcess:
         assert command[-1] == {"tracking": "track", "serving": "serve"}[name]
         assert log.name == f"{name}.log"
         self.environments[name] = environment
-        return Actor(name, self.notes, self.troubles)
+        return FakeProcess(name, self.notes, self.failures)
 
 
 @pytest.fixture
-def theatre(wanted: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Theatre:
-    return Theatre(tmp_path, wanted, monkeypatch)
+def fake(wanted: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeServers:
+    return FakeServers(tmp_path, wanted, monkeypatch)
 
 
 STARTED = ["start tracking", "start serving", "wait tracking"]
 STOPPED = ["stop serving", "stop tracking"]
 
 
-def test_both_servers_are_up_inside_and_gone_after(theatre: Theatre) -> None:
-    with theatre.replica as up:
-        assert theatre.notes == STARTED
+def test_both_servers_run_inside_and_are_stopped_after(fake: FakeServers) -> None:
+    with fake.servers as up:
+        assert fake.notes == STARTED
         settings = up.settings
 
-    assert theatre.notes == STARTED + STOPPED
-    assert theatre.environments["serving"] == settings.environment()
+    assert fake.notes == STARTED + STOPPED
+    assert fake.environments["serving"] == settings.environment()
 
 
-def test_one_server_is_stopped_and_started_again_while_the_other_goes_on(theatre: Theatre) -> None:
-    with theatre.replica as up:
+def test_one_server_restarts_while_the_other_keeps_running(fake: FakeServers) -> None:
+    with fake.servers as up:
         up.stop("tracking")
         up.start("tracking")
         up.wait("tracking")
 
     again = ["stop tracking", "start tracking", "wait tracking"]
-    assert theatre.notes == [*STARTED, *again, "stop tracking", "stop serving"]
+    assert fake.notes == [*STARTED, *again, "stop tracking", "stop serving"]
 
 
-@pytest.mark.parametrize("trouble", [TernaError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", [TernaError("no"), KeyboardInterrupt()])
 @pytest.mark.parametrize(
     ("when", "stopped"),
     [("start tracking", []), ("start serving", ["stop tracking"]), ("wait tracking", STOPPED)],
 )
-def test_what_was_started_is_stopped_when_the_start_fails(
-    theatre: Theatre, when: str, stopped: list[str], trouble: BaseException
+def test_failed_start_stops_what_was_started(
+    fake: FakeServers, when: str, stopped: list[str], failure: BaseException
 ) -> None:
-    theatre.troubles[when] = trouble
+    fake.failures[when] = failure
 
-    with pytest.raises(type(trouble)), theatre.replica:
+    with pytest.raises(type(failure)), fake.servers:
         pytest.fail("it is not up")
 
-    assert theatre.notes == STARTED[: STARTED.index(when) + 1] + stopped
+    assert fake.notes == STARTED[: STARTED.index(when) + 1] + stopped
 
 
-def test_what_runs_is_stopped_when_the_work_inside_fails(theatre: Theatre) -> None:
-    with pytest.raises(KeyboardInterrupt), theatre.replica:
+def test_failure_inside_stops_both_servers(fake: FakeServers) -> None:
+    with pytest.raises(KeyboardInterrupt), fake.servers:
         raise KeyboardInterrupt
 
-    assert theatre.notes == STARTED + STOPPED
+    assert fake.notes == STARTED + STOPPED
 
 
-def test_the_others_are_stopped_when_stopping_one_is_interrupted(theatre: Theatre) -> None:
-    theatre.troubles["stop serving"] = KeyboardInterrupt()
+def test_interrupted_stop_still_stops_the_others(fake: FakeServers) -> None:
+    fake.failures["stop serving"] = KeyboardInterrupt()
 
-    with pytest.raises(KeyboardInterrupt), theatre.replica:
+    with pytest.raises(KeyboardInterrupt), fake.servers:
         pass
 
-    assert theatre.notes == STARTED + STOPPED
+    assert fake.notes == STARTED + STOPPED

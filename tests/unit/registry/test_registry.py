@@ -13,16 +13,16 @@ from mlflow.entities.model_registry import (
 )
 
 from terna.contracts.version import Version
-from terna.registry.registry import ALIAS, PROMOTED, STAGE, production_number
+from terna.registry.registry import ALIAS, PROMOTED_TAG, STAGE, production_number
 from tests.fakes import MemoryRegistry
 
 NAME = "churn"
 VERSIONS = 3
-marks = st.none() | st.integers(1, VERSIONS)
+numbers = st.none() | st.integers(1, VERSIONS)
 
 
 def a_model(alias: int | None, stage: int | None, promoted: int | None) -> RegisteredModel:
-    """As MLflow tells it; another alias, stage and tag say nothing."""
+    """As MLflow returns it; with another alias, stage and tag, which mean nothing."""
     aliases = [RegisteredModelAlias("challenger", "9")]
     tags = [RegisteredModelTag("team", "9")]
     latest = [ModelVersion(NAME, "9", 0, current_stage="Staging")]
@@ -31,7 +31,7 @@ def a_model(alias: int | None, stage: int | None, promoted: int | None) -> Regis
     if stage:
         latest.append(ModelVersion(NAME, str(stage), 0, current_stage=STAGE))
     if promoted:
-        tags.append(RegisteredModelTag(PROMOTED, str(promoted)))
+        tags.append(RegisteredModelTag(PROMOTED_TAG, str(promoted)))
     return RegisteredModel(NAME, latest_versions=latest, tags=tags, aliases=aliases)
 
 
@@ -53,19 +53,19 @@ def a_model(alias: int | None, stage: int | None, promoted: int | None) -> Regis
         pytest.param(1, 2, None, 1, id="apart, and never promoted as a whole"),
     ],
 )
-def test_the_mark_that_was_moved_last_names_production(
+def test_production_is_what_was_moved_last(
     alias: int | None, stage: int | None, promoted: int | None, expected: int | None
 ) -> None:
     assert production_number(a_model(alias, stage, promoted)) == expected
 
 
-def test_the_newest_of_several_versions_in_the_stage_counts() -> None:
+def test_several_versions_in_the_stage_give_the_newest() -> None:
     latest = [ModelVersion(NAME, str(n), 0, current_stage=STAGE) for n in (9, 10, 2)]
     assert production_number(RegisteredModel(NAME, latest_versions=latest)) == 10
 
 
-@given(marks, marks, marks)
-def test_the_registry_in_memory_follows_the_same_rule(
+@given(numbers, numbers, numbers)
+def test_registry_in_memory_has_the_same_production(
     alias: int | None, stage: int | None, promoted: int | None
 ) -> None:
     registry = MemoryRegistry(Path("unused"))

@@ -25,8 +25,8 @@ TRACKING = Service("tracking", ("localhost", "tracking", "127.0.0.1"))
 SERVING = Service("serving", ("localhost", "serving", "::1"))
 
 
-class Place:
-    """A folder of certificates, a folder of secrets, and what is in them."""
+class Pki:
+    """A folder of certificates, a folder of secrets, and their files."""
 
     def __init__(self, root: Path) -> None:
         self.certs, self.secrets = root / "certs", root / "secrets"
@@ -43,17 +43,17 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def pki(tmp_path: Path) -> Pki:
+    return Pki(tmp_path)
 
 
 def read(crt: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(crt.read_bytes())
 
 
-def server_context(place: Place, service: str = "tracking") -> ssl.SSLContext:
+def server_context(pki: Pki, service: str = "tracking") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    folder, secrets = place.certs / service, place.secrets / service
+    folder, secrets = pki.certs / service, pki.secrets / service
     context.load_cert_chain(folder / "tls.crt", secrets / "tls.key")
     return context
 
@@ -98,10 +98,10 @@ def ask(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost")
         return tls.recv(4096)
 
 
-def test_a_first_run_makes_the_ca_and_a_key_and_certificate_per_service(place: Place) -> None:
-    made = place.make(TRACKING, SERVING)
+def test_first_run_makes_the_ca_and_a_key_and_certificate_per_service(pki: Pki) -> None:
+    made = pki.make(TRACKING, SERVING)
 
-    assert sorted(str(p.relative_to(place.certs.parent)) for p in made) == [
+    assert sorted(str(p.relative_to(pki.certs.parent)) for p in made) == [
         "certs/ca.crt",
         "certs/serving/ca.crt",
         "certs/serving/tls.crt",
@@ -111,87 +111,81 @@ def test_a_first_run_makes_the_ca_and_a_key_and_certificate_per_service(place: P
         "secrets/serving/tls.key",
         "secrets/tracking/tls.key",
     ]
-    assert set(place.files()) == {*made, place.secrets / ".lock"}
+    assert set(pki.files()) == {*made, pki.secrets / ".lock"}
 
 
-def test_a_second_run_makes_nothing_and_touches_nothing(place: Place) -> None:
-    place.make(TRACKING, SERVING)
-    before = place.files()
-    lock = place.secrets / ".lock"
+def test_second_run_makes_nothing_and_touches_nothing(pki: Pki) -> None:
+    pki.make(TRACKING, SERVING)
+    before = pki.files()
+    lock = pki.secrets / ".lock"
 
-    assert place.make(TRACKING, SERVING) == []
-    assert {**place.files(), lock: before[lock]} == before
+    assert pki.make(TRACKING, SERVING) == []
+    assert {**pki.files(), lock: before[lock]} == before
 
 
-def test_a_new_service_gets_its_own_files_and_the_others_keep_theirs(place: Place) -> None:
-    place.make(TRACKING)
-    made = place.make(TRACKING, SERVING)
+def test_new_service_gets_its_own_files_and_the_others_keep_theirs(pki: Pki) -> None:
+    pki.make(TRACKING)
+    made = pki.make(TRACKING, SERVING)
 
     assert {p.parent.name for p in made} == {"serving"}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_only_the_owner_reads_keys_and_everybody_reads_certificates(
-    place: Place, umask: int
-) -> None:
+def test_only_the_owner_reads_keys_and_everybody_reads_certificates(pki: Pki, umask: int) -> None:
     previous = os.umask(umask)
     try:
-        place.make(TRACKING)
+        pki.make(TRACKING)
     finally:
         os.umask(previous)
 
-    assert {p.stat().st_mode & 0o777 for p in (place.key, place.ca_key)} == {0o600}
-    assert {p.stat().st_mode & 0o777 for p in place.certs.rglob("*.crt")} == {0o644}
-    folders = [place.secrets, place.ca_key.parent, place.key.parent]
+    assert {p.stat().st_mode & 0o777 for p in (pki.key, pki.ca_key)} == {0o600}
+    assert {p.stat().st_mode & 0o777 for p in pki.certs.rglob("*.crt")} == {0o644}
+    folders = [pki.secrets, pki.ca_key.parent, pki.key.parent]
     assert {p.stat().st_mode & 0o777 for p in folders} == {0o700}
 
 
 @pytest.mark.parametrize("host", ["localhost", "tracking", "127.0.0.1"])
-def test_a_client_with_the_ca_trusts_the_service_under_each_of_its_names(
-    place: Place, host: str
-) -> None:
-    place.make(TRACKING)
+def test_client_with_the_ca_trusts_the_service_under_each_of_its_names(pki: Pki, host: str) -> None:
+    pki.make(TRACKING)
 
-    answer = ask(server_context(place), client_context(place.certs / "tracking" / "ca.crt"), host)
+    answer = ask(server_context(pki), client_context(pki.certs / "tracking" / "ca.crt"), host)
 
     assert answer.endswith(b"hello")
 
 
-def test_a_client_refuses_the_service_under_another_name(place: Place) -> None:
-    place.make(TRACKING)
+def test_client_refuses_the_service_under_another_name(pki: Pki) -> None:
+    pki.make(TRACKING)
 
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        ask(server_context(place), client_context(place.ca_crt), "elsewhere")
+        ask(server_context(pki), client_context(pki.ca_crt), "elsewhere")
 
 
-def test_a_client_with_another_ca_refuses_the_service(place: Place, tmp_path: Path) -> None:
-    place.make(TRACKING)
-    other = Place(tmp_path / "other")
+def test_client_with_another_ca_refuses_the_service(pki: Pki, tmp_path: Path) -> None:
+    pki.make(TRACKING)
+    other = Pki(tmp_path / "other")
     other.make(TRACKING)
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        ask(server_context(place), client_context(other.ca_crt))
+        ask(server_context(pki), client_context(other.ca_crt))
 
 
-def test_a_service_can_prove_to_another_who_it_is(place: Place) -> None:
-    place.make(TRACKING, SERVING)
-    server, client = server_context(place, "tracking"), client_context(place.ca_crt)
+def test_service_can_prove_to_another_who_it_is(pki: Pki) -> None:
+    pki.make(TRACKING, SERVING)
+    server, client = server_context(pki, "tracking"), client_context(pki.ca_crt)
     server.verify_mode = ssl.CERT_REQUIRED
     server.verify_flags |= ssl.VERIFY_X509_STRICT
-    server.load_verify_locations(place.ca_crt)
-    client.load_cert_chain(
-        place.certs / "serving" / "tls.crt", place.secrets / "serving" / "tls.key"
-    )
+    server.load_verify_locations(pki.ca_crt)
+    client.load_cert_chain(pki.certs / "serving" / "tls.crt", pki.secrets / "serving" / "tls.key")
 
     assert ask(server, client).endswith(b"hello")
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_curl_trusts_the_service_with_the_ca_alone(place: Place) -> None:
-    place.make(TRACKING)
-    with serve_once(server_context(place)) as port:
+def test_curl_trusts_the_service_with_the_ca_alone(pki: Pki) -> None:
+    pki.make(TRACKING)
+    with serve_once(server_context(pki)) as port:
         url = f"https://localhost:{port}/"
-        curl = ["curl", "-sS", "--noproxy", "*", "-4", "--cacert", str(place.ca_crt), url]
+        curl = ["curl", "-sS", "--noproxy", "*", "-4", "--cacert", str(pki.ca_crt), url]
         done = subprocess.run(curl, capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr) == ("hello", "")
@@ -199,17 +193,17 @@ def test_curl_trusts_the_service_with_the_ca_alone(place: Place) -> None:
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 @pytest.mark.parametrize("purpose", ["sslserver", "sslclient"])
-def test_openssl_verifies_the_certificate_strictly(place: Place, purpose: str) -> None:
-    place.make(TRACKING)
+def test_openssl_verifies_the_certificate_strictly(pki: Pki, purpose: str) -> None:
+    pki.make(TRACKING)
     verify = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
-    done = subprocess.run([*verify, place.ca_crt, place.crt], capture_output=True, check=False)
+    done = subprocess.run([*verify, pki.ca_crt, pki.crt], capture_output=True, check=False)
 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_ca_lives_ten_years_and_issues_leaves_only(place: Place) -> None:
-    place.make(TRACKING)
-    ca = read(place.ca_crt)
+def test_ca_lives_ten_years_and_issues_leaves_only(pki: Pki) -> None:
+    pki.make(TRACKING)
+    ca = read(pki.ca_crt)
     constraints = ca.extensions.get_extension_for_class(x509.BasicConstraints)
     usage = ca.extensions.get_extension_for_class(x509.KeyUsage)
 
@@ -220,172 +214,171 @@ def test_the_ca_lives_ten_years_and_issues_leaves_only(place: Place) -> None:
     assert ca.not_valid_after_utc - ca.not_valid_before_utc == timedelta(days=3652)
 
 
-def test_a_certificate_lives_366_days_and_comes_without_the_ca(place: Place) -> None:
-    place.make(TRACKING)
+def test_certificate_lives_366_days_and_comes_without_the_ca(pki: Pki) -> None:
+    pki.make(TRACKING)
 
-    (leaf,) = x509.load_pem_x509_certificates(place.crt.read_bytes())
+    (leaf,) = x509.load_pem_x509_certificates(pki.crt.read_bytes())
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=366)
 
 
 @pytest.mark.parametrize("days_left", [-2, 0, 182])
-def test_a_certificate_past_half_of_its_life_is_made_anew_for_the_same_key(
-    place: Place, monkeypatch: pytest.MonkeyPatch, days_left: int
+def test_certificate_past_half_of_its_life_is_made_anew_for_the_same_key(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch, days_left: int
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(ca, "CLOCK_SKEW", timedelta(days=5))
-        patched.setattr(ca, "LEAF_LIFE", timedelta(days=5 + days_left))
-        place.make(TRACKING)
-    key = place.key.read_bytes()
+        patched.setattr(ca, "LEAF_VALIDITY", timedelta(days=5 + days_left))
+        pki.make(TRACKING)
+    key = pki.key.read_bytes()
 
-    assert place.make(TRACKING) == [place.crt]
-    assert read(place.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=360)
-    assert place.key.read_bytes() == key
+    assert pki.make(TRACKING) == [pki.crt]
+    assert read(pki.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=360)
+    assert pki.key.read_bytes() == key
 
 
-def test_a_certificate_in_the_first_half_of_its_life_stays(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_certificate_in_the_first_half_of_its_life_stays(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(ca, "LEAF_LIFE", timedelta(days=184))
-        place.make(TRACKING)
+        patched.setattr(ca, "LEAF_VALIDITY", timedelta(days=184))
+        pki.make(TRACKING)
 
-    assert place.make(TRACKING) == []
-
-
-def test_a_service_that_gains_a_host_gets_a_certificate_with_it(place: Place) -> None:
-    place.make(TRACKING)
-
-    assert place.make(Service("tracking", (*TRACKING.hosts, "10.0.0.2"))) == [place.crt]
-    assert ask(server_context(place), client_context(place.ca_crt), "10.0.0.2")
+    assert pki.make(TRACKING) == []
 
 
-def test_a_service_that_loses_a_host_keeps_its_certificate(place: Place) -> None:
-    place.make(TRACKING)
+def test_service_that_gains_a_host_gets_a_certificate_with_it(pki: Pki) -> None:
+    pki.make(TRACKING)
 
-    assert place.make(Service("tracking", ("localhost",))) == []
+    assert pki.make(Service("tracking", (*TRACKING.hosts, "10.0.0.2"))) == [pki.crt]
+    assert ask(server_context(pki), client_context(pki.ca_crt), "10.0.0.2")
 
 
-def test_a_new_ca_gives_every_service_a_new_certificate_and_its_copy_of_the_ca(
-    place: Place,
+def test_service_that_loses_a_host_keeps_its_certificate(pki: Pki) -> None:
+    pki.make(TRACKING)
+
+    assert pki.make(Service("tracking", ("localhost",))) == []
+
+
+def test_new_ca_gives_every_service_a_new_certificate_and_its_copy_of_the_ca(
+    pki: Pki,
 ) -> None:
-    place.make(TRACKING)
-    place.ca_crt.unlink()
-    place.ca_key.unlink()
-    copy = place.certs / "tracking" / "ca.crt"
+    pki.make(TRACKING)
+    pki.ca_crt.unlink()
+    pki.ca_key.unlink()
+    copy = pki.certs / "tracking" / "ca.crt"
 
-    assert set(place.make(TRACKING)) == {place.ca_crt, place.ca_key, place.crt, copy}
-    assert ask(server_context(place), client_context(copy))
-
-
-def test_a_lost_key_is_made_anew_with_a_certificate_that_fits_it(place: Place) -> None:
-    place.make(TRACKING)
-    place.key.unlink()
-
-    assert place.make(TRACKING) == [place.key, place.crt]
-    assert ask(server_context(place), client_context(place.ca_crt))
+    assert set(pki.make(TRACKING)) == {pki.ca_crt, pki.ca_key, pki.crt, copy}
+    assert ask(server_context(pki), client_context(copy))
 
 
-def refused(place: Place, *services: Service) -> str:
-    with pytest.raises(SettingsError) as told:
-        place.make(*services)
-    assert str(told.value).isprintable()
-    return str(told.value)
+def test_lost_key_is_made_anew_with_a_certificate_that_fits_it(pki: Pki) -> None:
+    pki.make(TRACKING)
+    pki.key.unlink()
+
+    assert pki.make(TRACKING) == [pki.key, pki.crt]
+    assert ask(server_context(pki), client_context(pki.ca_crt))
 
 
-def test_a_ca_without_its_key_is_refused_with_what_to_do(place: Place) -> None:
-    place.make(TRACKING)
-    place.ca_key.unlink()
-    before = set(place.files())
-
-    assert f"put the key back, or delete {place.ca_crt}" in refused(place)
-    assert set(place.files()) == before
-
-
-def test_a_ca_key_without_its_certificate_is_refused_with_what_to_do(place: Place) -> None:
-    place.make(TRACKING)
-    place.ca_crt.unlink()
-
-    assert f"put the certificate back, or delete {place.ca_key}" in refused(place)
+def refused(pki: Pki, *services: Service) -> str:
+    """The one line of the error."""
+    with pytest.raises(SettingsError) as raised:
+        pki.make(*services)
+    assert str(raised.value).isprintable()
+    return str(raised.value)
 
 
-def test_a_ca_with_the_key_of_another_is_refused(place: Place, tmp_path: Path) -> None:
-    place.make(TRACKING)
-    other = Place(tmp_path / "other")
+def test_ca_without_its_key_is_refused_with_what_to_do(pki: Pki) -> None:
+    pki.make(TRACKING)
+    pki.ca_key.unlink()
+    before = set(pki.files())
+
+    assert f"put the key back, or delete {pki.ca_crt}" in refused(pki)
+    assert set(pki.files()) == before
+
+
+def test_ca_key_without_its_certificate_is_refused_with_what_to_do(pki: Pki) -> None:
+    pki.make(TRACKING)
+    pki.ca_crt.unlink()
+
+    assert f"put the certificate back, or delete {pki.ca_key}" in refused(pki)
+
+
+def test_ca_with_the_key_of_another_is_refused(pki: Pki, tmp_path: Path) -> None:
+    pki.make(TRACKING)
+    other = Pki(tmp_path / "other")
     other.make(TRACKING)
-    shutil.copy(other.ca_key, place.ca_key)
+    shutil.copy(other.ca_key, pki.ca_key)
 
-    assert "is not the key of" in refused(place)
+    assert "is not the key of" in refused(pki)
 
 
-def test_an_expired_ca_is_refused_with_what_to_do(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_ca_is_refused_with_what_to_do(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(ca, "CA_LIFE", timedelta(minutes=1))
+        patched.setattr(ca, "CA_VALIDITY", timedelta(minutes=1))
         with pytest.raises(SettingsError):
-            place.make(TRACKING)
+            pki.make(TRACKING)
 
-    assert f"{place.ca_crt} has expired: delete it and {place.ca_key}" in refused(place)
+    assert f"{pki.ca_crt} has expired: delete it and {pki.ca_key}" in refused(pki)
 
 
 @pytest.mark.parametrize("name", ["ca_crt", "ca_key", "crt", "key"])
-def test_a_file_that_holds_something_else_is_refused_and_kept(place: Place, name: str) -> None:
-    place.make(TRACKING)
-    file: Path = getattr(place, name)
+def test_file_that_holds_something_else_is_refused_and_kept(pki: Pki, name: str) -> None:
+    pki.make(TRACKING)
+    file: Path = getattr(pki, name)
     file.write_text("something else\n")
 
-    assert str(file) in refused(place)
+    assert str(file) in refused(pki)
     assert file.read_text() == "something else\n"
 
 
-def test_a_key_that_is_not_elliptic_curve_is_refused(place: Place) -> None:
-    place.make(TRACKING)
+def test_key_that_is_not_elliptic_curve_is_refused(pki: Pki) -> None:
+    pki.make(TRACKING)
     key = rsa.generate_private_key(65537, 2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    place.key.write_bytes(pem)
+    pki.key.write_bytes(pem)
 
-    assert "no elliptic-curve private key" in refused(place)
+    assert "no elliptic-curve private key" in refused(pki)
 
 
 @pytest.mark.parametrize("host", ["", "two words", "münchen.example", "a\nb"])
-def test_a_host_that_fits_in_no_certificate_is_refused(place: Place, host: str) -> None:
-    assert repr(host) in refused(place, Service("erp", (host,)))
+def test_host_that_fits_in_no_certificate_is_refused(pki: Pki, host: str) -> None:
+    assert repr(host) in refused(pki, Service("erp", (host,)))
 
 
-def test_a_service_without_hosts_is_refused(place: Place) -> None:
-    assert "erp needs a host name" in refused(place, Service("erp", ()))
+def test_service_without_hosts_is_refused(pki: Pki) -> None:
+    assert "erp needs a host name" in refused(pki, Service("erp", ()))
 
 
-def test_an_interrupted_run_leaves_no_half_a_file_and_the_next_one_finishes(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_interrupted_run_leaves_no_half_a_file_and_the_next_one_finishes(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.make(TRACKING)
-    place.key.unlink()
-    place.crt.unlink()
+    pki.make(TRACKING)
+    pki.key.unlink()
+    pki.crt.unlink()
 
     def full_disk(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full_disk)
-        assert "No space left on device" in refused(place)
-    assert not place.key.exists()
+        assert "No space left on device" in refused(pki)
+    assert not pki.key.exists()
 
-    assert place.make(TRACKING) == [place.key, place.crt]
-    assert not list(place.secrets.rglob("*.part"))
-    assert ask(server_context(place), client_context(place.ca_crt))
+    assert pki.make(TRACKING) == [pki.key, pki.crt]
+    assert not list(pki.secrets.rglob("*.part"))
+    assert ask(server_context(pki), client_context(pki.ca_crt))
 
 
-def test_runs_at_once_make_every_file_once_and_all_fit(place: Place) -> None:
+def test_runs_at_once_make_every_file_once_and_all_fit(pki: Pki) -> None:
     code = (
         "import sys; from pathlib import Path; from terna.security.ca import *\n"
         "s = [Service(f's{i}', ('localhost',)) for i in range(5)]\n"
         "print(*ensure_certificates(Path(sys.argv[1]), Path(sys.argv[2]), s), sep='\\n')"
     )
-    command = [sys.executable, "-c", code, str(place.certs), str(place.secrets)]
+    command = [sys.executable, "-c", code, str(pki.certs), str(pki.secrets)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     made = [line for run in runs for line in run.communicate()[0].split()]
 
     assert {run.returncode for run in runs} == {0}
     assert len(made) == len(set(made)) == 2 + 5 * 3
-    assert ask(server_context(place, "s4"), client_context(place.ca_crt))
+    assert ask(server_context(pki, "s4"), client_context(pki.ca_crt))

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from terna.contracts.version import SIGNATURE_FILE
 from terna.errors import ModelRejected, SettingsError, SignatureInvalid
-from terna.security.signing import SIGNATURE, ensure_signing_keys, sign, verify
+from terna.security.signing import ensure_signing_keys, sign, verify
 
 
 class Keys:
@@ -34,9 +35,17 @@ class Keys:
         ensure_signing_keys(self.private, self.public)
 
 
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys, and a model signed with them: every test gets a copy, as signing takes its time."""
+    root = tmp_path_factory.mktemp("signed")
+    sign(a_model(root / "model"), Keys(root / "keys").private)
+    return root
+
+
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(tmp_path / "keys")
+def keys(tmp_path: Path, originals: Path) -> Keys:
+    return Keys(shutil.copytree(originals / "keys", tmp_path / "keys"))
 
 
 def a_model(folder: Path) -> Path:
@@ -59,34 +68,32 @@ def a_model(folder: Path) -> Path:
 
 
 @pytest.fixture
-def signed(tmp_path: Path, keys: Keys) -> Path:
-    model = a_model(tmp_path / "model")
-    sign(model, keys.private)
-    return model
+def signed(tmp_path: Path, originals: Path) -> Path:
+    return shutil.copytree(originals / "model", tmp_path / "model")
 
 
 def refused(model: Path, keys: Keys) -> str:
     """The one line with which the model is refused."""
-    with pytest.raises(SignatureInvalid) as told:
+    with pytest.raises(SignatureInvalid) as raised:
         verify(model, keys.public)
-    line = str(told.value)
+    line = str(raised.value)
     assert line.isprintable()
     assert "Digest(" not in line
     assert str(keys.public) in line
     return line
 
 
-def test_a_signed_model_verifies(signed: Path, keys: Keys) -> None:
+def test_signed_model_verifies(signed: Path, keys: Keys) -> None:
     verify(signed, keys.public)
 
 
-def test_a_signed_model_verifies_where_it_is_copied_to(
+def test_signed_model_verifies_where_it_is_copied_to(
     signed: Path, keys: Keys, tmp_path: Path
 ) -> None:
     verify(shutil.copytree(signed, tmp_path / "elsewhere"), keys.public)
 
 
-def test_a_signed_model_verifies_from_a_relative_path(
+def test_signed_model_verifies_from_a_relative_path(
     signed: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(signed.parent)
@@ -95,7 +102,7 @@ def test_a_signed_model_verifies_from_a_relative_path(
     verify(Path(), keys.public)
 
 
-def test_a_model_can_be_signed_again_after_a_change(signed: Path, keys: Keys) -> None:
+def test_model_can_be_signed_again_after_a_change(signed: Path, keys: Keys) -> None:
     (signed / "model.skops").write_text("another model")
     sign(signed, keys.private)
 
@@ -110,11 +117,11 @@ def test_signing_says_nothing_and_writes_only_the_signature(
     sign(model, keys.private)
     verify(model, keys.public)
 
-    assert set(model.rglob("*")) - before == {model / SIGNATURE}
+    assert set(model.rglob("*")) - before == {model / SIGNATURE_FILE}
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_empty_folder_is_no_change(signed: Path, keys: Keys) -> None:
+def test_empty_folder_is_no_change(signed: Path, keys: Keys) -> None:
     (signed / "empty" / ".git").mkdir(parents=True)
 
     verify(signed, keys.public)
@@ -140,7 +147,7 @@ SIGNED_FILES = sorted(
 
 
 @pytest.mark.parametrize("name", SIGNED_FILES)
-def test_a_changed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
+def test_changed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
     with (signed / name).open("a") as file:
         file.write(" ")
 
@@ -148,14 +155,14 @@ def test_a_changed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNED_FILES)
-def test_a_removed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
+def test_removed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
     (signed / name).unlink()
 
     assert "Missing files" in refused(signed, keys)
 
 
 @pytest.mark.parametrize("name", SIGNED_FILES)
-def test_a_renamed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
+def test_renamed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
     (signed / name).rename(signed / "renamed")
 
     line = refused(signed, keys)
@@ -183,7 +190,7 @@ def test_a_renamed_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
         "\u202egpj.exe",
     ],
 )
-def test_an_added_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
+def test_added_file_is_refused(signed: Path, keys: Keys, name: str) -> None:
     (signed / name).parent.mkdir(parents=True, exist_ok=True)
     (signed / name).write_text("")
 
@@ -204,7 +211,7 @@ def test_git_files_added_after_signing_a_model_without_them_are_refused(
     assert "Extra files" in refused(model, keys)
 
 
-def test_a_file_whose_name_is_not_unicode_is_refused(signed: Path, keys: Keys) -> None:
+def test_file_whose_name_is_not_unicode_is_refused(signed: Path, keys: Keys) -> None:
     try:
         Path(os.fsdecode(os.fsencode(signed) + b"/\xff.py")).write_text("")
     except OSError:
@@ -222,7 +229,7 @@ def test_two_files_that_swap_their_content_are_refused(signed: Path, keys: Keys)
     assert "Hash mismatch" in refused(signed, keys)
 
 
-def test_a_folder_in_the_place_of_a_file_is_refused(signed: Path, keys: Keys) -> None:
+def test_folder_in_the_place_of_a_file_is_refused(signed: Path, keys: Keys) -> None:
     (signed / "model.skops").unlink()
     (signed / "model.skops").mkdir()
 
@@ -240,7 +247,7 @@ def test_hundreds_of_added_files_still_make_one_short_line(signed: Path, keys: K
 
 
 @pytest.mark.parametrize("name", ["link", ".git/link", "code/deep/link"])
-def test_a_symbolic_link_out_of_the_directory_is_refused(
+def test_symbolic_link_out_of_the_directory_is_refused(
     signed: Path, keys: Keys, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "outside").write_text("x = 1")
@@ -249,7 +256,7 @@ def test_a_symbolic_link_out_of_the_directory_is_refused(
     assert "symlink" in refused(signed, keys)
 
 
-def test_a_signed_file_replaced_by_a_link_to_the_same_content_is_refused(
+def test_signed_file_replaced_by_a_link_to_the_same_content_is_refused(
     signed: Path, keys: Keys, tmp_path: Path
 ) -> None:
     (signed / "model.skops").rename(tmp_path / "outside")
@@ -258,7 +265,7 @@ def test_a_signed_file_replaced_by_a_link_to_the_same_content_is_refused(
     assert "symlink" in refused(signed, keys)
 
 
-def test_a_folder_replaced_by_a_link_to_the_same_content_is_refused(
+def test_folder_replaced_by_a_link_to_the_same_content_is_refused(
     signed: Path, keys: Keys, tmp_path: Path
 ) -> None:
     (signed / "code").rename(tmp_path / "outside")
@@ -267,9 +274,7 @@ def test_a_folder_replaced_by_a_link_to_the_same_content_is_refused(
     assert "symlink" in refused(signed, keys)
 
 
-def test_a_link_within_the_directory_and_a_broken_link_are_refused(
-    signed: Path, keys: Keys
-) -> None:
+def test_link_within_the_directory_and_a_broken_link_are_refused(signed: Path, keys: Keys) -> None:
     (signed / "link").symlink_to("model.skops")
     assert "symlink" in refused(signed, keys)
     (signed / "link").unlink()
@@ -277,16 +282,16 @@ def test_a_link_within_the_directory_and_a_broken_link_are_refused(
     assert "symlink" in refused(signed, keys)
 
 
-def test_a_signature_that_is_a_link_to_a_good_one_is_refused(
+def test_signature_that_is_a_link_to_a_good_one_is_refused(
     signed: Path, keys: Keys, tmp_path: Path
 ) -> None:
-    (signed / SIGNATURE).rename(tmp_path / "outside")
-    (signed / SIGNATURE).symlink_to(tmp_path / "outside")
+    (signed / SIGNATURE_FILE).rename(tmp_path / "outside")
+    (signed / SIGNATURE_FILE).symlink_to(tmp_path / "outside")
 
     assert "symlink" in refused(signed, keys)
 
 
-def test_a_model_directory_that_is_a_link_is_refused(
+def test_model_directory_that_is_a_link_is_refused(
     signed: Path, keys: Keys, tmp_path: Path
 ) -> None:
     (tmp_path / "current").symlink_to(signed)
@@ -294,15 +299,15 @@ def test_a_model_directory_that_is_a_link_is_refused(
     assert "symlink" in refused(tmp_path / "current", keys)
 
 
-def test_a_named_pipe_is_refused_without_waiting_for_it(signed: Path, keys: Keys) -> None:
+def test_named_pipe_is_refused_without_waiting_for_it(signed: Path, keys: Keys) -> None:
     os.mkfifo(signed / "pipe")
     refused(signed, keys)
-    (signed / SIGNATURE).unlink()
-    os.mkfifo(signed / SIGNATURE)
+    (signed / SIGNATURE_FILE).unlink()
+    os.mkfifo(signed / SIGNATURE_FILE)
     refused(signed, keys)
 
 
-def test_a_folder_that_may_not_be_listed_is_refused(
+def test_folder_that_may_not_be_listed_is_refused(
     signed: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its files can still be opened by name. Patched, as root may list everything.
@@ -323,26 +328,24 @@ def test_a_folder_that_may_not_be_listed_is_refused(
 # ---- the signature itself
 
 
-def test_a_model_without_a_signature_is_refused(signed: Path, keys: Keys) -> None:
-    (signed / SIGNATURE).unlink()
+def test_model_without_a_signature_is_refused(signed: Path, keys: Keys) -> None:
+    (signed / SIGNATURE_FILE).unlink()
 
-    assert f"it has no file {SIGNATURE}" in refused(signed, keys)
+    assert f"it has no file {SIGNATURE_FILE}" in refused(signed, keys)
 
 
-def test_a_model_that_is_not_there_is_refused(tmp_path: Path, keys: Keys) -> None:
+def test_model_that_is_not_there_is_refused(tmp_path: Path, keys: Keys) -> None:
     refused(tmp_path / "nowhere", keys)
 
 
-def test_a_model_signed_with_another_key_is_refused(
-    signed: Path, keys: Keys, tmp_path: Path
-) -> None:
+def test_model_signed_with_another_key_is_refused(signed: Path, keys: Keys, tmp_path: Path) -> None:
     sign(signed, Keys(tmp_path / "other").private)
 
     assert "Key mismatch" in refused(signed, keys)
 
 
 def bundle_of(model: Path) -> Any:
-    return json.loads((model / SIGNATURE).read_text())
+    return json.loads((model / SIGNATURE_FILE).read_text())
 
 
 @pytest.mark.parametrize("hint", ["ours", "none"])
@@ -353,18 +356,16 @@ def test_another_key_that_claims_to_be_ours_is_refused(
     sign(signed, Keys(tmp_path / "other").private)
     bundle = bundle_of(signed)
     bundle["verificationMaterial"]["publicKey"] = {"hint": ours} if hint == "ours" else {}
-    (signed / SIGNATURE).write_text(json.dumps(bundle))
+    (signed / SIGNATURE_FILE).write_text(json.dumps(bundle))
 
     assert "InvalidSignature" in refused(signed, keys)
 
 
-def test_the_signature_of_another_model_is_refused(
-    signed: Path, keys: Keys, tmp_path: Path
-) -> None:
+def test_signature_of_another_model_is_refused(signed: Path, keys: Keys, tmp_path: Path) -> None:
     other = a_model(tmp_path / "other")
     (other / "model.skops").write_text("another")
     sign(other, keys.private)
-    shutil.copy(other / SIGNATURE, signed / SIGNATURE)
+    shutil.copy(other / SIGNATURE_FILE, signed / SIGNATURE_FILE)
 
     assert "Hash mismatch for 'model.skops'" in refused(signed, keys)
 
@@ -389,15 +390,15 @@ def test_the_signature_of_another_model_is_refused(
 def test_garbage_in_the_place_of_the_signature_is_refused(
     signed: Path, keys: Keys, garbage: bytes
 ) -> None:
-    (signed / SIGNATURE).write_bytes(garbage)
+    (signed / SIGNATURE_FILE).write_bytes(garbage)
 
     refused(signed, keys)
 
 
-def test_a_folder_in_the_place_of_the_signature_is_refused(signed: Path, keys: Keys) -> None:
-    (signed / SIGNATURE).unlink()
-    (signed / SIGNATURE).mkdir()
-    (signed / SIGNATURE / "added.py").write_text("")
+def test_folder_in_the_place_of_the_signature_is_refused(signed: Path, keys: Keys) -> None:
+    (signed / SIGNATURE_FILE).unlink()
+    (signed / SIGNATURE_FILE).mkdir()
+    (signed / SIGNATURE_FILE / "added.py").write_text("")
 
     refused(signed, keys)
 
@@ -439,12 +440,12 @@ def of_another_media_type(bundle: Any) -> None:
         of_another_media_type,
     ],
 )
-def test_a_spoilt_signature_is_refused(
+def test_spoilt_signature_is_refused(
     signed: Path, keys: Keys, spoil: Callable[[Any], None]
 ) -> None:
     bundle = bundle_of(signed)
     spoil(bundle)
-    (signed / SIGNATURE).write_text(json.dumps(bundle))
+    (signed / SIGNATURE_FILE).write_text(json.dumps(bundle))
 
     refused(signed, keys)
 
@@ -463,17 +464,17 @@ def sign_statement(model: Path, keys: Keys, change: Callable[[Any], None]) -> No
     signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
     envelope["payload"] = base64.b64encode(payload).decode()
     envelope["signatures"][0]["sig"] = base64.b64encode(signature).decode()
-    (model / SIGNATURE).write_text(json.dumps(bundle))
+    (model / SIGNATURE_FILE).write_text(json.dumps(bundle))
 
 
-def test_the_signer_of_these_tests_signs_as_the_library_does(signed: Path, keys: Keys) -> None:
+def test_signer_of_these_tests_signs_as_the_library_does(signed: Path, keys: Keys) -> None:
     sign_statement(signed, keys, lambda _: None)
 
     verify(signed, keys.public)
 
 
 @pytest.mark.parametrize("path", ["code", ".", "", "code/added.py", "./code", "x/../code"])
-def test_a_manifest_cannot_have_a_file_overlooked(signed: Path, keys: Keys, path: str) -> None:
+def test_manifest_cannot_have_a_file_overlooked(signed: Path, keys: Keys, path: str) -> None:
     def overlook(statement: Any) -> None:
         statement["predicate"]["serialization"]["ignore_paths"].append(path)
 
@@ -483,7 +484,7 @@ def test_a_manifest_cannot_have_a_file_overlooked(signed: Path, keys: Keys, path
     assert "Extra files" in refused(signed, keys)
 
 
-def test_a_manifest_cannot_allow_symbolic_links(signed: Path, keys: Keys, tmp_path: Path) -> None:
+def test_manifest_cannot_allow_symbolic_links(signed: Path, keys: Keys, tmp_path: Path) -> None:
     def allow(statement: Any) -> None:
         statement["predicate"]["serialization"]["allow_symlinks"] = True
 
@@ -496,7 +497,7 @@ def test_a_manifest_cannot_allow_symbolic_links(signed: Path, keys: Keys, tmp_pa
 
 
 @pytest.mark.parametrize("method", ["shards", "none"])
-def test_a_manifest_cannot_choose_how_it_is_verified(signed: Path, keys: Keys, method: str) -> None:
+def test_manifest_cannot_choose_how_it_is_verified(signed: Path, keys: Keys, method: str) -> None:
     def choose(statement: Any) -> None:
         statement["predicate"]["serialization"] |= {"method": method, "shard_size": 1}
 
@@ -544,17 +545,17 @@ UNSUPPORTED_CURVE = ec.generate_private_key(ec.SECP256K1())
     [None, b"", b"garbage", public_pem_of(RSA), public_pem_of(UNSUPPORTED_CURVE), pem_of(RSA)],
     ids=["missing", "empty", "garbage", "rsa", "another curve", "a private key"],
 )
-def test_a_public_key_that_cannot_be_used_is_a_matter_of_settings(
+def test_public_key_that_cannot_be_used_is_a_matter_of_settings(
     signed: Path, keys: Keys, content: bytes | None
 ) -> None:
     keys.public.unlink()
     if content is not None:
         keys.public.write_bytes(content)
 
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as raised:
         verify(signed, keys.public)
-    assert str(told.value).isprintable()
-    assert str(keys.public) in str(told.value)
+    assert str(raised.value).isprintable()
+    assert str(keys.public) in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -562,43 +563,44 @@ def test_a_public_key_that_cannot_be_used_is_a_matter_of_settings(
     [None, b"", b"garbage", pem_of(RSA), pem_of(UNSUPPORTED_CURVE)],
     ids=["missing", "empty", "garbage", "rsa", "another curve"],
 )
-def test_a_private_key_that_cannot_be_used_is_a_matter_of_settings(
+def test_private_key_that_cannot_be_used_is_a_matter_of_settings(
     tmp_path: Path, keys: Keys, content: bytes | None
 ) -> None:
     keys.private.unlink()
     if content is not None:
         keys.private.write_bytes(content)
 
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as raised:
         sign(a_model(tmp_path / "model"), keys.private)
-    assert str(told.value).isprintable()
-    assert str(keys.private) in str(told.value)
+    assert str(raised.value).isprintable()
+    assert str(keys.private) in str(raised.value)
 
 
-def test_a_model_with_a_symbolic_link_cannot_be_signed(tmp_path: Path, keys: Keys) -> None:
+def test_model_with_a_symbolic_link_cannot_be_signed(tmp_path: Path, keys: Keys) -> None:
     model = a_model(tmp_path / "model")
     (model / "link").symlink_to("MLmodel")
 
     with pytest.raises(ModelRejected, match="symlink"):
         sign(model, keys.private)
-    assert not (model / SIGNATURE).exists()
+    assert not (model / SIGNATURE_FILE).exists()
 
 
 def test_signing_does_not_write_through_a_link(tmp_path: Path, keys: Keys) -> None:
     model = a_model(tmp_path / "model")
-    (model / SIGNATURE).symlink_to(tmp_path / "outside")
+    (model / SIGNATURE_FILE).symlink_to(tmp_path / "outside")
 
     with pytest.raises(ModelRejected, match="symlink"):
         sign(model, keys.private)
     assert not (tmp_path / "outside").exists()
 
 
-def test_a_model_that_is_not_there_cannot_be_signed(tmp_path: Path, keys: Keys) -> None:
+def test_model_that_is_not_there_cannot_be_signed(tmp_path: Path, keys: Keys) -> None:
     with pytest.raises(ModelRejected):
         sign(tmp_path / "nowhere", keys.private)
 
 
-def test_only_the_owner_reads_the_private_key_and_everybody_the_public_one(keys: Keys) -> None:
+def test_only_the_owner_reads_the_private_key_and_everybody_the_public_one(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "new")
     assert keys.private.stat().st_mode & 0o777 == 0o600
     assert keys.public.stat().st_mode & 0o777 == 0o644
 
@@ -610,7 +612,7 @@ def test_keys_that_exist_stay_as_they_are(keys: Keys) -> None:
     assert (keys.private.read_bytes(), keys.public.read_bytes()) == before
 
 
-def test_a_lost_public_key_is_derived_from_the_private_one(keys: Keys) -> None:
+def test_lost_public_key_is_derived_from_the_private_one(keys: Keys) -> None:
     before = keys.public.read_bytes()
     keys.public.unlink()
     ensure_signing_keys(keys.private, keys.public)
@@ -618,7 +620,7 @@ def test_a_lost_public_key_is_derived_from_the_private_one(keys: Keys) -> None:
     assert keys.public.read_bytes() == before
 
 
-def test_a_lost_private_key_is_refused_with_what_to_do(keys: Keys) -> None:
+def test_lost_private_key_is_refused_with_what_to_do(keys: Keys) -> None:
     keys.private.unlink()
 
     with pytest.raises(SettingsError, match=f"put the key back, or delete {keys.public}"):

@@ -1,4 +1,4 @@
-"""Settings → the MLflow server's command line."""
+"""The MLflow server's command line and environment, from settings."""
 
 import configparser
 import os
@@ -31,7 +31,7 @@ def made(root: Path) -> Tracking:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    """What `serve` would have become."""
+    """The command lines that `serve` would have become."""
     commands: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(os, "execv", lambda *command: commands.append(command))
     monkeypatch.setattr(os, "environ", os.environ.copy())
@@ -57,7 +57,7 @@ def test_every_setting_reaches_the_command_line() -> None:
     assert option(command, "--allowed-hosts") == "tracking,tracking:*"
 
 
-def test_tls_works_below_a_folder_with_a_space_in_its_name() -> None:
+def test_tls_paths_with_a_space_stay_whole() -> None:
     tracking = Tracking(
         certificate=Path("/home/my projects/tls.crt"), key=Path("/home/my projects/tls.key")
     )
@@ -68,7 +68,7 @@ def test_tls_works_below_a_folder_with_a_space_in_its_name() -> None:
     assert option(options, "--ssl-keyfile") == "/home/my projects/tls.key"
 
 
-def test_the_process_becomes_the_server_and_reports_to_nobody(
+def test_serve_becomes_the_server_without_telemetry(
     tmp_path: Path, started: list[tuple[str, list[str]]]
 ) -> None:
     tracking = made(tmp_path)
@@ -81,7 +81,7 @@ def test_the_process_becomes_the_server_and_reports_to_nobody(
 
 
 @pytest.mark.parametrize("missing", ["tls.crt", "tls.key"])
-def test_a_missing_key_or_certificate_is_named_and_nothing_starts(
+def test_missing_key_or_certificate_is_named_and_nothing_starts(
     tmp_path: Path, started: list[tuple[str, list[str]]], missing: str
 ) -> None:
     tracking = made(tmp_path)
@@ -93,7 +93,7 @@ def test_a_missing_key_or_certificate_is_named_and_nothing_starts(
     assert started == []
 
 
-def test_another_backend_makes_no_folder(
+def test_postgres_backend_makes_no_folder(
     tmp_path: Path, started: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -105,7 +105,7 @@ def test_another_backend_makes_no_folder(
     assert sorted(f.name for f in tmp_path.iterdir()) == ["tls.crt", "tls.key"]
 
 
-def test_a_store_for_logins_makes_the_server_ask_for_them(
+def test_database_of_users_turns_basic_auth_on(
     tmp_path: Path, started: list[tuple[str, list[str]]]
 ) -> None:
     store = f"postgresql://auth:p%40ss@localhost/{tmp_path.name}"

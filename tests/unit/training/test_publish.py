@@ -14,7 +14,7 @@ from mlflow.models import Model
 from sklearn.metrics import f1_score
 
 from terna.contracts import reference_rows
-from terna.contracts.version import Version
+from terna.contracts.version import SIGNATURE_FILE, Version
 from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
 from terna.security import signing
 from terna.training import evaluate, publish
@@ -235,7 +235,7 @@ def test_a_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm
     if harm == "tampered":
         (files / "MLmodel").write_text((files / "MLmodel").read_text() + "\n")
     if harm == "unsigned":
-        (files / signing.SIGNATURE).unlink()
+        (files / SIGNATURE_FILE).unlink()
     published = lab.publish(customers())
     assert (published.version.number, published.promoted) == (2, False)
     assert published.production_f1 is None

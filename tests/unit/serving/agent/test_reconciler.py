@@ -133,7 +133,7 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
         raise TrackingUnreachable("The tracking server does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(server.registry, "reconcile", away)
+        patched.setattr(server.registry, "complete_promotion", away)
         with pytest.raises(TrackingUnreachable):
             server.poll_once()
     assert server.active.version == version
@@ -154,7 +154,7 @@ def test_nothing_is_written_to_the_registry_while_nothing_changes(
         raise AssertionError("written again")
 
     monkeypatch.setattr(server.registry, "tag", unwanted)
-    monkeypatch.setattr(server.registry, "reconcile", unwanted)
+    monkeypatch.setattr(server.registry, "complete_promotion", unwanted)
     server.poll_once()
 
 

@@ -1,0 +1,61 @@
+"""The command line: every command with its panel of `--help`, and how an error ends it."""
+
+import os
+import sys
+import warnings
+
+import typer
+
+from terna.cli import local, registry, serving, tracking, training
+from terna.cli.console import print_error
+from terna.errors import TernaError
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells give it."""
+
+TRAINING = "Server 1: train"
+SERVERS = "Server 2: track and serve"
+LOCAL = "All of it on this machine"
+
+app = typer.Typer(
+    help="From a table of customers to a label on the ERP's screen, on three servers.",
+    epilog="Settings are environment variables or lines of .env: see .env.example.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.command(rich_help_panel=LOCAL)(local.demo)
+
+app.command(rich_help_panel=TRAINING)(training.train)
+app.command(rich_help_panel=TRAINING)(training.acquire)
+app.command(rich_help_panel=TRAINING)(training.explore)
+app.command(rich_help_panel=TRAINING)(training.prepare)
+app.command(rich_help_panel=TRAINING)(training.tune)
+app.command(rich_help_panel=TRAINING)(training.evaluate)
+app.command(rich_help_panel=TRAINING)(training.publish)
+
+app.command(rich_help_panel=SERVERS)(registry.promote)
+app.command(rich_help_panel=SERVERS)(tracking.track)
+app.command(rich_help_panel=SERVERS)(serving.serve)
+app.command(rich_help_panel=SERVERS, hidden=True)(serving.agent)
+app.command(rich_help_panel=SERVERS)(registry.healthcheck)
+app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_stores)
+app.command(rich_help_panel=SERVERS, hidden=True)(local.init_secrets)
+
+app.command(rich_help_panel=LOCAL)(local.certificates)
+
+
+def main() -> None:
+    """Run the command line; every error that Terna raises is one line and exit code 1."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        app()
+    except TernaError as error:
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,17 @@
+"""Where the command line prints."""
+
+from rich.console import Console
+from rich.markup import escape
+
+out = Console()
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is, however long it is."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_error(error: Exception) -> None:
+    """Print an error as one line on stderr."""
+    line = f"[red]error:[/] {escape(str(error))}"
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)

