@@ -1,5 +1,6 @@
 """All six phases: a version in production, or a failed run and nothing registered."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from terna.contracts import reference_rows
 from terna.errors import DataError, TrackingRefused, TrackingUnreachable
 from terna.training.families import FAMILIES
 from terna.training.pipeline import train
+from terna.training.plots import style
 from terna.training.publish import PublishResult
 from terna.training.session import Session
 from tests.fakes import MemoryRegistry
@@ -41,6 +43,14 @@ def with_reporter(lab: Lab, reporter: Recorder) -> Session:
     """Return a session with another reporter, and the registry that the lab has now."""
     parts = (lab.workspace, lab.runs, lab.registry, lab.settings)
     return Session(lab.session.name, *parts, reporter)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_png() -> Iterator[None]:
+    """Leave the plots empty: rendering them takes longer than the training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "png", lambda _: b"")
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from terna.training.threshold import TOLERANCE, best_threshold
 
 
 @given(
-    st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=1).filter(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=1, max_size=20).filter(
         lambda rows: any(positive for positive, _ in rows)
     )
 )
