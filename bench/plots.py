@@ -27,14 +27,14 @@ def drawn(facts: Facts) -> dict[str, Figure]:
 
 def throughput(systems: Mapping[str, Facts]) -> Figure:
     """Answers a second at 16 connections, by system, with the lowest and the highest round."""
-    figure, axes = style.sheet(6.4, style.height_of_bars(len(systems)))
+    figure, axes = style.single_plot(6.4, style.height_of_bars(len(systems)))
     for row, (name, found) in enumerate(systems.items()):
         spread = found["throughput_c16"]
         axes.plot([spread["low"], spread["high"]], [row, row], color=style.SOFT, linewidth=1.4)
         axes.plot(spread["median"], row, "o", color=COLOURS[name], markersize=9)
         text = f"   {spread['median']:,.0f}"
         axes.text(spread["high"], row, text, va="center", fontsize=8.5, color=style.SOFT)
-    style.name_rows(axes, [NAMES[name] for name in systems])
+    style.label_rows(axes, [NAMES[name] for name in systems])
     axes.set(xlabel="answers a second, one row each, 16 connections", xscale="log")
     axes.margins(x=0.2)
     axes.xaxis.set_minor_locator(NullLocator())
@@ -65,7 +65,7 @@ def growth(what: str, facts: Facts) -> Figure:
 
 
 def _finish(axes: Axes, sizes: list[int]) -> None:
-    style.quieten(axes)
+    style.style_axes(axes)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

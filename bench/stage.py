@@ -20,14 +20,14 @@ from terna.settings import Settings
 from terna.training import acquire, evaluate, prepare, publish
 from terna.training.families import FOREST
 from terna.training.job import CHURN_REQUEST, TrainingRequest
-from terna.training.prepare import Features, inputs
+from terna.training.prepare import Features, model_inputs
 from terna.training.session import Session
-from terna.training.tune import Tuned
+from terna.training.tune import TuningResult
 
 PARAMS = {**FOREST.default, "n_estimators": 200}
 THRESHOLD = 0.4
 """Near what `tune` finds for this forest, and not the library's 0.5."""
-WINNER = Tuned(FOREST.name, PARAMS, THRESHOLD, f1=0)
+WINNER = TuningResult(FOREST.name, PARAMS, THRESHOLD, f1=0)
 ROWS_OF_WIDE = 1000
 DIFFERENT = 200
 """How many rows differ from each other in the requests of one row."""
@@ -86,7 +86,7 @@ class Stage:
         table.to_parquet(path)
         return self.publish(f"bench_wide_{columns}", TrainingRequest(str(path), target="target"))
 
-    def publish(self, name: str, request: TrainingRequest, winner: Tuned = WINNER) -> Model:
+    def publish(self, name: str, request: TrainingRequest, winner: TuningResult = WINNER) -> Model:
         """Train as `terna train` does, but for the search: the winner is given."""
         session = Session.open(name, self.settings, Silent())
         with self.reporter.step(f"training {name}"):
@@ -100,7 +100,7 @@ class Stage:
         folder = self.root / f"models/{version.name}-{version.number}"
         folder.mkdir(parents=True)
         session.registry.download(version, folder)
-        holdout = inputs(session.workspace.read_table("holdout.parquet", "acquire"), features)
+        holdout = model_inputs(session.workspace.read_table("holdout.parquet", "acquire"), features)
         return Model(
             version.name,
             version.number,

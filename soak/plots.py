@@ -21,7 +21,7 @@ def drawn(findings: Findings) -> Figure:
     _version(version, findings)
     _memory(memory, findings)
     for axes in (rate, version, memory):
-        style.quieten(axes)
+        style.style_axes(axes)
     memory.set(xlabel="seconds")
     return figure
 

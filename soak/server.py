@@ -8,12 +8,12 @@ from soak.clients import Question, Target
 from terna.errors import TernaError
 from terna.training.families import FOREST
 from terna.training.job import CHURN_REQUEST
-from terna.training.tune import Tuned
+from terna.training.tune import TuningResult
 
 NAME = "soak"
 WINNERS = (
-    Tuned(FOREST.name, {**PARAMS, "n_estimators": 50}, threshold=0.4, f1=0),
-    Tuned(FOREST.name, {**PARAMS, "n_estimators": 80}, threshold=0.05, f1=0),
+    TuningResult(FOREST.name, {**PARAMS, "n_estimators": 50}, threshold=0.4, f1=0),
+    TuningResult(FOREST.name, {**PARAMS, "n_estimators": 80}, threshold=0.05, f1=0),
 )
 """The second finds far more customers who leave."""
 BATCH = 50

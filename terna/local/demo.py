@@ -15,7 +15,7 @@ from terna.progress import Reporter
 from terna.training import pipeline
 from terna.training.job import Job, TrainingRequest
 from terna.training.prepare import Features
-from terna.training.publish import Published
+from terna.training.publish import PublishResult
 from terna.training.session import Session
 
 BATCH = 500
@@ -30,7 +30,7 @@ class DemoResult:
     """What the demo trained, published and was answered."""
 
     request: TrainingRequest
-    published: Published
+    published: PublishResult
     metrics: dict[str, float]
     """Of the hold-out, by `evaluate`."""
     customers: list[list[Any]]
@@ -119,7 +119,7 @@ def _holdout(session: Session) -> tuple[list[list[Any]], list[Any]]:
     return rows.where(rows.notna(), None).to_numpy().tolist(), table[target].tolist()
 
 
-def _in_production(published: Published) -> Version:
+def _in_production(published: PublishResult) -> Version:
     if published.promoted or published.production is None:
         return published.version
     return published.production

@@ -1,6 +1,6 @@
-"""Phase 1, acquire: from wherever customers are kept to a training table and a hold-out.
+"""Phase 1, acquire: read the customers, clean the table and set a hold-out aside.
 
-Everything after this phase sees only the training table; the hold-out waits for `evaluate`.
+The phases after this one see only the training table; the hold-out is read by `evaluate`.
 """
 
 import re
@@ -14,36 +14,35 @@ from sklearn.model_selection import train_test_split
 
 from terna.errors import DataError
 from terna.registry.runs import Source
-from terna.training.job import Job, TrainingRequest
+from terna.training.job import MAX_CLASSES, Job, TrainingRequest
 from terna.training.session import Session
-from terna.training.sources import location, read
+from terna.training.sources import read, redact_password
 
-LATER = ("explore.html", "features.json", "tuned.json", "metrics.json", "model.skops")
-"""What later phases left of the table before."""
-MOST_CLASSES = 50
-FEWEST_ROWS = 2
-"""Of each class in each fold of the cross-validation."""
+OBSOLETE_FILES = ("explore.html", "features.json", "tuned.json", "metrics.json", "model.skops")
+"""What later phases wrote about the table before."""
+MIN_ROWS_PER_FOLD = 2
+"""Of each class, in the cross-validation."""
 
 
 def run(session: Session, request: TrainingRequest) -> Job:
-    """Read the customers, check them, set the hold-out aside and open the MLflow run.
+    """Read, clean and split the table, and open the MLflow run.
 
     Raises:
-        DataError: unreadable, empty, a column missing, or a target that is none.
-        TrackingUnreachable: before anything is written.
+        DataError: unreadable, empty, a column missing, or a target that cannot be learned.
+        TrackingUnreachable: nothing is written.
     """
     session.registry.check()
-    table = tidy(select(read(request.data, request.query), request), request.target)
-    classes, positive = check_target(table[request.target], request)
-    held_out = holdout_mask(table[request.target], request.holdout, session.settings.seed)
-    train, holdout = table[~held_out], table[held_out]
-    check_split(train[request.target], holdout[request.target], classes, session.settings.folds)
+    target, settings = request.target, session.settings
+    table = clean(select_columns(read(request.data, request.query), request), target)
+    classes, positive = find_classes(table[target], request)
+    train, holdout = split_holdout(table, target, request.holdout, settings.seed)
+    check_class_counts(train[target], holdout[target], classes, settings.folds)
 
-    source = _describe(session.name, request, table)
+    source = _describe_source(session.name, request, table)
     run_id = session.runs.start(session.name)
-    job = Job(run_id, source.location, request.target, classes, positive, request.holdout)
+    job = Job(run_id, source.location, target, classes, positive, request.holdout)
     try:
-        _keep(session, job, source, train, holdout)
+        _save(session, job, source, train, holdout)
     except BaseException:
         session.close_as_failed(run_id)
         raise
@@ -54,8 +53,12 @@ def run(session: Session, request: TrainingRequest) -> Job:
     return job
 
 
-def select(table: pd.DataFrame, request: TrainingRequest) -> pd.DataFrame:
-    """Features first, in the order of the request, the target last."""
+def select_columns(table: pd.DataFrame, request: TrainingRequest) -> pd.DataFrame:
+    """Select the features in the order of the request, and the target as the last column.
+
+    Raises:
+        DataError: a column is missing, or there is no feature.
+    """
     features = request.features or tuple(c for c in table.columns if c != request.target)
     for column in (request.target, *features):
         if column not in table.columns:
@@ -66,27 +69,34 @@ def select(table: pd.DataFrame, request: TrainingRequest) -> pd.DataFrame:
     return table[[*features, request.target]].reset_index(drop=True)
 
 
-def tidy(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Features as int64, float64, bool or str; rows without a target are left out.
+def clean(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Drop rows without a target, and convert features to int64, float64, bool or str.
 
-    The others keep their row numbers as index.
+    The target becomes int64 or str. The rows that stay keep their index.
+
+    Raises:
+        DataError: a column holds dates.
     """
     table = table[table[target].notna()]
-    features = {str(c): _tidy_feature(table[c]) for c in table.columns if c != target}
-    return pd.DataFrame(features | {target: _tidy_target(table[target])})
+    features = {str(c): _clean_feature(table[c]) for c in table.columns if c != target}
+    return pd.DataFrame(features | {target: _clean_target(table[target])})
 
 
-def check_target(target: pd.Series, request: TrainingRequest) -> tuple[tuple[Any, ...], Any]:
-    """The classes, and the positive one where there are two."""
+def find_classes(target: pd.Series, request: TrainingRequest) -> tuple[tuple[Any, ...], Any]:
+    """Return the sorted classes, and the positive one where there are two, else None.
+
+    Raises:
+        DataError: too few or too many classes, or the positive one asked for is none of them.
+    """
     counts = target.value_counts()
     if len(counts) < 2:
         raise DataError(
             f"The target '{request.target}' has one class only: there is nothing to tell apart."
         )
-    if len(counts) > MOST_CLASSES:
+    if len(counts) > MAX_CLASSES:
         raise DataError(
             f"The target '{request.target}' has {len(counts)} distinct values: choose a column"
-            f" with 2 to {MOST_CLASSES} classes."
+            f" with 2 to {MAX_CLASSES} classes."
         )
     labels = counts.index.tolist()
     classes = tuple(sorted(labels))
@@ -100,22 +110,30 @@ def check_target(target: pd.Series, request: TrainingRequest) -> tuple[tuple[Any
     return classes, _positive_class(request, classes) if request.positive else labels[-1]
 
 
-def holdout_mask(target: pd.Series, holdout: str, seed: int) -> NDArray[np.bool_]:
-    """Which of the rows are held out: shape (rows,). The target's index numbers rows from 0."""
-    if span := re.fullmatch(r"(\d+)-(\d+)", holdout):
-        first, last = int(span[1]), int(span[2])
-        number = target.index.to_numpy() + 1
-        if not 1 <= first <= last <= number.max():
-            raise DataError(
-                f"The hold-out rows {holdout} are not within the table's 1-{number.max()}."
-            )
-        return (first <= number) & (number <= last)
-    return _random_mask(target, _share(holdout), seed)
+def split_holdout(
+    table: pd.DataFrame, target: str, holdout: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split the table into training rows and hold-out; its index numbers rows from 0.
+
+    Args:
+        holdout: a share, drawn at random with the classes' shares, or rows such as `1-9`, from 1.
+
+    Raises:
+        DataError: no share and no rows of the table, or too few rows.
+    """
+    held_out = _holdout_mask(table[target], holdout, seed)
+    return table[~held_out], table[held_out]
 
 
-def check_split(train: pd.Series, holdout: pd.Series, classes: Sequence[Any], folds: int) -> None:
-    """Every class needs enough rows to learn from, and one to be judged by."""
-    counts, needed = train.value_counts(), FEWEST_ROWS * folds
+def check_class_counts(
+    train: pd.Series, holdout: pd.Series, classes: Sequence[Any], folds: int
+) -> None:
+    """Check that every class has enough rows to train on and one in the hold-out.
+
+    Raises:
+        DataError: one has not.
+    """
+    counts, needed = train.value_counts(), MIN_ROWS_PER_FOLD * folds
     for label in classes:
         if counts.get(label, 0) < needed:
             raise DataError(
@@ -129,7 +147,7 @@ def check_split(train: pd.Series, holdout: pd.Series, classes: Sequence[Any], fo
             )
 
 
-def _tidy_feature(column: pd.Series) -> pd.Series:
+def _clean_feature(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object).infer_objects()
     if pd.api.types.is_bool_dtype(column) and not column.hasnans:
@@ -153,8 +171,8 @@ def _finite(column: pd.Series) -> pd.Series:
     return column.where(np.isfinite(column))
 
 
-def _tidy_target(target: pd.Series) -> pd.Series:
-    """Labels that mean the same in Python, Parquet and JSON: integers, or text."""
+def _clean_target(target: pd.Series) -> pd.Series:
+    """Convert labels to what means the same in Python, Parquet and JSON: integers, or text."""
     if pd.api.types.is_bool_dtype(target):
         return target.astype("str")
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
@@ -174,7 +192,19 @@ def _positive_class(request: TrainingRequest, classes: Sequence[Any]) -> Any:
     )
 
 
-def _share(holdout: str) -> float:
+def _holdout_mask(target: pd.Series, holdout: str, seed: int) -> NDArray[np.bool_]:
+    if span := re.fullmatch(r"(\d+)-(\d+)", holdout):
+        first, last = int(span[1]), int(span[2])
+        number = target.index.to_numpy() + 1
+        if not 1 <= first <= last <= number.max():
+            raise DataError(
+                f"The hold-out rows {holdout} are not within the table's 1-{number.max()}."
+            )
+        return (first <= number) & (number <= last)
+    return _random_mask(target, _parse_share(holdout), seed)
+
+
+def _parse_share(holdout: str) -> float:
     try:
         share = float(holdout)
     except ValueError:
@@ -198,7 +228,7 @@ def _random_mask(target: pd.Series, share: float, seed: int) -> NDArray[np.bool_
     return mask
 
 
-def _keep(
+def _save(
     session: Session, job: Job, source: Source, train: pd.DataFrame, holdout: pd.DataFrame
 ) -> None:
     session.runs.log_source(job.run_id, source)
@@ -206,12 +236,12 @@ def _keep(
         job.run_id,
         params={"target": job.target, "rows": len(train), "holdout_rows": len(holdout)},
     )
-    session.workspace.forget(*LATER)
+    session.workspace.remove(*OBSOLETE_FILES)
     session.workspace.write_table("train.parquet", train)
     session.workspace.write_table("holdout.parquet", holdout)
     job.write(session.workspace)
 
 
-def _describe(name: str, request: TrainingRequest, table: pd.DataFrame) -> Source:
+def _describe_source(name: str, request: TrainingRequest, table: pd.DataFrame) -> Source:
     digest = f"{pd.util.hash_pandas_object(table, index=False).sum():016x}"
-    return Source(name, location(request.data), digest, len(table))
+    return Source(name, redact_password(request.data), digest, len(table))

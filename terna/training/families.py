@@ -1,6 +1,6 @@
-"""The kinds of models that `tune` lets compete, and the ranges in which it looks for each.
+"""The families of models that `tune` searches, and the search space of each.
 
-The random forest's ranges hold those of the published churn reference.
+The random forest's space contains that of the published churn reference.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,53 +19,57 @@ Suggest = Callable[[Trial, str], Any]
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of model."""
+    """One family of models: its class, its search space and its default parameters."""
 
     name: str
     estimator: Callable[..., BaseEstimator]
-    space: Mapping[str, Suggest]
+    search_space: Mapping[str, Suggest]
     default: Params
-    """Where the search starts: the library's own choice."""
+    """What the search tries first: the library's own defaults, or near them."""
     scaled: bool = False
-    """Whether it needs numbers scaled and without missing values."""
+    """Whether numbers have to be imputed and scaled for it."""
 
     def suggest(self, trial: Trial) -> Params:
-        return {name: suggest(trial, self._key(name)) for name, suggest in self.space.items()}
+        """Let Optuna choose one candidate of the search space."""
+        return {
+            name: suggest(trial, self._qualify(name)) for name, suggest in self.search_space.items()
+        }
 
-    def start(self) -> Params:
-        """The default as Optuna names it."""
-        return {"family": self.name} | {self._key(k): v for k, v in self.default.items()}
+    def default_trial(self) -> Params:
+        """Return the default parameters under the names that they have in the Optuna study."""
+        return {"family": self.name} | {self._qualify(k): v for k, v in self.default.items()}
 
     def build(self, params: Params, seed: int) -> BaseEstimator:
+        """Build an estimator that is not fitted."""
         return self.estimator(**params, random_state=seed)
 
-    def _key(self, name: str) -> str:
-        """Families share names, such as max_features, whose ranges differ."""
+    def _qualify(self, name: str) -> str:
+        """Prefix the family: several have a max_features, whose ranges differ."""
         return f"{self.name}.{name}"
 
 
-def _whole(low: int, high: int, **how: Any) -> Suggest:
+def _integer(low: int, high: int, **how: Any) -> Suggest:
     return lambda trial, name: trial.suggest_int(name, low, high, **how)
 
 
-def _real(low: float, high: float, **how: Any) -> Suggest:
+def _float(low: float, high: float, **how: Any) -> Suggest:
     return lambda trial, name: trial.suggest_float(name, low, high, **how)
 
 
-def _one_of(*choices: Any) -> Suggest:
+def _categorical(*choices: Any) -> Suggest:
     return lambda trial, name: trial.suggest_categorical(name, choices)
 
 
 FOREST = Family(
     name="random_forest",
     estimator=RandomForestClassifier,
-    space={
-        "n_estimators": _whole(100, 500, step=50),
-        "criterion": _one_of("gini", "entropy"),
-        "max_depth": _whole(20, 100, step=10),
-        "max_features": _real(0.2, 0.8, step=0.1),
-        "min_samples_leaf": _whole(1, 4),
-        "class_weight": _one_of(None, "balanced"),
+    search_space={
+        "n_estimators": _integer(100, 500, step=50),
+        "criterion": _categorical("gini", "entropy"),
+        "max_depth": _integer(20, 100, step=10),
+        "max_features": _float(0.2, 0.8, step=0.1),
+        "min_samples_leaf": _integer(1, 4),
+        "class_weight": _categorical(None, "balanced"),
     },
     default={
         "n_estimators": 100,
@@ -80,13 +84,13 @@ FOREST = Family(
 BOOSTING = Family(
     name="gradient_boosting",
     estimator=partial(HistGradientBoostingClassifier, early_stopping=False),
-    space={
-        "learning_rate": _real(0.02, 0.3, log=True),
-        "max_iter": _whole(50, 300, step=25),
-        "max_leaf_nodes": _whole(7, 63, log=True),
-        "min_samples_leaf": _whole(5, 60, log=True),
-        "l2_regularization": _real(1e-3, 10, log=True),
-        "max_features": _real(0.3, 1.0, step=0.1),
+    search_space={
+        "learning_rate": _float(0.02, 0.3, log=True),
+        "max_iter": _integer(50, 300, step=25),
+        "max_leaf_nodes": _integer(7, 63, log=True),
+        "min_samples_leaf": _integer(5, 60, log=True),
+        "l2_regularization": _float(1e-3, 10, log=True),
+        "max_features": _float(0.3, 1.0, step=0.1),
     },
     default={
         "learning_rate": 0.1,
@@ -101,7 +105,7 @@ BOOSTING = Family(
 LOGISTIC = Family(
     name="logistic_regression",
     estimator=partial(LogisticRegression, max_iter=1000),
-    space={"C": _real(1e-3, 100, log=True), "class_weight": _one_of(None, "balanced")},
+    search_space={"C": _float(1e-3, 100, log=True), "class_weight": _categorical(None, "balanced")},
     default={"C": 1.0, "class_weight": None},
     scaled=True,
 )

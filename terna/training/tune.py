@@ -1,7 +1,7 @@
-"""Phase 4, tune: Optuna looks for the model with the best F1, by cross-validation alone.
+"""Phase 4, tune: search for the model with the best F1 in cross-validation, with Optuna.
 
-The decision threshold is part of the search. It is the one with the best F1 over the out-of-fold
-probabilities of the training rows, so neither model nor threshold has seen the hold-out.
+Each candidate gets the decision threshold with the best F1 over its out-of-fold probabilities of
+the training rows (threshold.py), so neither model nor threshold depends on the hold-out.
 """
 
 import os
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import f1_score, precision_recall_curve
+from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
@@ -29,58 +29,64 @@ from terna.errors import OptunaStorageUnreachable
 from terna.settings import Training
 from terna.training.families import FAMILIES, Params
 from terna.training.job import Job
-from terna.training.prepare import Features, inputs, pipeline
+from terna.training.prepare import Features, build_pipeline, model_inputs
 from terna.training.session import Session
+from terna.training.threshold import best_threshold
 from terna.training.workspace import Workspace
 
 Array = NDArray[Any]
 
-COMPLETE, PRUNED = TrialState.COMPLETE, TrialState.PRUNED
-
-NEARLY = 0.01
-"""How far below the best F1 a threshold still counts as good."""
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """The winner: everything that is needed to fit it."""
+class TuningResult:
+    """The best candidate: everything that is needed to fit it."""
 
     family: str
     params: Params
     threshold: float | None
-    """At which probability a row is of the positive class; None with more than two classes."""
+    """From this probability on a row is positive; None with more than two classes."""
     f1: float
     """In cross-validation: of the positive class, or the classes' mean with more than two."""
 
     def write(self, workspace: Workspace) -> None:
+        """Write `tuned.json`."""
         workspace.write_document("tuned.json", asdict(self))
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
+        """Read `tuned.json`; PhaseMissing when `tune` has not run."""
         return cls(**workspace.read_document("tuned.json", "tune"))
 
-    def unfitted(self, features: Features, seed: int) -> BaseEstimator:
+    def build_model(self, features: Features, seed: int) -> BaseEstimator:
+        """Build the pipeline of this candidate; it is not fitted and has no threshold."""
         family = FAMILIES[self.family]
-        return pipeline(features, family.build(self.params, seed), family.scaled)
+        return build_pipeline(features, family.build(self.params, seed), family.scaled)
 
 
 @dataclass(frozen=True)
 class Folds:
-    """The training rows and how they are split: the same for every candidate."""
+    """The training rows and their split for cross-validation, the same for every candidate."""
 
-    rows: pd.DataFrame
+    inputs: pd.DataFrame
     target: Array
     splits: Sequence[tuple[Array, Array]]
+    """Row numbers to train and to test on, for each fold."""
     positive: Any
+    """The positive class; None with more than two."""
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, target: pd.Series, job: Job, folds: int, seed: int) -> Self:
+    def split(
+        cls, inputs: pd.DataFrame, target: pd.Series, positive: Any, folds: int, seed: int
+    ) -> Self:
+        """Split rows at random into `folds` parts that keep the classes' shares."""
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         labels = np.asarray(target)
-        return cls(rows, labels, list(splitter.split(rows, labels)), job.positive)
+        return cls(inputs, labels, list(splitter.split(inputs, labels)), positive)
 
 
-def run(session: Session, trials: int) -> Tuned:
+def run(session: Session, trials: int) -> TuningResult:
     """Try `trials` candidates, each a nested MLflow run, and keep the best.
 
     A search that was interrupted goes on where it ended, if its study is kept in a database.
@@ -92,30 +98,34 @@ def run(session: Session, trials: int) -> Tuned:
     job, features = Job.read(session.workspace), Features.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
     settings = session.settings
-    folds = Folds.of(inputs(table, features), table[job.target], job, settings.folds, settings.seed)
+    inputs, target = model_inputs(table, features), table[job.target]
+    folds = Folds.split(inputs, target, job.positive, settings.folds, settings.seed)
     objective = _objective(session, job, features, folds)
-    with studies_answer(), session.reporter.step(f"tuning {session.name}", trials) as advance:
+    with (
+        translate_storage_errors(),
+        session.reporter.step(f"tuning {session.name}", trials) as advance,
+    ):
         study = open_study(settings, f"{session.name} {job.run_id}")
-        _search(study, objective, trials, advance)
-        tuned = _winner(study)
-    session.workspace.forget("metrics.json", "model.skops")
-    tuned.write(session.workspace)
+        _run_trials(study, objective, trials, advance)
+        best = _best_result(study)
+    session.workspace.remove("metrics.json", "model.skops")
+    best.write(session.workspace)
     session.runs.log(
         job.run_id,
-        params={"family": tuned.family, **tuned.params, "threshold": tuned.threshold},
-        metrics={"cv.f1": tuned.f1},
+        params={"family": best.family, **best.params, "threshold": best.threshold},
+        metrics={"cv.f1": best.f1},
     )
     session.reporter.say(
-        f"tuned      {trials} candidates: {tuned.family.replace('_', ' ')} wins"
-        f" with F1 {tuned.f1:.3f} in cross-validation"
+        f"tuned      {trials} candidates: {best.family.replace('_', ' ')} wins"
+        f" with F1 {best.f1:.3f} in cross-validation"
     )
-    return tuned
+    return best
 
 
 def open_study(settings: Training, name: str) -> optuna.Study:
-    """Starts with each family as its library would have it; gives up early on hopeless ones.
+    """Create a study that tries each family's default first, and prunes the bad candidates.
 
-    The study of this name, seed and folds goes on, if there is one.
+    The study of this name, seed and folds is loaded, if there is one.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -127,13 +137,13 @@ def open_study(settings: Training, name: str) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=len(FAMILIES), n_warmup_steps=1),
     )
     for family in FAMILIES.values():
-        study.enqueue_trial(dict(family.start()), skip_if_exists=True)
+        study.enqueue_trial(dict(family.default_trial()), skip_if_exists=True)
     return study
 
 
 @contextmanager
-def studies_answer() -> Iterator[None]:
-    """Turn the errors of the studies' database into ours."""
+def translate_storage_errors() -> Iterator[None]:
+    """Raise OptunaStorageUnreachable for the errors of the studies' database."""
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
@@ -143,33 +153,14 @@ def studies_answer() -> Iterator[None]:
         ) from error
 
 
-def best_threshold(actual: Array, probability: Array) -> tuple[float, float]:
-    """The decision threshold, and the best F1 that any threshold reaches on these rows.
-
-    Args:
-        actual: whether each row is positive, shape (n,).
-        probability: of being positive, shape (n,).
-
-    The very best threshold hangs on a few customers. The mean of those around it that come within
-    `NEARLY` does better on customers not seen: docs/decisions/0004-threshold.md has the figures.
-    """
-    precision, recall, thresholds = precision_recall_curve(actual, probability)
-    f1 = (2 * precision * recall / np.maximum(precision + recall, 1e-12))[:-1]
-    best = int(f1.argmax())
-    worse = np.flatnonzero(f1 < f1[best] - NEARLY)
-    first = max(worse[worse < best], default=-1) + 1
-    last = min(worse[worse > best], default=len(f1)) - 1
-    return float(thresholds[first : last + 1].mean()), float(f1[best])
-
-
-def _search(
+def _run_trials(
     study: optuna.Study,
     objective: Callable[[optuna.Trial], float],
     trials: int,
     advance: Callable[[], None],
 ) -> None:
-    """Go on until the study has tried `trials` candidates to their end."""
-    done = len(study.get_trials(deepcopy=False, states=(COMPLETE, PRUNED)))
+    """Run trials until the study has `trials` that ended; those of an earlier run count."""
+    done = len(study.get_trials(deepcopy=False, states=DONE))
     for _ in range(min(done, trials)):
         advance()
     if done < trials:
@@ -182,13 +173,12 @@ def _objective(
     def objective(trial: optuna.Trial) -> float:
         started = time.monotonic()
         family = trial.suggest_categorical("family", list(FAMILIES))
-        candidate = Tuned(family, FAMILIES[family].suggest(trial), None, 0)
+        candidate = TuningResult(family, FAMILIES[family].suggest(trial), None, 0)
         run_id = session.runs.start(f"trial-{trial.number:02d}", parent=job.run_id)
         session.runs.log(run_id, params={"family": family, **candidate.params})
         try:
-            f1, threshold = cross_validate(
-                candidate.unfitted(features, session.settings.seed), folds, trial
-            )
+            model = candidate.build_model(features, session.settings.seed)
+            f1, threshold = cross_validate(model, folds, trial)
         except optuna.TrialPruned:
             session.runs.log(run_id, tags={"terna.pruned": "true"})
             session.runs.finish(run_id)
@@ -208,10 +198,10 @@ def _objective(
 def cross_validate(
     model: BaseEstimator, folds: Folds, trial: optuna.Trial
 ) -> tuple[float, float | None]:
-    """F1 over all out-of-fold predictions, and the threshold it was reached with.
+    """Return F1 over all out-of-fold predictions, and the threshold that it was reached with.
 
-    Fits one fold a core, each on one thread: on small tables threads inside a fit cost more than
-    they bring.
+    One fold is fitted on each core, by one thread: on small tables threads inside a fit cost more
+    than they bring.
 
     Raises:
         optuna.TrialPruned: the first folds are worse than those of half the candidates before.
@@ -220,9 +210,9 @@ def cross_validate(
     probability = np.zeros((len(folds.target), len(classes)))
     seen: list[Array] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = pool.map(partial(_fit_and_predict, model, folds), folds.splits)
+        fold_probabilities = pool.map(partial(_fit_and_predict, model, folds), folds.splits)
         for number, (_, test) in enumerate(folds.splits):
-            probability[test] = next(answers)
+            probability[test] = next(fold_probabilities)
             seen.append(test)
             rows = np.concatenate(seen)
             f1, threshold = _score(folds, rows, probability[rows], classes)
@@ -234,16 +224,20 @@ def cross_validate(
 
 
 def _fit_and_predict(model: BaseEstimator, folds: Folds, split: tuple[Array, Array]) -> Array:
-    """The probabilities of a fold's test rows: shape (rows, classes)."""
+    """Return the probabilities of a fold's test rows: shape (rows, classes)."""
     train, test = split
     with threadpool_limits(1):
-        fitted = clone(model).fit(folds.rows.iloc[train], folds.target[train])
-        return np.asarray(fitted.predict_proba(folds.rows.iloc[test]))
+        fitted = clone(model).fit(folds.inputs.iloc[train], folds.target[train])
+        return np.asarray(fitted.predict_proba(folds.inputs.iloc[test]))
 
 
 def _score(
     folds: Folds, rows: Array, probability: Array, classes: Array
 ) -> tuple[float, float | None]:
+    """Return F1 of some rows, and the best threshold where there are two classes.
+
+    rows: row numbers, shape (n,); probability: shape (n, classes).
+    """
     actual = folds.target[rows]
     if folds.positive is None:
         predicted = classes[np.argmax(probability, axis=1)]
@@ -253,11 +247,11 @@ def _score(
     return f1, threshold
 
 
-def _winner(study: optuna.Study) -> Tuned:
-    best = study.best_trial
-    return Tuned(
-        family=best.params["family"],
-        params=best.user_attrs["params"],
-        threshold=best.user_attrs["threshold"],
+def _best_result(study: optuna.Study) -> TuningResult:
+    trial = study.best_trial
+    return TuningResult(
+        family=trial.params["family"],
+        params=trial.user_attrs["params"],
+        threshold=trial.user_attrs["threshold"],
         f1=study.best_value,
     )

@@ -1,4 +1,4 @@
-"""What the phases of one training hand on: a few files in one folder."""
+"""The files that the phases of one training write for each other, in one folder."""
 
 import json
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from terna.errors import PhaseMissing
+from terna.files import write_public
 
 
 class Workspace:
-    """The folder of one model's training. Each file has one phase that writes it.
+    """The folder of one model's training. Each file is written by one phase, and atomically.
 
     Reading a file whose phase has not run raises `PhaseMissing`, which names that phase.
     """
@@ -20,52 +21,33 @@ class Workspace:
         self.folder = folder
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        with _Replacing(self._prepared(name)) as part:
-            table.to_parquet(part, index=False)
+        """Write a table as Parquet, without its index."""
+        self.write_bytes(name, table.to_parquet(index=False))
 
     def read_table(self, name: str, phase: str) -> pd.DataFrame:
+        """Read a table that `phase` has written."""
         return pd.read_parquet(self.existing(name, phase))
 
     def write_document(self, name: str, document: Mapping[str, Any]) -> None:
+        """Write a document as JSON; TypeError when it holds anything else."""
         self.write_bytes(name, json.dumps(document, indent=1).encode())
 
     def read_document(self, name: str, phase: str) -> dict[str, Any]:
+        """Read a JSON document that `phase` has written."""
         return dict(json.loads(self.existing(name, phase).read_bytes()))
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        with _Replacing(self._prepared(name)) as part:
-            part.write_bytes(content)
+        """Write a file of any kind."""
+        write_public(self.folder / name, content)
 
-    def forget(self, *names: str) -> None:
-        """Remove files that no longer belong to what is here; they need not exist."""
+    def remove(self, *names: str) -> None:
+        """Remove files that a new table or model makes obsolete; they need not exist."""
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
     def existing(self, name: str, phase: str) -> Path:
-        """The path of a file that `phase` has written."""
+        """Return the path of a file that `phase` has written."""
         path = self.folder / name
         if not path.exists():
             raise PhaseMissing(f"{path} is missing: run `terna {phase}` first.")
         return path
-
-    def _prepared(self, name: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-
-class _Replacing:
-    """Write beside a file and replace it at the end, so that nobody reads half a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.part")
-
-    def __enter__(self) -> Path:
-        return self._part
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)

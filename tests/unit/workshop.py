@@ -27,7 +27,7 @@ from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.loader import Loader
 from terna.training import publish
-from terna.training.prepare import Features, inputs, pipeline
+from terna.training.prepare import Features, build_pipeline, model_inputs
 from tests.fakes import MemoryRegistry
 
 NAME = "churn"
@@ -122,15 +122,17 @@ def opened(folder: Path) -> Workshop:
     features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
     forest = RandomForestClassifier(5, max_depth=6, random_state=0)
     model = FixedThresholdClassifier(
-        pipeline(features, forest, scaled=False),
+        build_pipeline(features, forest, scaled=False),
         threshold=0.4,
         pos_label="yes",
         response_method="predict_proba",
-    ).fit(inputs(customers, features), labels)
+    ).fit(model_inputs(customers, features), labels)
     identity = {"model": NAME, "run_id": "run1", "model_id": "m-1"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own, about pandas to come
-        publish.build(folder / "model", model, inputs(customers, features), identity, seed=0)
+        publish.write_model_directory(
+            folder / "model", model, model_inputs(customers, features), identity, seed=0
+        )
     return Workshop(folder, customers)
 
 

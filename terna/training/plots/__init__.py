@@ -1,1 +1,1 @@
-"""Every plot that training leaves behind: one small function each, one style for all."""
+"""The plots of training: one function each, in one style."""

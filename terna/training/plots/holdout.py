@@ -1,4 +1,4 @@
-"""What evaluate draws of a hold-out: how often a model was right, and how sure it was."""
+"""The plots of a hold-out: confusion matrix, precision-recall curve and calibration."""
 
 from collections.abc import Sequence
 
@@ -14,21 +14,21 @@ from terna.training.plots import style
 
 
 def confusion_matrix(labels: Sequence[str], matrix: NDArray[np.integer]) -> Figure:
-    """Actual class against predicted class, shaded by the share of the actual class.
+    """Draw actual against predicted classes, shaded by the share of the actual class.
 
     labels: n_classes names; matrix: (n_classes, n_classes) row counts, rows actual.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.4 + 0.8 * min(len(labels), 8) + 0.3 * max(0, min(len(labels), 50) - 8)
-    figure, axes = style.sheet(side + 0.8, side)
-    image = axes.imshow(shares, cmap=style.ONE_WAY, vmin=0, vmax=1, aspect="auto")
+    figure, axes = style.single_plot(side + 0.8, side)
+    image = axes.imshow(shares, cmap=style.SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, label="share of the actual class")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    style.quieten_bar(bar.ax)
-    if len(labels) <= style.CELLS_WITH_FIGURES:
+    style.style_colorbar(bar.ax)
+    if len(labels) <= style.MAX_ANNOTATED_CELLS:
         _write_counts(axes, matrix, shares)
     names = [style.label(name, 20) for name in labels]
-    style.name_grid(axes, rows=names, columns=names)
+    style.label_grid(axes, rows=names, columns=names)
     axes.set(xlabel="predicted class", ylabel="actual class")
     return figure
 
@@ -36,14 +36,14 @@ def confusion_matrix(labels: Sequence[str], matrix: NDArray[np.integer]) -> Figu
 def precision_recall(
     actual: NDArray[np.integer], probability: NDArray[np.floating], threshold: float
 ) -> Figure:
-    """The precision-recall curve with its average precision and the chosen threshold's point.
+    """Draw the precision-recall curve, its average precision and the chosen threshold's point.
 
     actual: (n,) of 0 and 1, with at least one 1; probability: (n,) of class 1, 0..1;
     threshold: a row is predicted 1 when its probability is at least this.
     """
     precision, recall, _ = precision_recall_curve(actual, probability)
     average = average_precision_score(actual, probability)
-    figure, axes = style.sheet(5.2, 4.2)
+    figure, axes = style.single_plot(5.2, 4.2)
     curve = axes.step(recall, precision, where="post", color=style.BLUE, linewidth=1.8)
     chance = axes.axhline(np.mean(actual), color=style.SOFT, linewidth=1, linestyle=(0, (4, 3)))
     at_recall, at_precision = _point_at(actual, probability >= threshold)
@@ -62,7 +62,7 @@ def precision_recall(
 
 
 def calibration(actual: NDArray[np.integer], probability: NDArray[np.floating]) -> Figure:
-    """Reliability curve over ten equally full bins, with the probabilities' histogram beneath.
+    """Draw the reliability curve over ten equally full bins, and the probabilities' histogram.
 
     actual: (n,) of 0 and 1; probability: (n,) of class 1, 0..1.
     """
@@ -78,8 +78,8 @@ def calibration(actual: NDArray[np.integer], probability: NDArray[np.floating]) 
     top.set(ylabel="observed share of class 1", xlim=(-0.01, 1.01), ylim=(-0.02, 1.04))
     bottom.hist(probability, bins=np.linspace(0, 1, 41), color=style.BLUE, alpha=0.75)
     bottom.set(xlabel="predicted probability of class 1", ylabel="rows")
-    style.quieten(top)
-    style.quieten(bottom)
+    style.style_axes(top)
+    style.style_axes(bottom)
     return figure
 
 
@@ -93,6 +93,6 @@ def _write_counts(axes: Axes, matrix: NDArray[np.integer], shares: NDArray[np.fl
 
 
 def _point_at(actual: NDArray[np.integer], predicted: NDArray[np.bool_]) -> tuple[float, float]:
-    """Recall and precision of a prediction; precision is 1 when nothing is predicted."""
+    """Return recall and precision of a prediction; precision is 1 when nothing is predicted."""
     hits = np.sum(predicted & (actual == 1))
     return float(hits / np.sum(actual)), float(hits / np.sum(predicted)) if predicted.any() else 1.0

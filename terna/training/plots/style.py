@@ -1,4 +1,4 @@
-"""How every figure looks: never pyplot, so nothing global changes and any thread may draw.
+"""The style of every plot, without pyplot: nothing global changes, and any thread may draw.
 
 Column and class names come from users' files, so they are drawn as they are, never as formulas.
 """
@@ -23,55 +23,60 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#4
 BLUE, ORANGE = COLOURS[0], "#d55e00"
 OTHER = "#b8b8b8"
 INK, SOFT, FAINT, PAPER = "#2b2b2b", "#6f6f6f", "#e4e4e4", "#ffffff"
-ONE_WAY = LinearSegmentedColormap.from_list("terna_one_way", [PAPER, BLUE])
-TWO_WAYS = LinearSegmentedColormap.from_list("terna_two_ways", [BLUE, "#f4f4f4", ORANGE])
+SEQUENTIAL = LinearSegmentedColormap.from_list("terna_sequential", [PAPER, BLUE])
+DIVERGING = LinearSegmentedColormap.from_list("terna_diverging", [BLUE, "#f4f4f4", ORANGE])
 
 PIXELS_PER_INCH = 96  # what a browser calls an inch
-CELLS_WITH_FIGURES = 20
+MAX_ANNOTATED_CELLS = 20
 
 ROUND_STEPS = [1, 2, 2.5, 5, 10]
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,g}")
 
 
 def figure(width: float, height: float) -> Figure:
+    """Create an empty figure, in inches."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     return Figure(figsize=(width, height), dpi=PIXELS_PER_INCH, layout=layout, facecolor=PAPER)
 
 
-def sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """A quiet figure of one plot, in inches."""
-    empty = figure(width, height)
-    axes = empty.add_subplot()
-    quieten(axes)
-    return empty, axes
+def single_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """Create a figure of one plot in our style, in inches."""
+    created = figure(width, height)
+    axes = created.add_subplot()
+    style_axes(axes)
+    return created, axes
 
 
 def height_of_bars(bars: int) -> float:
+    """Return the height of a plot of horizontal bars, in inches."""
     return 0.9 + 0.3 * bars
 
 
-def say_empty(axes: Axes) -> None:
+def mark_empty(axes: Axes) -> None:
+    """Write "no values" into a plot."""
     axes.text(0.5, 0.5, "no values", ha="center", size=9, color=SOFT, transform=axes.transAxes)
     axes.set(xticks=[], yticks=[])
 
 
 def class_colours(names: list[str]) -> dict[str, str]:
+    """Return a colour for each class; the group of the rarer classes is grey."""
     colours = dict(zip(names, COLOURS, strict=False))
     return {name: OTHER if name.endswith(" others") else colours[name] for name in names}
 
 
 def bar_colours(classes: int, bars: int) -> list[str]:
-    """Colours of the class balance: those that the distributions give the same classes."""
+    """Return the class balance's colours: the same as the classes have in the distributions."""
     named = classes if classes <= len(COLOURS) else len(COLOURS) - 1
     return [*COLOURS[:named], *[OTHER] * bars][:bars]
 
 
 def legend(axes: Axes, handles: Sequence[Artist], names: list[str]) -> None:
+    """Add a legend where it hides least."""
     axes.legend(handles, names, fontsize=8.5, labelcolor=INK, frameon=False, loc="best")
 
 
-def head(figure: Figure, title: str, colours: dict[str, str]) -> None:
-    """The title and the classes' colours, above the plot where they hide nothing."""
+def add_title_and_legend(figure: Figure, title: str, colours: dict[str, str]) -> None:
+    """Add the title and the classes' colours above the plot, where they hide nothing."""
     columns = min(len(colours), 2 if len(colours) == 4 else 3)
     squares = [Patch(color=colour) for colour in colours.values()]
     key = figure.legend(
@@ -91,36 +96,38 @@ def head(figure: Figure, title: str, colours: dict[str, str]) -> None:
         columnspacing=1.2,
     )
     key.get_title().set_color(INK)
-    _as_written([key.get_title(), *key.get_texts()])
+    _disable_math([key.get_title(), *key.get_texts()])
 
 
-def name_rows(axes: Axes, names: list[str]) -> None:
-    """Name horizontal bars, the first on top."""
+def label_rows(axes: Axes, names: list[str]) -> None:
+    """Label horizontal bars, the first on top."""
     axes.set_yticks(range(len(names)), names)
-    _as_written(axes.get_yticklabels())
+    _disable_math(axes.get_yticklabels())
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
 
-def name_grid(axes: Axes, rows: list[str], columns: list[str]) -> None:
+def label_grid(axes: Axes, rows: list[str], columns: list[str]) -> None:
+    """Label the rows and columns of a heat map; long column names are rotated."""
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     if max(map(len, columns)) > 5:
         for name in axes.get_xticklabels():
             name.set(rotation=45, ha="right", rotation_mode="anchor")
-    _as_written([*axes.get_yticklabels(), *axes.get_xticklabels()])
-    axes.tick_params(labelsize=8.5 if len(rows) <= CELLS_WITH_FIGURES else 7)
+    _disable_math([*axes.get_yticklabels(), *axes.get_xticklabels()])
+    axes.tick_params(labelsize=8.5 if len(rows) <= MAX_ANNOTATED_CELLS else 7)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 
 
-def _as_written(texts: Sequence[Text]) -> None:
+def _disable_math(texts: Sequence[Text]) -> None:
     """Draw a user's text as it is: a dollar sign would start a formula."""
     for text in texts:
         text.set_parse_math(False)
 
 
-def write_cells(axes: Axes, cells: NDArray[np.float64], dark_beyond: float) -> None:
+def annotate_cells(axes: Axes, cells: NDArray[np.float64], dark_beyond: float) -> None:
+    """Write each cell's value, in white where its absolute value is beyond `dark_beyond`."""
     for (row, column), value in np.ndenumerate(cells):
         if np.ma.is_masked(cells[row, column]):
             continue
@@ -129,7 +136,8 @@ def write_cells(axes: Axes, cells: NDArray[np.float64], dark_beyond: float) -> N
         axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
 
 
-def quieten(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
+    """Draw grid, ticks and labels in our style."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(OTHER)
     axes.grid(visible=True, color=FAINT, linewidth=0.7)
@@ -139,16 +147,17 @@ def quieten(axes: Axes) -> None:
     axes.yaxis.label.set(color=INK, size=9)
 
 
-def quieten_bar(axes: Axes) -> None:
+def style_colorbar(axes: Axes) -> None:
+    """Draw a colour bar in our style."""
     axes.spines["outline"].set_visible(False)
     axes.tick_params(length=0, labelsize=8, labelcolor=SOFT)
     axes.yaxis.label.set(color=INK, size=8.5)
 
 
 def label(value: object, limit: int = 28) -> str:
-    """A name from a user's file as one printable line of at most `limit` characters.
+    """Turn a name from a user's file into one printable line of at most `limit` characters.
 
-    A long one is cut in its middle: names that start alike often differ at the end.
+    A long one is cut in the middle: names that start alike often differ at the end.
     """
     text = "".join(mark if mark.isprintable() else " " for mark in str(value))
     text = " ".join(text.split()) or "(empty)"
@@ -156,8 +165,8 @@ def label(value: object, limit: int = 28) -> str:
     return text if len(text) <= limit else f"{text[: limit - end - 1]}…{text[-end:]}"
 
 
-def share_text(share: float) -> str:
-    """A share of 0..1 in per cent, where little is never rounded to nothing nor most to all."""
+def format_share(share: float) -> str:
+    """Format a share of 0..1 in per cent, never rounded to 0% or 100% unless it is that."""
     if 0 < share < 0.001:
         return "<0.1%"
     if 0.999 < share < 1:
@@ -166,10 +175,10 @@ def share_text(share: float) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG image, at twice the screen's resolution."""
+    """Render the figure as PNG, at twice the screen's resolution."""
     image = io.BytesIO()
     with warnings.catch_warnings():
-        # A script that the font lacks is drawn as boxes; that is no reason to fail.
+        # Letters that the font lacks are drawn as boxes, which is no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(image, format="png", dpi=2 * PIXELS_PER_INCH)
     return image.getvalue()

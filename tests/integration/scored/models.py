@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 
 from terna.training import publish
-from terna.training.prepare import Features, inputs, pipeline
+from terna.training.prepare import Features, build_pipeline, model_inputs
 
 CODE = Path(__file__).parent / "code"
 RANDOM = np.random.default_rng(0)
@@ -53,13 +53,13 @@ def churn(folder: Path, estimator: BaseEstimator | None = None) -> None:
     features = Features(("minutes", "calls", "vip"), ("plan",), tuple(table.columns))
     forest = RandomForestClassifier(10, random_state=0)
     model = FixedThresholdClassifier(
-        pipeline(features, estimator or forest, scaled=estimator is not None),
+        build_pipeline(features, estimator or forest, scaled=estimator is not None),
         threshold=0.4,
         pos_label="yes",
         response_method="predict_proba",
-    ).fit(inputs(table, features), leaves)
+    ).fit(model_inputs(table, features), leaves)
     identity = {"model": "churn", "run_id": "run1", "model_id": "m-1"}
-    publish.build(folder, model, inputs(table, features), identity, seed=0)
+    publish.write_model_directory(folder, model, model_inputs(table, features), identity, seed=0)
 
 
 def price(folder: Path) -> None:

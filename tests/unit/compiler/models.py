@@ -21,7 +21,7 @@ from terna.compiler.compile import compile_model
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
 from terna.predictor.inputs import restore_text_type, text_columns
-from terna.training.prepare import Features, pipeline
+from terna.training.prepare import Features, build_pipeline
 
 COLUMNS = ("minutes", "plan", "calls", "vip", "city")
 FEATURES = Features(("minutes", "calls", "vip"), ("plan", "city"), COLUMNS)
@@ -100,7 +100,7 @@ def fitted(
 ) -> BaseEstimator:
     """As `terna train` fits it, without its threshold."""
     table = customers()
-    return pipeline(FEATURES, estimator, scaled).fit(table, classes(table, names))
+    return build_pipeline(FEATURES, estimator, scaled).fit(table, classes(table, names))
 
 
 def at(threshold: float, model: BaseEstimator, positive: Any = "yes") -> FixedThresholdClassifier:

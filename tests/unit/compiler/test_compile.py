@@ -39,7 +39,7 @@ def published(family: str, names: tuple[Any, ...], folder: Path) -> PyFuncModel:
     model = fitted(estimator(family), FAMILIES[family].scaled, names)
     model = at(0.37, model) if len(names) == 2 else model
     identity = {"model": "churn", "run_id": "run1", "model_id": "m-1"}
-    publish.build(folder, model, customers(), identity, seed=0)
+    publish.write_model_directory(folder, model, customers(), identity, seed=0)
     return load_model(str(folder))
 
 

@@ -20,7 +20,7 @@ from terna.local.summary import curl, print_summary, summary_json
 from terna.progress import Silent
 from terna.settings import Erp, Serving, Settings, Tracking, Training
 from terna.training.job import CHURN_REQUEST, TrainingRequest
-from terna.training.publish import Published
+from terna.training.publish import PublishResult
 
 ENDPOINT = "https://localhost:8200/invocations"
 CUSTOMERS = [[float(i), *[1] * 6, "no", *[2] * 4] for i in range(5)]
@@ -42,7 +42,7 @@ def a_result(
     before = Version("rfc_tune", 3, "memory:/m-3", "run3")
     return DemoResult(
         request=request,
-        published=Published(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
+        published=PublishResult(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
         customers=CUSTOMERS,
         actual=["no", "yes", "no", "yes", "yes"],

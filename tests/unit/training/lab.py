@@ -1,4 +1,4 @@
-"""Builders for the tests of training: customers, and a session whose tracking is in memory."""
+"""Tables of customers, and a training session whose tracking server is in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,51 +7,65 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from terna.progress import Advance, Silent
 from terna.security import signing
 from terna.settings import Training
-from terna.training import acquire, evaluate, prepare, publish
+from terna.training import acquire, evaluate, metrics, model_file, prepare, publish
+from terna.training.families import Family
 from terna.training.job import Job, TrainingRequest
-from terna.training.prepare import Features, inputs
-from terna.training.publish import Published
+from terna.training.prepare import Features, model_inputs
+from terna.training.publish import PublishResult
 from terna.training.session import Session
-from terna.training.tune import Tuned
+from terna.training.tune import TuningResult
 from terna.training.workspace import Workspace
 from tests.fakes import MemoryRegistry, MemoryRun, MemoryRuns
 
-SMALL_FOREST = Tuned("random_forest", {"n_estimators": 10, "max_depth": 4}, 0.35, 0.5)
+SMALL_PARAMS = {"n_estimators": 10, "max_iter": 10, "max_leaf_nodes": 7}
+SMALL_FOREST = TuningResult("random_forest", {"n_estimators": 10, "max_depth": 4}, 0.35, 0.5)
 NAME = "churn"
 
 
 def customers(rows: int = 160, seed: int = 0) -> pd.DataFrame:
-    """Two numbers and a text that tell who leaves, and a text that does not; some are missing."""
-    chance = np.random.default_rng(seed)
-    calls, minutes = chance.poisson(2, rows), chance.normal(180, 50, rows)
-    plan = chance.choice(["none", "voice", "roaming"], rows)
-    risk = calls - 3 + (minutes - 180) / 40 + 2 * (plan == "roaming") + chance.normal(0, 0.5, rows)
+    """Make two numbers and a text that tell who leaves, and a text that does not; with gaps."""
+    random = np.random.default_rng(seed)
+    calls, minutes = random.poisson(2, rows), random.normal(180, 50, rows)
+    plan = random.choice(["none", "voice", "roaming"], rows)
+    risk = calls - 3 + (minutes - 180) / 40 + 2 * (plan == "roaming") + random.normal(0, 0.5, rows)
     table = pd.DataFrame(
         {
             "calls": calls,
-            "minutes": np.where(chance.random(rows) < 0.1, np.nan, minutes),
-            "plan": pd.Series(plan).where(chance.random(rows) > 0.1, None),
-            "region": chance.choice(["north", "south"], rows),
+            "minutes": np.where(random.random(rows) < 0.1, np.nan, minutes),
+            "plan": pd.Series(plan).where(random.random(rows) > 0.1, None),
+            "region": random.choice(["north", "south"], rows),
         }
     )
     return table.assign(churn=np.where(risk > 0, "yes", "no"))
 
 
-def three_kinds(rows: int = 180, seed: int = 0) -> pd.DataFrame:
-    """Customers of whom one in three each is gold, silver and bronze."""
+def three_classes(rows: int = 180, seed: int = 0) -> pd.DataFrame:
+    """Make customers of whom a third each is gold, silver and bronze."""
     table = customers(rows, seed)
     spent = table["minutes"].fillna(180) + 20 * table["calls"]
     return table.assign(churn=pd.qcut(spent, 3, labels=["bronze", "silver", "gold"]).astype(str))
 
 
-class Notes(Silent):
-    """Remembers what was said, and how often each step advanced."""
+def fit_family(family: Family, seed: int = 0, classes: int = 2) -> BaseEstimator:
+    """Fit a small model of a family on customers of two or three classes."""
+    table = acquire.clean(customers() if classes == 2 else three_classes(), "churn")
+    labels = tuple(sorted(table["churn"].unique()))
+    job = Job("run", "table", "churn", labels, "yes" if classes == 2 else None, "0.25")
+    small = {name: value for name, value in SMALL_PARAMS.items() if name in family.default}
+    threshold = 0.4 if classes == 2 else None
+    best = TuningResult(family.name, {**family.default, **small}, threshold, 0)
+    features = prepare.choose_features(table.drop(columns="churn"))
+    return evaluate.fit(best, job, features, table, seed)
+
+
+class Recorder(Silent):
+    """A reporter that records what was said, and how often each step advanced."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -78,16 +92,16 @@ class Lab:
         self.runs = MemoryRuns()
         self.registry = MemoryRegistry(folder / "registry")
         self.workspace = Workspace(folder / "training" / name)
-        self.notes = Notes()
+        self.reporter = Recorder()
         keys = {"signing_key": folder / "sign.key", "signing_public_key": folder / "sign.pub"}
         signing.ensure_signing_keys(*keys.values())
         self.settings = Training.model_construct(**{"folds": 2, **keys, **settings})
         self.session = Session(
-            name, self.workspace, self.runs, self.registry, self.settings, self.notes
+            name, self.workspace, self.runs, self.registry, self.settings, self.reporter
         )
 
     def request(self, table: pd.DataFrame, **request: Any) -> TrainingRequest:
-        """For a table as a Parquet file."""
+        """Write the table as a Parquet file, and ask for training on it."""
         path = self.folder / "customers.parquet"
         table.to_parquet(path)
         return TrainingRequest(str(path), **request)
@@ -101,38 +115,38 @@ class Lab:
         return job
 
     def evaluate(
-        self, table: pd.DataFrame, tuned: Tuned = SMALL_FOREST, **request: Any
+        self, table: pd.DataFrame, best: TuningResult = SMALL_FOREST, **request: Any
     ) -> dict[str, float]:
-        """Every phase up to evaluate, with `tuned` as what tune found."""
+        """Run every phase up to evaluate, with `best` as what tune found."""
         self.prepare(table, **request)
-        tuned.write(self.workspace)
+        best.write(self.workspace)
         return dict(evaluate.run(self.session))
 
-    def fit(self, table: pd.DataFrame, tuned: Tuned = SMALL_FOREST, **request: Any) -> None:
-        """The same without the plots, which take longest: what publish needs."""
+    def fit(self, table: pd.DataFrame, best: TuningResult = SMALL_FOREST, **request: Any) -> None:
+        """Run what publish needs: the same without the plots, which take longest."""
         job = self.prepare(table, **request)
-        train, (rows, actual) = self.workspace.read_table("train.parquet", ""), self.held_out()
-        model = evaluate.fit(tuned, job, Features.read(self.workspace), train, self.settings.seed)
-        metrics = {"f1": evaluate.f1(job, actual, model.predict(rows))}
-        self.workspace.write_bytes("model.skops", skops.io.dumps(model))
-        self.workspace.write_document("metrics.json", metrics)
+        train, (inputs, actual) = self.workspace.read_table("train.parquet", ""), self.held_out()
+        model = evaluate.fit(best, job, Features.read(self.workspace), train, self.settings.seed)
+        f1 = metrics.f1(job, actual, model.predict(inputs))
+        model_file.save(self.workspace, model)
+        self.workspace.write_document("metrics.json", {"f1": f1})
 
     def publish(
-        self, table: pd.DataFrame, tuned: Tuned = SMALL_FOREST, **request: Any
-    ) -> Published:
-        self.fit(table, tuned, **request)
+        self, table: pd.DataFrame, best: TuningResult = SMALL_FOREST, **request: Any
+    ) -> PublishResult:
+        self.fit(table, best, **request)
         return publish.run(self.session)
 
     @property
     def main_run(self) -> MemoryRun:
-        """The newest run that is no trial."""
+        """The newest run that is not a trial."""
         return [run for run in self.runs.runs.values() if run.parent is None][-1]
 
     def held_out(self) -> tuple[pd.DataFrame, NDArray[Any]]:
-        """The hold-out as the model takes it, and its labels."""
+        """Return the hold-out as the model takes it, and its labels."""
         table = self.workspace.read_table("holdout.parquet", "acquire")
-        return inputs(table, Features.read(self.workspace)), table["churn"].to_numpy()
+        return model_inputs(table, Features.read(self.workspace)), table["churn"].to_numpy()
 
     def written(self) -> list[str]:
-        """The files in the workspace."""
+        """List the files in the workspace."""
         return sorted(path.name for path in self.workspace.folder.glob("*"))

@@ -1,4 +1,4 @@
-"""The hold-out is met once, by the model that will serve, at the threshold that tune found."""
+"""The model that will serve is tested on the hold-out, at the threshold that tune found."""
 
 import json
 from dataclasses import replace
@@ -11,40 +11,36 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from terna.errors import PhaseMissing
-from terna.training import evaluate
-from terna.training.job import Job
+from terna.training import evaluate, model_file
 from terna.training.prepare import Features
-from terna.training.tune import Tuned
-from tests.unit.training.lab import SMALL_FOREST, Lab, customers, three_kinds
+from tests.unit.training.lab import SMALL_FOREST, Lab, customers, three_classes
 
-JOB = Job("run", "table", "churn", ("no", "yes"), "yes", "0.25")
-KINDS = Job("run", "table", "churn", ("bronze", "gold", "silver"), None, "0.25")
 PNG = b"\x89PNG"
 
 
 def held_out(lab: Lab) -> tuple[Any, Any, Any]:
-    """The hold-out's labels, and the labels and probabilities that the model as kept gives it."""
-    (rows, actual), model = lab.held_out(), evaluate.load(lab.session)
-    return actual, model.predict(rows), model.predict_proba(rows)
+    """Return the hold-out's labels, and the labels and probabilities by the saved model."""
+    (inputs, actual), model = lab.held_out(), model_file.load(lab.workspace)
+    return actual, model.predict(inputs), model.predict_proba(inputs)
 
 
 @pytest.mark.parametrize("positive", ["yes", "no"])
-def test_a_customer_is_positive_from_the_threshold_on(tmp_path: Path, positive: str) -> None:
+def test_row_is_positive_from_the_threshold_on(tmp_path: Path, positive: str) -> None:
     lab = Lab(tmp_path)
     job = lab.prepare(customers(), positive=positive)
-    features, (rows, _) = Features.read(lab.workspace), lab.held_out()
+    features, (inputs, _) = Features.read(lab.workspace), lab.held_out()
     train = lab.workspace.read_table("train.parquet", "acquire")
 
     def fit(threshold: float) -> BaseEstimator:
         return evaluate.fit(replace(SMALL_FOREST, threshold=threshold), job, features, train, 0)
 
-    chance = fit(0.5).predict_proba(rows)[:, ["no", "yes"].index(positive)]
-    for threshold in (0.0, 0.1, *chance[:3], 0.5, 0.9):
-        predicted = fit(threshold).predict(rows)
-        np.testing.assert_array_equal(predicted == positive, chance >= threshold)
+    probability = fit(0.5).predict_proba(inputs)[:, ["no", "yes"].index(positive)]
+    for threshold in (0.0, 0.1, *probability[:3], 0.5, 0.9):
+        predicted = fit(threshold).predict(inputs)
+        np.testing.assert_array_equal(predicted == positive, probability >= threshold)
 
 
-def test_the_threshold_that_tune_found_travels_inside_the_model(tmp_path: Path) -> None:
+def test_saved_model_predicts_by_the_tuned_threshold(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.evaluate(customers(), replace(SMALL_FOREST, threshold=0.8))
     _, predicted, probability = held_out(lab)
@@ -52,7 +48,7 @@ def test_the_threshold_that_tune_found_travels_inside_the_model(tmp_path: Path) 
     assert (probability[:, 1] > 0.5).sum() > (predicted == "yes").sum() > 0
 
 
-def test_the_figures_are_those_of_the_labels_that_would_be_served(tmp_path: Path) -> None:
+def test_metrics_are_those_of_the_predicted_labels(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     metrics = lab.evaluate(customers())
     actual, predicted, _ = held_out(lab)
@@ -61,7 +57,7 @@ def test_the_figures_are_those_of_the_labels_that_would_be_served(tmp_path: Path
     assert metrics["f1"] > 0.6
 
 
-def test_figures_plots_and_numbers_are_kept_with_the_run(tmp_path: Path) -> None:
+def test_metrics_and_plots_are_logged_in_the_run(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     metrics = lab.evaluate(customers())
     run = lab.main_run
@@ -78,69 +74,23 @@ def test_figures_plots_and_numbers_are_kept_with_the_run(tmp_path: Path) -> None
     assert lab.workspace.read_document("metrics.json", "evaluate") == metrics
 
 
-def test_more_than_two_classes_are_evaluated_too(tmp_path: Path) -> None:
+def test_more_than_two_classes_have_macro_averages(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    metrics = lab.evaluate(three_kinds(), replace(SMALL_FOREST, threshold=None))
+    metrics = lab.evaluate(three_classes(), replace(SMALL_FOREST, threshold=None))
     actual, predicted, probability = held_out(lab)
-    np.testing.assert_array_equal(predicted, np.array(KINDS.classes)[probability.argmax(axis=1)])
+    np.testing.assert_array_equal(
+        predicted, np.array(["bronze", "gold", "silver"])[probability.argmax(axis=1)]
+    )
     assert metrics["f1"] == pytest.approx(f1_score(actual, predicted, average="macro"))
     assert set(metrics) == {"f1", "precision", "recall", "accuracy", "pr_auc", "log_loss"}
     assert "evaluate/confusion_matrix.png" in lab.main_run.files
 
 
-def test_labels_may_be_numbers(tmp_path: Path) -> None:
+def test_integer_labels_have_the_same_metrics_as_text(tmp_path: Path) -> None:
     lab, table = Lab(tmp_path), customers()
     as_numbers = table.assign(churn=(table["churn"] == "yes").astype(int))
     by_number = lab.evaluate(as_numbers, positive="1")
     assert by_number == Lab(tmp_path / "text").evaluate(table, positive="yes")
-
-
-@pytest.mark.parametrize(
-    ("job", "actual", "predicted", "probability", "expected"),
-    [
-        pytest.param(
-            JOB,
-            ["yes", "yes", "no", "no"],
-            ["yes", "no", "yes", "no"],
-            [[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.9, 0.1]],
-            {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5, "brier_score": 0.255},
-            id="one of each",
-        ),
-        pytest.param(
-            replace(JOB, positive="no"),
-            ["yes", "yes", "yes", "no"],
-            ["yes", "yes", "no", "no"],
-            [[0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]],
-            {"f1": 2 / 3, "precision": 0.5, "recall": 1, "accuracy": 0.75, "pr_auc": 1},
-            id="of the positive class",
-        ),
-        pytest.param(
-            JOB,
-            ["yes", "no"],
-            ["no", "no"],
-            [[0.9, 0.1], [0.9, 0.1]],
-            {"f1": 0, "precision": 0, "recall": 0, "pr_auc": 0.5},
-            id="a model that never says yes",
-        ),
-        pytest.param(
-            KINDS,
-            ["gold", "silver", "bronze"],
-            ["gold", "silver", "silver"],
-            [[0, 1, 0], [0, 0, 1], [0, 0, 1]],
-            {"f1": (1 + 2 / 3) / 3, "recall": 2 / 3, "precision": 0.5, "pr_auc": 0.611111},
-            id="the mean over the classes",
-        ),
-    ],
-)
-def test_figures_by_hand(
-    job: Job,
-    actual: list[str],
-    predicted: list[str],
-    probability: list[list[float]],
-    expected: dict[str, float],
-) -> None:
-    metrics = evaluate.measure(job, np.array(actual), np.array(predicted), np.array(probability))
-    assert {name: metrics[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -152,22 +102,10 @@ def test_figures_by_hand(
         ("tuned.json", "tune"),
     ],
 )
-def test_evaluate_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: str) -> None:
+def test_missing_file_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: str) -> None:
     lab = Lab(tmp_path)
     lab.prepare(customers())
     SMALL_FOREST.write(lab.workspace)
     (lab.workspace.folder / file).unlink()
     with pytest.raises(PhaseMissing, match=f"terna {phase}"):
         evaluate.run(lab.session)
-
-
-def test_a_model_is_loaded_only_after_evaluate(tmp_path: Path) -> None:
-    with pytest.raises(PhaseMissing, match="terna evaluate"):
-        evaluate.load(Lab(tmp_path).session)
-
-
-def test_what_tune_found_reads_as_it_was_written(tmp_path: Path) -> None:
-    lab = Lab(tmp_path)
-    found = Tuned("random_forest", {"class_weight": None, "max_features": 0.3}, 0.37, 0.84)
-    found.write(lab.workspace)
-    assert Tuned.read(lab.workspace) == found

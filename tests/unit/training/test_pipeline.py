@@ -1,26 +1,26 @@
-"""All six phases, from a table to a version in production; a failure leaves nothing behind."""
+"""All six phases: a version in production, or a failed run and nothing registered."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from terna.contracts import reference_rows
-from terna.errors import DataError, SettingsError, TrackingRefused, TrackingUnreachable
-from terna.progress import Silent
-from terna.settings import Settings
+from terna.errors import DataError, TrackingRefused, TrackingUnreachable
 from terna.training.families import FAMILIES
 from terna.training.pipeline import train
-from terna.training.publish import Published
+from terna.training.plots import style
+from terna.training.publish import PublishResult
 from terna.training.session import Session
 from tests.fakes import MemoryRegistry
-from tests.unit.training.lab import Lab, Notes, customers, three_kinds
+from tests.unit.training.lab import Lab, Recorder, customers, three_classes
 
 TRIALS = len(FAMILIES)
 PHASES = ["acquired", "explored", "prepared", "tuned", "evaluated", "published"]
 
 
-class Stopped(Notes):
-    """A person who presses Ctrl-C as soon as one phase is done."""
+class InterruptAfter(Recorder):
+    """A reporter that raises what Ctrl-C does as soon as one phase is done."""
 
     def __init__(self, phase: str) -> None:
         super().__init__()
@@ -32,39 +32,48 @@ class Stopped(Notes):
             raise KeyboardInterrupt
 
 
-class Full(MemoryRegistry):
-    """A registry that takes no more versions."""
+class FullRegistry(MemoryRegistry):
+    """A registry that refuses new versions."""
 
     def register(self, *_: object) -> None:  # type: ignore[override]
         raise self._refuse("it is full")
 
 
-def with_reporter(lab: Lab, reporter: Notes) -> Session:
+def with_reporter(lab: Lab, reporter: Recorder) -> Session:
+    """Return a session with another reporter, and the registry that the lab has now."""
     parts = (lab.workspace, lab.runs, lab.registry, lab.settings)
     return Session(lab.session.name, *parts, reporter)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_png() -> Iterator[None]:
+    """Leave the plots empty: rendering them takes longer than the training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "png", lambda _: b"")
+        yield
+
+
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Published, Published]:
-    """The same table trained on twice."""
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, PublishResult, PublishResult]:
+    """Train on the same table twice."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     request = lab.request(customers())
     return lab, train(lab.session, request, TRIALS), train(lab.session, request, TRIALS)
 
 
-def test_a_table_becomes_a_version_in_production(
-    twice: tuple[Lab, Published, Published],
+def test_table_becomes_version_in_production(
+    twice: tuple[Lab, PublishResult, PublishResult],
 ) -> None:
     lab, first, again = twice
     assert (first.promoted, first.production) == (True, None)
     assert lab.registry.production("churn") == again.version
     assert [run.status for run in lab.runs.runs.values() if not run.parent] == ["FINISHED"] * 2
-    assert [line.split()[0] for line in lab.notes.said] == PHASES * 2
+    assert [line.split()[0] for line in lab.reporter.said] == PHASES * 2
     assert again.f1 == lab.main_run.metrics["holdout.f1"] > 0.7
 
 
-def test_the_same_table_and_seed_give_the_same_model(
-    twice: tuple[Lab, Published, Published],
+def test_same_table_and_seed_give_same_model(
+    twice: tuple[Lab, PublishResult, PublishResult],
 ) -> None:
     lab, first, again = twice
     assert again.f1 == again.production_f1 == first.f1
@@ -73,14 +82,14 @@ def test_the_same_table_and_seed_give_the_same_model(
     assert again.promoted
 
 
-def test_more_than_two_classes_go_all_the_way(tmp_path: Path) -> None:
+def test_more_than_two_classes_are_trained_and_published(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    published = train(lab.session, lab.request(three_kinds()), TRIALS)
-    assert lab.registry.production("churn") == published.version
-    assert published.f1 > 0.6
+    result = train(lab.session, lab.request(three_classes()), TRIALS)
+    assert lab.registry.production("churn") == result.version
+    assert result.f1 > 0.6
 
 
-def test_a_phase_that_fails_closes_the_run_as_failed_and_registers_nothing(tmp_path: Path) -> None:
+def test_failing_phase_closes_run_as_failed_and_registers_nothing(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     constant = customers().assign(calls=1, minutes=1, plan="a", region="b")
     with pytest.raises(DataError, match="No column is left"):
@@ -90,24 +99,24 @@ def test_a_phase_that_fails_closes_the_run_as_failed_and_registers_nothing(tmp_p
 
 
 @pytest.mark.parametrize("phase", PHASES[1:3])
-def test_ctrl_c_closes_the_run_as_failed_and_registers_nothing(tmp_path: Path, phase: str) -> None:
+def test_interrupt_closes_run_as_failed_and_registers_nothing(tmp_path: Path, phase: str) -> None:
     lab = Lab(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        train(with_reporter(lab, Stopped(phase)), lab.request(customers()), TRIALS)
+        train(with_reporter(lab, InterruptAfter(phase)), lab.request(customers()), TRIALS)
     assert lab.main_run.status == "FAILED"
     assert lab.registry.versions == {}
 
 
-def test_a_registry_that_refuses_closes_the_run_as_failed(tmp_path: Path) -> None:
+def test_refusing_registry_closes_run_as_failed(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    lab.registry = Full(tmp_path / "registry")
+    lab.registry = FullRegistry(tmp_path / "registry")
     with pytest.raises(TrackingRefused, match="it is full"):
-        train(with_reporter(lab, lab.notes), lab.request(customers()), TRIALS)
+        train(with_reporter(lab, lab.reporter), lab.request(customers()), TRIALS)
     assert lab.main_run.status == "FAILED"
     assert lab.registry.aliases == {}
 
 
-def test_without_tracking_no_run_is_opened_and_nothing_is_written(tmp_path: Path) -> None:
+def test_unreachable_tracking_server_opens_no_run_and_writes_nothing(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.registry.reachable = False
     with pytest.raises(TrackingUnreachable):
@@ -116,29 +125,23 @@ def test_without_tracking_no_run_is_opened_and_nothing_is_written(tmp_path: Path
     assert lab.written() == []
 
 
-def test_tracking_that_goes_away_is_what_the_person_is_told(tmp_path: Path) -> None:
+def test_lost_tracking_server_raises_tracking_unreachable(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
 
-    class Unplugged(Notes):
+    class DisconnectOnSay(Recorder):
         def say(self, text: str) -> None:
             super().say(text)
             lab.runs.reachable = lab.registry.reachable = False
 
-    reporter = Unplugged()
+    reporter = DisconnectOnSay()
     with pytest.raises(TrackingUnreachable):
         train(with_reporter(lab, reporter), lab.request(customers()), TRIALS)
     assert reporter.said[-1] == "The MLflow run run1 could not be closed as failed."
     assert lab.registry.versions == {}
 
 
-def test_another_table_leaves_nothing_of_the_one_before_to_publish(tmp_path: Path) -> None:
+def test_new_table_removes_files_of_later_phases(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.fit(customers())
     lab.acquire(customers(seed=1))
     assert lab.written() == ["holdout.parquet", "job.json", "train.parquet"]
-
-
-@pytest.mark.parametrize("name", ["", "../elsewhere", "a/b", ".hidden"])
-def test_a_name_that_is_no_models_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="A model's name is letters"):
-        Session.open(name, Settings.load(), Silent())

@@ -1,4 +1,4 @@
-"""Which columns a model learns from, and that it reads raw customers, gaps and news included."""
+"""The features are chosen, and raw customers are encoded, with gaps and new categories."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +13,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from terna.errors import DataError, PhaseMissing
 from terna.training import prepare
-from terna.training.acquire import tidy
-from terna.training.prepare import MOST_CATEGORIES, Features, choose, inputs, pipeline
+from terna.training.acquire import clean
+from terna.training.prepare import (
+    MAX_CATEGORIES,
+    Features,
+    build_pipeline,
+    choose_features,
+    model_inputs,
+)
 from tests.unit.training.lab import Lab, customers
 
 ROWS = 100
@@ -23,24 +29,26 @@ SOME = ["a", "b"] * (ROWS // 2)
 
 
 def fitted(table: pd.DataFrame, scaled: bool) -> tuple[Pipeline, Features]:
-    features = choose(table.drop(columns="churn"))
+    features = choose_features(table.drop(columns="churn"))
     model = LogisticRegression(max_iter=1000) if scaled else DecisionTreeClassifier(random_state=0)
-    return pipeline(features, model, scaled).fit(inputs(table, features), table["churn"]), features
+    return build_pipeline(features, model, scaled).fit(
+        model_inputs(table, features), table["churn"]
+    ), features
 
 
 def encoded(cells: Sequence[str | None], asked: Sequence[str | None]) -> list[Any]:
-    """How a text column, trained on `cells`, hands `asked` to the model."""
-    table = tidy(pd.DataFrame({"plan": cells, "churn": (SOME * 2)[: len(cells)]}), "churn")
+    """Encode `asked` by a text column that was trained on `cells`."""
+    table = clean(pd.DataFrame({"plan": cells, "churn": (SOME * 2)[: len(cells)]}), "churn")
     model, _ = fitted(table, scaled=False)
     encoding = model.named_steps["prepare"]
     return list(encoding.transform(pd.DataFrame({"plan": asked}, dtype="str")).tolist())
 
 
-def test_numbers_and_texts_are_kept_in_the_order_of_the_table() -> None:
+def test_features_keep_the_order_of_the_table() -> None:
     table = pd.DataFrame(
         {"plan": SOME, "calls": range(ROWS), "region": SOME, "new": [True, False] * 50}
     )
-    assert choose(table) == Features(
+    assert choose_features(table) == Features(
         numbers=("calls", "new"),
         texts=("plan", "region"),
         order=("plan", "calls", "region", "new"),
@@ -52,16 +60,16 @@ def test_numbers_and_texts_are_kept_in_the_order_of_the_table() -> None:
     [
         pytest.param([7] * ROWS, "one value only", id="a constant number"),
         pytest.param(["a"] * ROWS, "one value only", id="a constant text"),
-        pytest.param([np.nan] * ROWS, "one value only", id="nothing known"),
+        pytest.param([np.nan] * ROWS, "one value only", id="all missing"),
         pytest.param(CODES, "nearly every row has its own value", id="an identifier"),
         pytest.param([*CODES[1:], None], "nearly every row has its own value", id="with a gap"),
     ],
 )
 def test_identifiers_and_constants_are_left_out(cells: list[Any], why: str) -> None:
-    features = choose(pd.DataFrame({"useless": cells, "plan": SOME}))
+    features = choose_features(pd.DataFrame({"dropped": cells, "plan": SOME}))
     assert features.order == ("plan",)
     (line,) = features.left_out
-    assert line.startswith(f"useless: {why}")
+    assert line.startswith(f"dropped: {why}")
 
 
 @pytest.mark.parametrize(
@@ -72,20 +80,20 @@ def test_identifiers_and_constants_are_left_out(cells: list[Any], why: str) -> N
         pytest.param([f"A{i % 50}" for i in range(ROWS)], id="many texts that come again"),
     ],
 )
-def test_what_may_describe_customers_stays(cells: list[Any]) -> None:
-    assert choose(pd.DataFrame({"useful": cells})).order == ("useful",)
+def test_informative_column_is_kept(cells: list[Any]) -> None:
+    assert choose_features(pd.DataFrame({"kept": cells})).order == ("kept",)
 
 
-def test_few_customers_with_a_text_each_are_no_identifiers() -> None:
-    assert choose(pd.DataFrame({"city": CODES[:MOST_CATEGORIES]})).order == ("city",)
+def test_text_of_few_distinct_values_is_kept() -> None:
+    assert choose_features(pd.DataFrame({"city": CODES[:MAX_CATEGORIES]})).order == ("city",)
 
 
-def test_no_column_left_is_told() -> None:
+def test_no_feature_left_raises_data_error() -> None:
     with pytest.raises(DataError, match="No column is left to learn from"):
-        choose(pd.DataFrame({"id": CODES, "country": ["SI"] * ROWS}))
+        choose_features(pd.DataFrame({"id": CODES, "country": ["SI"] * ROWS}))
 
 
-def test_only_training_rows_are_seen(tmp_path: Path) -> None:
+def test_holdout_does_not_change_features(tmp_path: Path) -> None:
     table = customers().assign(constant=1)
     lab = Lab(tmp_path)
     lab.prepare(table, holdout="121-160")
@@ -98,48 +106,48 @@ def test_only_training_rows_are_seen(tmp_path: Path) -> None:
     assert "constant" not in seen.order
 
 
-def test_what_was_left_out_is_said_and_counted(tmp_path: Path) -> None:
+def test_left_out_columns_are_reported_and_features_logged(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.prepare(customers().assign(country="SI"))
-    assert "left out country: one value only" in lab.notes.said[-1]
+    assert "left out country: one value only" in lab.reporter.said[-1]
     assert lab.main_run.params["features"] == 4
 
 
-def test_prepare_needs_acquire(tmp_path: Path) -> None:
+def test_prepare_before_acquire_names_acquire(tmp_path: Path) -> None:
     with pytest.raises(PhaseMissing, match="terna acquire"):
         prepare.run(Lab(tmp_path).session)
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_missing_values_and_new_categories_get_a_label(scaled: bool) -> None:
-    model, features = fitted(tidy(customers(), "churn"), scaled)
-    asked = tidy(
+def test_missing_values_and_new_categories_are_predicted(scaled: bool) -> None:
+    model, features = fitted(clean(customers(), "churn"), scaled)
+    asked = clean(
         customers(20, seed=1).assign(plan="satellite", region=None, minutes=np.nan), "churn"
     )
     asked["calls"] = np.nan
-    assert set(model.predict(inputs(asked, features))) <= {"yes", "no"}
+    assert set(model.predict(model_inputs(asked, features))) <= {"yes", "no"}
 
 
-def test_a_category_never_seen_is_none_of_those_that_were() -> None:
+def test_new_category_is_encoded_as_zeros() -> None:
     assert encoded(["a", "b"], ["a", "b", "c"]) == [[1, 0], [0, 1], [0, 0]]
 
 
-def test_missing_is_a_category_of_its_own_when_training_saw_it() -> None:
+def test_missing_value_is_a_category_when_training_saw_it() -> None:
     assert encoded(["a", None], ["a", None]) == [[1, 0], [0, 1]]
     assert encoded(["a", "b"], [None]) == [[0, 0]]
 
 
 def test_rare_categories_share_a_column() -> None:
-    many = [f"A{i}" for i in range(MOST_CATEGORIES)] * 3 + ["rare1", "rare2"]
+    many = [f"A{i}" for i in range(MAX_CATEGORIES)] * 3 + ["rare1", "rare2"]
     cells = [*many, *many]
     (first, second, known) = encoded(cells, ["rare1", "rare2", "A1"])
     assert first == second != known
-    assert len(first) == MOST_CATEGORIES
+    assert len(first) == MAX_CATEGORIES
 
 
-def test_numbers_are_scaled_only_for_models_that_need_it() -> None:
-    table = tidy(pd.DataFrame({"calls": [0, 1000] * 50, "churn": SOME}), "churn")
+def test_numbers_are_scaled_only_on_request() -> None:
+    table = clean(pd.DataFrame({"calls": [0, 1000] * 50, "churn": SOME}), "churn")
     for scaled, expected in ((False, {0, 1000}), (True, {-1, 1})):
         model, features = fitted(table, scaled)
-        seen = model.named_steps["prepare"].transform(inputs(table, features))
+        seen = model.named_steps["prepare"].transform(model_inputs(table, features))
         assert set(np.unique(seen)) == expected

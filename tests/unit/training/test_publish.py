@@ -1,4 +1,4 @@
-"""A signed version that anyone can check, in production only when it is not worse."""
+"""A signed version is registered, and promoted only when it is not worse."""
 
 import json
 from dataclasses import replace
@@ -17,19 +17,19 @@ from terna.contracts import reference_rows
 from terna.contracts.version import SIGNATURE_FILE, Version
 from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
 from terna.security import signing
-from terna.training import evaluate, publish
+from terna.training import model_file, publish
 from terna.training.families import FAMILIES
-from terna.training.publish import Published, tell
-from terna.training.tune import Tuned
-from tests.unit.training.lab import NAME, SMALL_FOREST, Lab, customers, three_kinds
+from terna.training.publish import PublishResult, describe
+from terna.training.tune import TuningResult
+from tests.unit.training.lab import NAME, SMALL_FOREST, Lab, customers, three_classes
 
 ROWS = 900
 NEVER_YES = replace(SMALL_FOREST, threshold=0.999)
 FIRST, SECOND = Version(NAME, 1, ""), Version(NAME, 2, "")
 
 
-class Shelf:
-    """A published model, and the files that the registry holds of it."""
+class PublishedModel:
+    """A model that was published, and its files in the registry."""
 
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder)
@@ -38,15 +38,17 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("shelf"))
+def published(tmp_path_factory: pytest.TempPathFactory) -> PublishedModel:
+    return PublishedModel(tmp_path_factory.mktemp("published"))
 
 
-def answers(files: Path, rows: pd.DataFrame) -> list[Any]:
+def predict(files: Path, rows: pd.DataFrame) -> list[Any]:
+    """Predict with the pyfunc model of a directory."""
     return list(np.asarray(mlflow.pyfunc.load_model(str(files)).predict(rows)).tolist())
 
 
 def in_production(lab: Lab) -> int | None:
+    """Return the number of the version in production."""
     found = lab.registry.production(NAME)
     return found.number if found else None
 
@@ -54,74 +56,76 @@ def in_production(lab: Lab) -> int | None:
 # --- the directory -------------------------------------------------------------------------------
 
 
-def test_the_directory_is_signed_and_verifies(shelf: Shelf) -> None:
-    signing.verify(shelf.files, shelf.lab.settings.signing_public_key)
+def test_directory_signature_verifies(published: PublishedModel) -> None:
+    signing.verify(published.files, published.lab.settings.signing_public_key)
 
 
 @pytest.mark.parametrize(
     "name", ["MLmodel", "model.skops", reference_rows.FILE, "input_example.json"]
 )
-def test_no_file_of_it_can_be_changed(shelf: Shelf, tmp_path: Path, name: str) -> None:
-    shelf.lab.registry.download(shelf.version, tmp_path)
+def test_changed_file_raises_signature_invalid(
+    published: PublishedModel, tmp_path: Path, name: str
+) -> None:
+    published.lab.registry.download(published.version, tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
     with pytest.raises(SignatureInvalid):
-        signing.verify(tmp_path, shelf.lab.settings.signing_public_key)
+        signing.verify(tmp_path, published.lab.settings.signing_public_key)
 
 
-def test_its_signature_names_the_raw_columns(shelf: Shelf) -> None:
-    signature = Model.load(str(shelf.files)).signature
-    kinds = {column["name"]: column["type"] for column in signature.inputs.to_dict()}
+def test_schema_has_raw_columns_and_label(published: PublishedModel) -> None:
+    schema = Model.load(str(published.files)).signature
+    kinds = {column["name"]: column["type"] for column in schema.inputs.to_dict()}
     assert list(kinds) == ["calls", "minutes", "plan", "region"]
     assert kinds["minutes"] == "double"
     assert kinds["plan"] == kinds["region"] == "string"
-    assert [column["type"] for column in signature.outputs.to_dict()] == ["string"]
+    assert [column["type"] for column in schema.outputs.to_dict()] == ["string"]
 
 
-def test_it_shows_customers_as_an_input_example(shelf: Shelf) -> None:
-    example = json.loads((shelf.files / "input_example.json").read_text())
+def test_input_example_has_three_customers(published: PublishedModel) -> None:
+    example = json.loads((published.files / "input_example.json").read_text())
     assert example["columns"] == ["calls", "minutes", "plan", "region"]
     assert len(example["data"]) == 3
 
 
-def test_it_holds_200_reference_rows_whose_predictions_match(shelf: Shelf) -> None:
-    rows, labels = reference_rows.read(shelf.files)
+def test_200_reference_rows_are_predicted_as_recorded(published: PublishedModel) -> None:
+    rows, labels = reference_rows.read(published.files)
     assert len(rows.values) == len(labels) == 200
     assert set(labels) == {"yes", "no"}
     columns = [np.array(cells, dtype=object) for cells in zip(*rows.values, strict=True)]
     frame = pd.DataFrame(dict(zip(rows.columns or (), columns, strict=True))).astype(
-        shelf.lab.held_out()[0].dtypes.to_dict()
+        published.lab.held_out()[0].dtypes.to_dict()
     )
-    assert answers(shelf.files, frame) == labels
+    assert predict(published.files, frame) == labels
 
 
-def test_its_reference_rows_are_held_out_customers(shelf: Shelf) -> None:
-    rows, _ = reference_rows.read(shelf.files)
-    held_out, _ = shelf.lab.held_out()
+def test_reference_rows_are_from_the_holdout(published: PublishedModel) -> None:
+    rows, _ = reference_rows.read(published.files)
+    held_out, _ = published.lab.held_out()
     known = held_out.astype(object).where(held_out.notna(), None).to_numpy().tolist()
     assert all(row in known for row in rows.values)
 
 
-def test_it_says_what_it_was_made_for_and_with(shelf: Shelf) -> None:
-    (model_id,) = shelf.lab.main_run.models
-    assert Model.load(str(shelf.files)).metadata == {
+def test_metadata_and_requirements_are_written(published: PublishedModel) -> None:
+    (model_id,) = published.lab.main_run.models
+    assert Model.load(str(published.files)).metadata == {
         "model": NAME,
-        "run_id": shelf.version.run_id,
+        "run_id": published.version.run_id,
         "model_id": model_id,
     }
-    required = (shelf.files / "requirements.txt").read_text().splitlines()
+    required = (published.files / "requirements.txt").read_text().splitlines()
     assert f"scikit-learn=={installed('scikit-learn')}" in required
 
 
-def test_nothing_in_it_is_a_pickle(shelf: Shelf) -> None:
-    assert {path.suffix for path in shelf.files.rglob("*")}.isdisjoint({".pkl", ".pickle"})
-    assert (shelf.files / "model.skops").exists()
+def test_no_file_is_a_pickle(published: PublishedModel) -> None:
+    assert {path.suffix for path in published.files.rglob("*")}.isdisjoint({".pkl", ".pickle"})
+    assert (published.files / "model.skops").exists()
 
 
-# --- the labels that it gives --------------------------------------------------------------------
+# --- its predictions -----------------------------------------------------------------------------
 
 
-def strange(missing: Any) -> pd.DataFrame:
-    """Customers with gaps, and with categories that training never saw."""
+def unusual(missing: Any) -> pd.DataFrame:
+    """Make customers with gaps, and with categories that training never saw."""
     table = customers(60, seed=9).drop(columns="churn").astype({"plan": object, "region": object})
     table["calls"] = table["calls"].astype("int64")
     table.loc[:19, "plan"] = missing
@@ -133,33 +137,33 @@ def strange(missing: Any) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=["None", "NaN", "NA"])
-def test_the_loaded_model_gives_the_same_labels_with_gaps_and_new_categories(
-    shelf: Shelf, missing: Any
+def test_loaded_model_predicts_gaps_and_new_categories_as_before(
+    published: PublishedModel, missing: Any
 ) -> None:
-    rows = strange(missing)
-    expected = evaluate.load(shelf.lab.session).predict(
+    rows = unusual(missing)
+    expected = model_file.load(published.lab.workspace).predict(
         rows.astype({"plan": "str", "region": "str"})
     )
-    assert answers(shelf.files, rows) == expected.tolist()
+    assert predict(published.files, rows) == expected.tolist()
     assert set(expected) == {"yes", "no"}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_comes_back_from_the_registry(tmp_path: Path, name: str) -> None:
+def test_family_loaded_from_registry_predicts_as_before(tmp_path: Path, name: str) -> None:
     lab = Lab(tmp_path)
     small = {"n_estimators": 10, "max_iter": 10}
     default = FAMILIES[name].default
     params = {**default, **{k: v for k, v in small.items() if k in default}}
-    version = lab.publish(customers(), Tuned(name, params, 0.4, 0.5)).version
+    version = lab.publish(customers(), TuningResult(name, params, 0.4, 0.5)).version
     _, labels = reference_rows.read(lab.registry.files(version))
     assert len(labels) == 40
     held_out, _ = lab.held_out()
-    expected = evaluate.load(lab.session).predict(held_out).tolist()
-    assert answers(lab.registry.files(version), held_out) == expected
+    expected = model_file.load(lab.workspace).predict(held_out).tolist()
+    assert predict(lab.registry.files(version), held_out) == expected
     assert sorted(labels) == sorted(expected)
 
 
-def test_number_labels_are_whole_numbers(tmp_path: Path) -> None:
+def test_integer_labels_are_long_in_schema(tmp_path: Path) -> None:
     lab, table = Lab(tmp_path), customers()
     table["churn"] = (table["churn"] == "yes").astype(int)
     files = lab.registry.files(lab.publish(table).version)
@@ -168,24 +172,24 @@ def test_number_labels_are_whole_numbers(tmp_path: Path) -> None:
     assert {type(label) for label in reference_rows.read(files)[1]} == {int}
 
 
-def test_more_than_two_classes_are_published_too(tmp_path: Path) -> None:
+def test_more_than_two_classes_are_published(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    published = lab.publish(three_kinds(), replace(SMALL_FOREST, threshold=None))
-    assert published.promoted
-    _, labels = reference_rows.read(lab.registry.files(published.version))
+    result = lab.publish(three_classes(), replace(SMALL_FOREST, threshold=None))
+    assert result.promoted
+    _, labels = reference_rows.read(lab.registry.files(result.version))
     assert set(labels) == {"bronze", "silver", "gold"}
 
 
 # --- production ----------------------------------------------------------------------------------
 
 
-def test_the_first_version_goes_into_production_and_the_run_is_finished(shelf: Shelf) -> None:
-    assert in_production(shelf.lab) == 1
-    assert shelf.lab.main_run.status == "FINISHED"
-    assert shelf.lab.notes.said[-1] == "published  churn version 1 is in production"
+def test_first_version_is_promoted_and_run_finished(published: PublishedModel) -> None:
+    assert in_production(published.lab) == 1
+    assert published.lab.main_run.status == "FINISHED"
+    assert published.lab.reporter.said[-1] == "published  churn version 1 is in production"
 
 
-def test_a_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
+def test_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     first = lab.publish(customers())
     worse = lab.publish(customers(), NEVER_YES)
@@ -196,7 +200,7 @@ def test_a_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
     assert lab.main_run.status == "FINISHED"
 
 
-def test_an_equal_model_is_promoted(tmp_path: Path) -> None:
+def test_equal_model_is_promoted(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     first, again = lab.publish(customers()), lab.publish(customers())
     assert again.promoted
@@ -204,7 +208,7 @@ def test_an_equal_model_is_promoted(tmp_path: Path) -> None:
     assert in_production(lab) == 2
 
 
-def test_a_better_model_is_promoted(tmp_path: Path) -> None:
+def test_better_model_is_promoted(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.publish(customers(), NEVER_YES)
     better = lab.publish(customers())
@@ -214,18 +218,18 @@ def test_a_better_model_is_promoted(tmp_path: Path) -> None:
     assert in_production(lab) == 2
 
 
-def test_both_versions_are_compared_on_the_same_holdout(tmp_path: Path) -> None:
+def test_versions_are_compared_on_same_holdout(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     first = lab.publish(customers())
     later = lab.publish(customers(seed=8))
     rows, actual = lab.held_out()
-    by_production = answers(lab.registry.files(first.version), rows)
+    by_production = predict(lab.registry.files(first.version), rows)
     assert later.production_f1 == pytest.approx(f1_score(actual, by_production, pos_label="yes"))
     assert later.production_f1 != first.f1
 
 
 @pytest.mark.parametrize("harm", ["tampered", "unsigned", "other columns", "other classes"])
-def test_a_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: str) -> None:
+def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: str) -> None:
     lab, other = Lab(tmp_path), customers()
     if harm == "other columns":
         other = other.rename(columns={"calls": "complaints"})
@@ -236,15 +240,15 @@ def test_a_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm
         (files / "MLmodel").write_text((files / "MLmodel").read_text() + "\n")
     if harm == "unsigned":
         (files / SIGNATURE_FILE).unlink()
-    published = lab.publish(customers())
-    assert (published.version.number, published.promoted) == (2, False)
-    assert published.production_f1 is None
+    result = lab.publish(customers())
+    assert (result.version.number, result.promoted) == (2, False)
+    assert result.production_f1 is None
     assert in_production(lab) == 1
-    assert "version 1 cannot be compared" in lab.notes.said[-2]
-    assert "`terna promote churn 2` if you know better" in lab.notes.said[-1]
+    assert "version 1 cannot be compared" in lab.reporter.said[-2]
+    assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
 
 
-def test_without_tracking_nothing_is_registered_or_promoted(tmp_path: Path) -> None:
+def test_unreachable_tracking_server_registers_nothing(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.fit(customers())
     lab.registry.reachable = False
@@ -258,7 +262,7 @@ def test_without_tracking_nothing_is_registered_or_promoted(tmp_path: Path) -> N
     ("file", "phase"),
     [("job.json", "acquire"), ("model.skops", "evaluate"), ("metrics.json", "evaluate")],
 )
-def test_publish_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: str) -> None:
+def test_missing_file_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: str) -> None:
     lab = Lab(tmp_path)
     lab.fit(customers())
     (lab.workspace.folder / file).unlink()
@@ -268,12 +272,12 @@ def test_publish_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: 
 
 
 @pytest.mark.parametrize(
-    ("published", "expected"),
+    ("result", "expected"),
     [
-        (Published(FIRST, 0.8, None, None, True), "churn version 1 is in production"),
-        (Published(SECOND, 0.8, FIRST, 0.7, True), "churn version 2 is in production"),
+        (PublishResult(FIRST, 0.8, None, None, True), "churn version 1 is in production"),
+        (PublishResult(SECOND, 0.8, FIRST, 0.7, True), "churn version 2 is in production"),
         (
-            Published(SECOND, 0.7, FIRST, 0.8, False),
+            PublishResult(SECOND, 0.7, FIRST, 0.8, False),
             (
                 "churn version 2 is registered, and version 1 stays in production: F1 0.800 on the"
                 " hold-out, the new one has 0.700"
@@ -281,5 +285,5 @@ def test_publish_names_the_phase_to_run_first(tmp_path: Path, file: str, phase: 
         ),
     ],
 )
-def test_the_outcome_is_a_sentence(published: Published, expected: str) -> None:
-    assert tell(published) == expected
+def test_outcome_is_described_in_a_sentence(result: PublishResult, expected: str) -> None:
+    assert describe(result) == expected

@@ -1,7 +1,7 @@
-"""Files that phases hand on: whole or not at all."""
+"""The files between the phases: whole or not at all."""
 
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -10,15 +10,15 @@ from terna.errors import PhaseMissing
 from terna.training.workspace import Workspace
 
 
-class Interrupted(pd.DataFrame):
-    """A table whose writer is stopped in the middle."""
+def interrupt_write(workspace: Workspace, table: pd.DataFrame) -> None:
+    """Stop a write before the file is complete."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            workspace.write_table("train.parquet", table)
 
-    def to_parquet(self, path: Any, **_: Any) -> None:  # type: ignore[override]
-        Path(path).write_bytes(b"half")
-        raise KeyboardInterrupt
 
-
-def test_what_one_phase_writes_another_reads(tmp_path: Path) -> None:
+def test_files_read_as_written(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "a" / "b")
     table = pd.DataFrame({"n": [1, 2], "x": [0.5, None], "text": ["a", None], "yes": [True, False]})
     workspace.write_table("train.parquet", table)
@@ -27,23 +27,36 @@ def test_what_one_phase_writes_another_reads(tmp_path: Path) -> None:
     assert workspace.read_document("job.json", "acquire") == {"threshold": 0.1, "positive": None}
 
 
-def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_interrupted_write_keeps_old_file(tmp_path: Path) -> None:
     workspace, table = Workspace(tmp_path), pd.DataFrame({"n": [1]})
     workspace.write_table("train.parquet", table)
-    with pytest.raises(KeyboardInterrupt):
-        workspace.write_table("train.parquet", Interrupted(table))
+    interrupt_write(workspace, table.assign(n=2))
     pd.testing.assert_frame_equal(workspace.read_table("train.parquet", "acquire"), table)
+
+
+def test_interrupted_first_write_leaves_no_file(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    interrupt_write(workspace, pd.DataFrame({"n": [1]}))
+    with pytest.raises(PhaseMissing):
+        workspace.read_table("train.parquet", "acquire")
+
+
+def test_next_write_replaces_remains_of_interrupted_one(tmp_path: Path) -> None:
+    workspace, table = Workspace(tmp_path), pd.DataFrame({"n": [1]})
+    interrupt_write(workspace, table)
+    workspace.write_table("train.parquet", table)
     assert [path.name for path in tmp_path.iterdir()] == ["train.parquet"]
 
 
-def test_an_interrupted_first_write_leaves_nothing(tmp_path: Path) -> None:
+def test_removed_file_is_missing(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        workspace.write_table("train.parquet", Interrupted({"n": [1]}))
-    assert list(tmp_path.iterdir()) == []
+    workspace.write_bytes("a.txt", b"a")
+    workspace.write_bytes("b.txt", b"b")
+    workspace.remove("a.txt", "never-written.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
 
 
-def test_a_document_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_unserializable_document_keeps_old_file(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.write_document("job.json", {"n": 1})
     with pytest.raises(TypeError):
@@ -51,12 +64,12 @@ def test_a_document_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) ->
     assert workspace.read_document("job.json", "acquire") == {"n": 1}
 
 
-def test_a_missing_file_names_the_phase_to_run_first(tmp_path: Path) -> None:
+def test_missing_file_names_the_phase_to_run_first(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    for ask in (
+    for read in (
         lambda: workspace.read_table("train.parquet", "acquire"),
         lambda: workspace.read_document("train.parquet", "acquire"),
         lambda: workspace.existing("train.parquet", "acquire"),
     ):
         with pytest.raises(PhaseMissing, match=r"train\.parquet is missing: run `terna acquire`"):
-            ask()
+            read()

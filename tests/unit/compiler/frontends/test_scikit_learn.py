@@ -40,7 +40,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from terna.compiler.compile import compile_model
 from terna.errors import NotCompilable
-from terna.training.prepare import pipeline
+from terna.training.prepare import build_pipeline
 from tests.unit.compiler.models import (
     FEATURES,
     Compiled,
@@ -136,7 +136,9 @@ def test_probabilities_when_the_model_was_saved_to_give_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regressors(name: str) -> None:
-    model = pipeline(FEATURES, REGRESSORS[name], scaled=True).fit(customers(), worth(customers()))
+    model = build_pipeline(FEATURES, REGRESSORS[name], scaled=True).fit(
+        customers(), worth(customers())
+    )
     made = Compiled.of(as_loaded(model, customers()))
 
     answers = made.program.predict_rows(rows_of(customers()))

@@ -1,4 +1,4 @@
-"""What a person may expect of every plot that training leaves behind."""
+"""Every plot: names as they are, the same bytes each time, nothing global changed."""
 
 import sys
 import warnings
@@ -16,7 +16,7 @@ from tests.unit.training.plots.drawn import churn
 
 
 @pytest.mark.parametrize("name", [r"$\frac{$", "$_x$", r"a \$ b"])
-def test_a_dollar_sign_in_a_name_is_no_formula(name: str) -> None:
+def test_dollar_sign_in_name_is_not_math(name: str) -> None:
     target, matrix = pd.Series([name, name, "_yes", "_yes"]), np.eye(2, dtype=int)
     text = pd.DataFrame({name: [name, name, "_x", None]})
     numbers = pd.DataFrame({name: [1, 2, 3, 5], f"{name}?": [1, 3, 2, 4]})
@@ -28,7 +28,7 @@ def test_a_dollar_sign_in_a_name_is_no_formula(name: str) -> None:
         assert style.png(figure)
 
 
-def test_a_script_that_the_font_lacks_does_not_stop_training() -> None:
+def test_letters_missing_in_font_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert style.png(plots.class_balance(pd.Series(["猫", "犬", "犬"])))
@@ -44,7 +44,7 @@ def test_a_script_that_the_font_lacks_does_not_stop_training() -> None:
         (7, "7"),
     ],
 )
-def test_a_name_becomes_one_short_printable_line(name: object, shown: str) -> None:
+def test_label_is_one_short_printable_line(name: object, shown: str) -> None:
     assert style.label(name) == shown
     assert len(style.label(name)) <= 28
 
@@ -53,11 +53,11 @@ def test_a_name_becomes_one_short_printable_line(name: object, shown: str) -> No
     ("share", "text"),
     [(0, "0.0%"), (1e-5, "<0.1%"), (0.1234, "12.3%"), (0.99999, ">99.9%"), (1, "100.0%")],
 )
-def test_a_share_is_never_rounded_to_none_or_all(share: float, text: str) -> None:
-    assert style.share_text(share) == text
+def test_share_is_not_rounded_to_0_or_100_percent(share: float, text: str) -> None:
+    assert style.format_share(share) == text
 
 
-def test_a_png_has_twice_the_pixels_of_the_screen() -> None:
+def test_png_has_twice_the_pixels_of_the_screen() -> None:
     figure = plots.class_balance(churn())
     image = style.png(figure)
     assert image.startswith(b"\x89PNG")
@@ -80,7 +80,7 @@ def every_plot() -> list[Callable[[], Figure | None]]:
 
 
 @pytest.mark.parametrize("draw", every_plot())
-def test_every_plot_leaves_matplotlib_as_it_was(draw: Callable[[], Figure | None]) -> None:
+def test_plot_changes_nothing_global(draw: Callable[[], Figure | None]) -> None:
     before = matplotlib.rcParams.copy()
     figure = draw()
     assert figure is not None
@@ -91,7 +91,7 @@ def test_every_plot_leaves_matplotlib_as_it_was(draw: Callable[[], Figure | None
 
 
 @pytest.mark.parametrize("draw", every_plot())
-def test_every_plot_is_drawn_the_same_twice(draw: Callable[[], Figure | None]) -> None:
+def test_plot_is_reproducible(draw: Callable[[], Figure | None]) -> None:
     first, second = draw(), draw()
     assert first is not None
     assert second is not None
