@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 
-from terna.compiler.frontends.scikit_learn import Scored, Weights, score
+from terna.compiler.frontends.scikit_learn import score
+from terna.compiler.ir.model import Scored, Weights
 from terna.compiler.ir.plan import Calibrator, Largest, Link
-from terna.compiler.tree_layout import Ensemble, Tree
+from terna.compiler.ir.trees import Ensemble, Tree
 from terna.errors import NotCompilable
 
 

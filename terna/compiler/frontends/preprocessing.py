@@ -3,7 +3,7 @@
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
@@ -23,6 +23,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from terna.compiler.ir.features import UNKNOWN, Coded, Feature, Numeric, Text
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
@@ -32,54 +33,6 @@ CHANGES: Mapping[str, Callable[[float, float], float]] = {
     "multiply": operator.mul,
     "divide": operator.truediv,
 }
-UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER} no such category"
-
-
-@dataclass(frozen=True)
-class Numeric:
-    """A column's numbers, after these steps: each is a name of `plan.Step` and its operand."""
-
-    column: int
-    steps: tuple[tuple[str, float], ...] = ()
-    required: bool = False
-    """Whether a missing one fails: in a sparse matrix it does."""
-
-    @property
-    def filled(self) -> bool:
-        return any(name == "fill" for name, _ in self.steps)
-
-    def then(self, name: str, operand: float) -> "Numeric":
-        return replace(self, steps=(*self.steps, (name, float(operand))))
-
-
-@dataclass(frozen=True)
-class Text:
-    """A column's text, as it is; a missing one is `filled`, where that is not None."""
-
-    column: int
-    filled: str | None = None
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A column's cells, looked up."""
-
-    column: int
-    known: Mapping[Any, float]
-    unknown: float | None
-    """None where the encoder fails on it; so with the next two."""
-    missing: float | None
-    nulls: float | None
-
-    def each(self, change: Callable[[float], float]) -> "Coded":
-        """With every code changed."""
-        others = (self.unknown, self.missing, self.nulls)
-        unknown, missing, nulls = (None if code is None else change(code) for code in others)
-        known = {cell: change(code) for cell, code in self.known.items()}
-        return Coded(self.column, known, unknown, missing, nulls)
-
-
-Feature = Numeric | Text | Coded
 
 
 @singledispatch
@@ -251,8 +204,8 @@ def _others(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]:
         unknown = not cells[0] if isinstance(cells[0], bool) else max(cells) + 1
         return unknown, np.nan, np.nan
     if feature.filled is not None:
-        return UNKNOWN_TEXT, feature.filled, feature.filled
-    return UNKNOWN_TEXT, np.nan, np.nan
+        return UNKNOWN, feature.filled, feature.filled
+    return UNKNOWN, np.nan, np.nan
 
 
 def _fits(cell: Any, dtype: np.dtype[Any]) -> bool:

@@ -1,16 +1,17 @@
 """A compiled model: from plain rows to answers in microseconds."""
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.compiler.ir.plan import Linear, Plan, Step
+from terna.compiler.ir.plan import Linear, Plan
 from terna.compiler.runtime.linear import Weigher
 from terna.compiler.runtime.postprocessing import answering, linked, scores
+from terna.compiler.runtime.preprocessing import stepping
 from terna.compiler.runtime.row_parsing import NotPlain, Reader
 from terna.errors import NotCompilable
 
@@ -30,7 +31,7 @@ class CompiledModel:
         self.plan = plan
         self._slots = 1 + sum(column.slots for column in plan.columns)
         self._read = Reader(plan.columns).read
-        self._steps = [_stepping(step, self._slots) for step in plan.steps]
+        self._steps = [stepping(step, self._slots) for step in plan.steps]
         self._engine = _engine(plan, self._slots)
         self._answer = answering(plan, self._engine.outputs)
 
@@ -111,37 +112,6 @@ def _engine(plan: Plan, width: int) -> "Weigher | Walker":
     )  # brings LLVM, which linear models do not need
 
     return Walker(plan.engine, width)
-
-
-def _stepping(step: Step, width: int) -> Callable[["array[float]"], "array[float]"]:
-    operand = np.frombuffer(step.operand, "<f8")
-    if len(operand) != width:
-        raise ValueError("the step is not of these slots")
-    change = STEPS[step.name]
-
-    def stepped(cells: "array[float]") -> "array[float]":
-        change(np.frombuffer(cells).reshape(-1, width), operand)
-        return cells
-
-    return stepped
-
-
-def _fill(rows: Array, operand: Array) -> None:
-    np.copyto(rows, operand, where=~np.isfinite(rows) & np.isfinite(operand))
-
-
-def _narrow(rows: Array, operand: Array) -> None:
-    np.copyto(rows, rows.astype(np.float32), where=operand != 0)
-
-
-STEPS: Mapping[str, Callable[[Array, Array], object]] = {
-    "fill": _fill,
-    "narrow": _narrow,
-    "add": lambda rows, operand: np.add(rows, operand, out=rows),
-    "subtract": lambda rows, operand: np.subtract(rows, operand, out=rows),
-    "multiply": lambda rows, operand: np.multiply(rows, operand, out=rows),
-    "divide": lambda rows, operand: np.divide(rows, operand, out=rows),
-}
 
 
 def _plain(frame: "pd.DataFrame", names: Sequence[str]) -> list[tuple[Any, ...]] | None:

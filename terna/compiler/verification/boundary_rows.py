@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from terna.compiler.ir.features import UNKNOWN
 from terna.compiler.ir.plan import NODE, Column, Number, Plan, Table, Trees, layout
-from terna.compiler.runtime.compiled_model import STEPS
+from terna.compiler.runtime.preprocessing import STEPS
 from terna.compiler.runtime.row_parsing import LARGEST
+from terna.compiler.verification.varied_rows import with_cell
 
 Array = NDArray[Any]
 Row = list[Any]
 Entry = tuple[Any, tuple[float, ...]]
-UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
 AROUND = range(-8, 9)
 """How many doubles off undoing a step may be."""
 
@@ -66,7 +67,7 @@ class Boundaries:
             else:
                 ways = self._by_number(at, column, slot, cells)
                 if cells.nullable and self._float[column] and column not in at.strayed:
-                    yield _with(at.row, column, None)
+                    yield with_cell(at.row, column, None)
             yield from (way.row for way in ways)
             stack += ways
 
@@ -74,7 +75,7 @@ class Boundaries:
         """Left with the largest cell that goes there, right with the next larger one."""
         child, strays = self._left[at.node], at.strayed | {column}
         missing_left = cells.missing[slot] == -np.inf
-        low, high = (_with(at.row, column, c[at.node]) for c in (self._low, self._high))
+        low, high = (with_cell(at.row, column, c[at.node]) for c in (self._low, self._high))
         return [
             _Place(child, low, at.entries, at.strayed if missing_left else strays),
             _Place(child + 1, high, at.entries, strays if missing_left else at.strayed),
@@ -89,7 +90,7 @@ class Boundaries:
         return [
             _Place(
                 child + right,
-                _with(at.row, column, side[0][0]),
+                with_cell(at.row, column, side[0][0]),
                 {**at.entries, column: side},
                 at.strayed,
             )
@@ -153,10 +154,6 @@ def _entries(column: Column) -> list[Entry]:
     others = [(UNKNOWN, column.cells.unknown), (None, column.cells.missing)]
     others = others if column.kind == "string" else others[1:]
     return column.cells.known + [(cell, codes) for cell, codes in others if codes is not None]
-
-
-def _with(row: Row, column: int, cell: Any) -> Row:
-    return [*row[:column], cell, *row[column + 1 :]]
 
 
 def _ulps(numbers: Array, count: int) -> Array:

@@ -10,7 +10,7 @@ where its sum is within `UNDECIDED` of the decision threshold, its label is not 
 
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +22,16 @@ from numpy.typing import NDArray
 
 from terna.compiler.compile import compile_model
 from terna.compiler.ir.plan import (
-    Column,
     Linear,
-    Number,
     Probabilities,
-    Table,
     Threshold,
     Trees,
     Value,
 )
 from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.runtime.row_parsing import LARGEST, NotPlain
+from terna.compiler.runtime.row_parsing import NotPlain
 from terna.compiler.verification.boundary_rows import Boundaries
+from terna.compiler.verification.varied_rows import changed_groups
 from terna.errors import NotCompilable
 from terna.predictor.inputs import keep_texts, texts
 
@@ -46,12 +44,7 @@ TOLERANCE_FLOAT32 = 1e-6
 """For what computes in float32 itself, such as XGBoost."""
 UNDECIDED = 1e-12
 BATCH = 4096
-CELLS = 40_000
-"""About how many are changed one by one: a model of 500 columns takes as long as one of 12."""
 NEAREST = 256
-UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
-WHOLE = ("integer", "long")
-EXTREMES = (0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, 1e6, -1e6, 2.0**53, -(2.0**53))
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def check(
     comparing = _Comparing(program, model)
     if not rows or not comparing.compare(rows):
         raise NotCompilable("the reference rows cannot be read as plain rows")
-    for changed in _changed(program, rows, np.random.default_rng(seed)):
+    for changed in changed_groups(program, rows, np.random.default_rng(seed)):
         comparing.compare(changed)
     trees = of = 0
     if isinstance(program.plan.engine, Trees):
@@ -220,62 +213,3 @@ class _Original:
 
 def _same(answer: Any, expected: Any) -> bool:
     return type(answer) is type(expected) and bool(answer == expected)
-
-
-def _changed(program: CompiledModel, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
-    """Groups of rows that no customer sent, each read, or left to the original, as a whole."""
-    columns = program.plan.columns
-    few = rows[: max(1, CELLS // len(columns) ** 2)]
-    yield _shuffled(rows, random)
-    yield [_noisy(row, columns, random) for row in rows for _ in range(4)]
-    odd = [
-        _with(row, number, cell)
-        for number, column in enumerate(columns)
-        for cells, tried in ((_known(column), few[:4]), ([None, *_unknown(column)], few))
-        for cell in cells
-        for row in tried
-    ]
-    yield [row for row in odd if program.predict_rows([row]) is not None]
-    for number, column in enumerate(columns):
-        if column.kind == "string":
-            yield [_with(row, number, None) for row in few]
-
-
-def _known(column: Column) -> list[Any]:
-    """Each category, or extremes that the column takes."""
-    if isinstance(column.cells, Table):
-        return [cell for cell, _ in column.cells.known]
-    if column.kind == "boolean":
-        return [False, True]
-    fit = [cell for cell in EXTREMES if abs(cell) <= LARGEST[column.kind]]
-    return [int(cell) for cell in fit] if column.kind in WHOLE else list(fit)
-
-
-def _unknown(column: Column) -> list[Any]:
-    return [UNKNOWN] if column.kind == "string" else []
-
-
-def _with(row: Row, column: int, cell: Any) -> Row:
-    return [*row[:column], cell, *row[column + 1 :]]
-
-
-def _shuffled(rows: Rows, random: np.random.Generator) -> Rows:
-    """Each column in an order of its own."""
-    columns = [
-        [cells[i] for i in random.permutation(len(cells))] for cells in zip(*rows, strict=True)
-    ]
-    return list(zip(*columns, strict=True))
-
-
-def _noisy(row: Row, columns: Sequence[Column], random: np.random.Generator) -> Row:
-    return [
-        _near(cell, column, random) if isinstance(column.cells, Number) else cell
-        for cell, column in zip(row, columns, strict=True)
-    ]
-
-
-def _near(cell: Any, column: Column, random: np.random.Generator) -> Any:
-    if cell is None or column.kind == "boolean":
-        return cell
-    near = cell * (1 + random.normal(0, 0.05)) + random.normal(0, 0.01)
-    return round(near) if column.kind in WHOLE else float(near)
