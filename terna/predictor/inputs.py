@@ -17,7 +17,7 @@ from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 from mlflow.types import DataType, Schema
 
 from terna.contracts import scoring
-from terna.contracts.scoring import AZURE_FORMS, CONTENT_TYPES, FORMS
+from terna.contracts.scoring import AZURE_FORMS, CONTENT_TYPES, FORMS, Rows
 from terna.errors import (
     BadRequest,
     InvalidParameter,
@@ -223,3 +223,17 @@ def _records(value: Any) -> list[dict[str, Any]]:
 
 def _is_missing(cell: Any) -> bool:
     return cell is None or cell != cell  # NaN is not itself
+
+
+def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:
+    """Return the rows of a frame that MLflow has held against the schema.
+
+    None if there are none, on which most models fail, or if a column has None among other cells,
+    which some encoders tell apart from NaN.
+    """
+    columns = [frame[name].tolist() for name in names]
+    for cells in columns:
+        nulls = sum(cell is None for cell in cells)
+        if 0 < nulls < len(cells):
+            return None
+    return list(zip(*columns, strict=True)) or None

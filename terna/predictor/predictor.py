@@ -17,8 +17,6 @@ from terna.contracts.version import Version
 from terna.errors import BadRequest, ReferenceMismatch, RequestError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from terna.predictor.pyfunc_model import PyfuncModel
 
 logger = logging.getLogger("terna.serving")
@@ -44,9 +42,6 @@ class CompiledModel(Protocol):
         Args:
             rows: n rows in the signature's order, of what JSON knows; None is a missing value.
         """
-
-    def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
-        """A prediction a row of a frame that MLflow has held against the signature."""
 
 
 class Prediction(NamedTuple):

@@ -12,7 +12,7 @@ from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.errors import LoadFailed
 from terna.predictor.error_messages import ErrorMessages
-from terna.predictor.inputs import Inputs, Reader, column_names
+from terna.predictor.inputs import Inputs, Reader, column_names, rows_of_frame
 from terna.predictor.outputs import as_json
 from terna.predictor.predictor import COMPILED, PYFUNC, CompiledModel, Prediction
 
@@ -107,7 +107,8 @@ class PyfuncModel:
             return None
         try:
             frame = _enforce_schema(inputs.data, self.metadata.get_input_schema())
-            return program.predict_frame(frame)
+            rows = rows_of_frame(frame, program.names)
+            return program.predict_rows(rows) if rows else None
         except Exception:
             return None  # pyfunc refuses it too, and its errors are understood here
 

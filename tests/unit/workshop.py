@@ -98,7 +98,6 @@ class Direct:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.rows: list[int] = []
-        self.frames: list[int] = []
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         if not all(self._is_plain(row) for row in rows):
@@ -107,13 +106,10 @@ class Direct:
         columns = zip(COLUMNS, zip(*rows, strict=True), self.DTYPES, strict=True)
         return self._predict(pd.DataFrame({n: pd.Series(c, dtype=d) for n, c, d in columns}))
 
-    def predict_frame(self, frame: pd.DataFrame) -> list[Any] | None:
-        self.frames.append(len(frame))
-        return self._predict(frame)
-
     def _is_plain(self, row: Sequence[Any]) -> bool:
-        typed = all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
-        return typed and all(abs(cell) < 2**53 for cell in row if isinstance(cell, (float, int)))
+        cells = [None if cell != cell else cell for cell in row]  # NaN is not itself
+        typed = all(type(cell) in kind for cell, kind in zip(cells, self.KINDS, strict=True))
+        return typed and all(abs(cell) < 2**53 for cell in cells if isinstance(cell, (float, int)))
 
     def _predict(self, frame: pd.DataFrame) -> list[Any]:
         return self._model.predict(frame).tolist()  # type: ignore[no-any-return]

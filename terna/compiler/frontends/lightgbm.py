@@ -1,4 +1,4 @@
-"""LightGBM's models, read from what they save: the library is not imported here."""
+"""Reads LightGBM's models from what they save: the library is not imported here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.compiler.ir.model import Scored, first_sum
-from terna.compiler.ir.plan import Largest, Link, Probabilities, Threshold, Value
+from terna.compiler.ir.model import ModelIR, classifier, lowest_sum
+from terna.compiler.ir.plan import Postprocessor, Probabilities, Value
 from terna.compiler.ir.trees import Ensemble, Tree
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
-LIGHTGBM = {
-    "binary": "expit",
-    "cross_entropy": "expit",
+POSTPROCESSORS = {
+    "binary": "sigmoid",
+    "cross_entropy": "sigmoid",
     "multiclass": "softmax",
-    "poisson": "exp",
-    "gamma": "exp",
-    "tweedie": "exp",
+    "poisson": "exponential",
+    "gamma": "exponential",
+    "tweedie": "exponential",
     "regression": "identity",
     "regression_l1": "identity",
     "huber": "identity",
@@ -26,10 +26,11 @@ LIGHTGBM = {
     "quantile": "identity",
     "mape": "identity",
 }
+"""By objective."""
 
 
-def score_lightgbm(model: Any) -> Scored:
-    """A `lightgbm.Booster`, or one of its scikit-learn classes.
+def convert_lightgbm(model: Any) -> ModelIR:
+    """Read a `lightgbm.Booster`, or one of its scikit-learn classes.
 
     Raises:
         NotCompilable: it has categorical or linear trees, or another boosting or objective.
@@ -37,41 +38,46 @@ def score_lightgbm(model: Any) -> Scored:
     wrapped = hasattr(model, "booster_")
     booster = model.booster_ if wrapped else model
     head, *blocks = booster.model_to_string().partition("end of trees")[0].split("\nTree=")
-    about = _assigned(head)
-    objective, *options = about["objective"].split()
-    link = Link(_linked(LIGHTGBM, objective, "LightGBM"), _sigmoid(options))
+    parameters = _assignments(head)
+    objective, *options = parameters["objective"].split()
+    postprocessor = _postprocessor(objective, options)
     if "sqrt" in options or "average_output" in head.split():
         raise NotCompilable("LightGBM's square roots and random forests are not compiled")
-    outputs = int(about["num_tree_per_iteration"])
-    trees = [_lightgbm_tree(_assigned(b), number % outputs) for number, b in enumerate(blocks)]
-    ensemble = Ensemble(trees, (0.0,) * outputs, takes_missing=True)
+    ensemble = _ensemble(blocks, int(parameters["num_tree_per_iteration"]))
+    softmax = postprocessor.name == "softmax"
     if wrapped and hasattr(model, "classes_"):
-        return _classified(ensemble, link, model.classes_.tolist(), _half)
-    return Scored(ensemble, link, Probabilities() if link.name == "softmax" else Value())
+        bound = None if softmax else lowest_sum(lambda t: _is_second_class(t, postprocessor.scale))
+        return classifier(ensemble, postprocessor, model.classes_.tolist(), bound)
+    return ModelIR(ensemble, postprocessor, Probabilities() if softmax else Value())
 
 
-def _classified(ensemble: Ensemble, link: Link, labels: Sequence[Any], half: Any) -> Scored:
-    if link.name == "softmax":
-        return Scored(ensemble, link, Largest(list(labels)), tuple(labels))
-    answer = Threshold(0, first_sum(lambda total: half(total, link.scale)), *labels)
-    return Scored(ensemble, link, answer, tuple(labels))
+def _postprocessor(objective: str, options: Sequence[str]) -> Postprocessor:
+    if objective not in POSTPROCESSORS:
+        raise NotCompilable(f"LightGBM with the objective {objective} is not compiled")
+    scales = [option.partition(":")[2] for option in options if option.startswith("sigmoid:")]
+    return Postprocessor(POSTPROCESSORS[objective], float(scales[0]) if scales else 1.0)
 
 
-def _half(total: float, scale: float) -> bool:
-    """Whether the second class has the larger share."""
+def _is_second_class(total: float, scale: float) -> bool:
+    """Return whether the second class is the likelier one, as LightGBM computes it."""
     with np.errstate(over="ignore"):
-        share = 1 / (1 + np.exp(-scale * np.float64(total)))
-    return bool(share > 1 - share)
+        probability = 1 / (1 + np.exp(-scale * np.float64(total)))
+    return bool(probability > 1 - probability)
 
 
-def _lightgbm_tree(tree: Mapping[str, str], target: int) -> Tree:
-    """Inner nodes first, then leaves, whose number in a child's place is inverted."""
+def _ensemble(blocks: Sequence[str], sums: int) -> Ensemble:
+    trees = [_tree(_assignments(block), number % sums) for number, block in enumerate(blocks)]
+    return Ensemble(trees, (0.0,) * sums, takes_missing=True)
+
+
+def _tree(tree: Mapping[str, str], target: int) -> Tree:
+    """Return one tree: inner nodes first, then leaves, whose number LightGBM has inverted."""
     values = _numbers(tree["leaf_value"])
     inner = len(values) - 1
     if int(tree["num_cat"]) or int(tree.get("is_linear", "0")):
         raise NotCompilable("LightGBM with categorical or linear trees is not compiled")
     if inner == 0:
-        return _stump(values, target)
+        return _single_leaf(values, target)
     threshold = _numbers(tree["threshold"])
     left, right = (_numbers(tree[side]).astype(int) for side in ("left_child", "right_child"))
     leaves = np.full(len(values), -1)
@@ -87,32 +93,21 @@ def _lightgbm_tree(tree: Mapping[str, str], target: int) -> Tree:
 
 
 def _missing_left(tree: Mapping[str, str], threshold: Array) -> Array:
-    """LightGBM takes a missing value for 0 where training had none."""
+    """Return where missing values go left; LightGBM takes them for 0 where training had none."""
     decision = _numbers(tree["decision_type"]).astype(int)
-    kind = decision >> 2 & 3
-    if (kind == 1).any():
+    missing_type = decision >> 2 & 3
+    if (missing_type == 1).any():
         raise NotCompilable("LightGBM with zero as missing is not compiled")
-    return np.where(kind == 0, threshold >= 0, decision & 2 != 0)
+    return np.where(missing_type == 0, threshold >= 0, decision & 2 != 0)
 
 
-def _stump(values: Array, target: int) -> Tree:
+def _single_leaf(values: Array, target: int) -> Tree:
     leaf = np.full(1, -1)
     return Tree(leaf, leaf.astype(float), leaf, leaf, leaf > 0, values[:, None], target)
 
 
-def _linked(links: Mapping[str, str], objective: str, library: str) -> str:
-    if objective not in links:
-        raise NotCompilable(f"{library} with the objective {objective} is not compiled")
-    return links[objective]
-
-
-def _sigmoid(options: Sequence[str]) -> float:
-    named = [option.partition(":")[2] for option in options if option.startswith("sigmoid:")]
-    return float(named[0]) if named else 1.0
-
-
-def _assigned(block: str) -> dict[str, str]:
-    """The lines `name=value` of LightGBM's text."""
+def _assignments(block: str) -> dict[str, str]:
+    """Return the lines `name=value` of LightGBM's text."""
     return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
 
 

@@ -1,4 +1,4 @@
-"""XGBoost's models, read from what they save: the library is not imported here."""
+"""Reads XGBoost's models from what they save: the library is not imported here."""
 
 import json
 import math
@@ -7,29 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from terna.compiler.frontends.lightgbm import _classified, _linked
-from terna.compiler.ir.model import Scored
-from terna.compiler.ir.plan import Largest, Link, Probabilities, Value
-from terna.compiler.ir.trees import Ensemble, Tree, rounding_up
+from terna.compiler.ir.model import ModelIR, classifier, lowest_sum
+from terna.compiler.ir.plan import Argmax, Postprocessor, Probabilities, Value
+from terna.compiler.ir.trees import Ensemble, Tree, float32_boundary
 from terna.errors import NotCompilable
 
-XGBOOST = {
-    "binary:logistic": "expit",
-    "reg:logistic": "expit",
+POSTPROCESSORS = {
+    "binary:logistic": "sigmoid",
+    "reg:logistic": "sigmoid",
     "multi:softprob": "softmax",
     "multi:softmax": "softmax",
-    "count:poisson": "exp",
-    "reg:gamma": "exp",
-    "reg:tweedie": "exp",
+    "count:poisson": "exponential",
+    "reg:gamma": "exponential",
+    "reg:tweedie": "exponential",
     "reg:squarederror": "identity",
     "reg:absoluteerror": "identity",
     "reg:pseudohubererror": "identity",
     "binary:logitraw": "identity",
 }
+"""By objective."""
 
 
-def score_xgboost(model: Any) -> Scored:
-    """An `xgboost.Booster`, or one of its scikit-learn classes.
+def convert_xgboost(model: Any) -> ModelIR:
+    """Read an `xgboost.Booster`, or one of its scikit-learn classes.
 
     Raises:
         NotCompilable: it has categorical splits, or another booster or objective.
@@ -40,43 +40,52 @@ def score_xgboost(model: Any) -> Scored:
         raise NotCompilable("XGBoost with a missing value other than NaN is not compiled")
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = learner["objective"]["name"]
-    link = Link(_linked(XGBOOST, objective, "XGBoost"), narrow=True)
-    ensemble = _xgboost_trees(learner, link, _rounds(model) if wrapped else 0)
+    postprocessor = _postprocessor(objective)
+    ensemble = _ensemble(learner, postprocessor, _rounds(model) if wrapped else 0)
+    softmax = postprocessor.name == "softmax"
     if wrapped and hasattr(model, "classes_"):
-        return _classified(ensemble, link, list(range(model.n_classes_)), _half_single)
+        bound = None if softmax else lowest_sum(_is_second_class)
+        return classifier(ensemble, postprocessor, range(model.n_classes_), bound)
     if objective == "multi:softmax":
-        labels = [float(label) for label in range(len(ensemble.baseline))]
-        return Scored(ensemble, link, Largest(labels))
-    return Scored(ensemble, link, Probabilities() if link.name == "softmax" else Value())
+        labels = [float(label) for label in range(len(ensemble.base_scores))]
+        return ModelIR(ensemble, postprocessor, Argmax(labels))
+    return ModelIR(ensemble, postprocessor, Probabilities() if softmax else Value())
 
 
-def _half_single(total: float, _scale: float) -> bool:
-    """The same, in float32."""
+def _postprocessor(objective: str) -> Postprocessor:
+    if objective not in POSTPROCESSORS:
+        raise NotCompilable(f"XGBoost with the objective {objective} is not compiled")
+    return Postprocessor(POSTPROCESSORS[objective], in_float32=True)
+
+
+def _is_second_class(total: float) -> bool:
+    """Return whether the second class is the likelier one, as XGBoost computes it: in float32."""
     with np.errstate(over="ignore"):
         return bool(1 / (1 + np.exp(-np.float32(total))) > np.float32(0.5))
 
 
-def _xgboost_trees(learner: Mapping[str, Any], link: Link, rounds: int) -> Ensemble:
-    booster, about = learner["gradient_booster"], learner["learner_model_param"]
-    if booster["name"] != "gbtree" or int(about["num_target"]) != 1:
+def _ensemble(learner: Mapping[str, Any], postprocessor: Postprocessor, rounds: int) -> Ensemble:
+    """Return the trees of so many rounds; of all when 0."""
+    booster, parameters = learner["gradient_booster"], learner["learner_model_param"]
+    if booster["name"] != "gbtree" or int(parameters["num_target"]) != 1:
         raise NotCompilable(f"XGBoost's {booster['name']} of several targets is not compiled")
-    model, outputs = booster["model"], max(1, int(about["num_class"]))
-    last = model["iteration_indptr"][rounds] if rounds else len(model["trees"])
-    grown = zip(model["trees"][:last], model["tree_info"][:last], strict=True)
-    baseline = tuple(_margins(json.loads(about["base_score"]), link, outputs))
-    trees = [_xgboost_tree(tree, target) for tree, target in grown]
-    return Ensemble(trees, baseline, takes_missing=True, narrow=True)
+    model, sums = booster["model"], max(1, int(parameters["num_class"]))
+    end = model["iteration_indptr"][rounds] if rounds else len(model["trees"])
+    pairs = zip(model["trees"][:end], model["tree_info"][:end], strict=True)
+    trees = [_tree(tree, target) for tree, target in pairs]
+    base_scores = tuple(_base_margins(json.loads(parameters["base_score"]), postprocessor, sums))
+    return Ensemble(trees, base_scores, takes_missing=True, sums_in_float32=True)
 
 
-def _xgboost_tree(tree: Mapping[str, Any], target: int) -> Tree:
-    """Cells are rounded to float32, and go left where they are less."""
+def _tree(tree: Mapping[str, Any], target: int) -> Tree:
+    """Return one tree; XGBoost rounds cells to float32, and they go left where they are less."""
     if any(tree["split_type"]):
         raise NotCompilable("XGBoost with categorical splits is not compiled")
     conditions = np.array(tree["split_conditions"], np.float32)
     below = np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64)
     return Tree(
         feature=np.array(tree["split_indices"]),
-        threshold=rounding_up(below),
+        threshold=float32_boundary(below),
         left=np.array(tree["left_children"]),
         right=np.array(tree["right_children"]),
         missing_left=np.array(tree["default_left"], bool),
@@ -85,22 +94,19 @@ def _xgboost_tree(tree: Mapping[str, Any], target: int) -> Tree:
     )
 
 
-def _margins(base: Any, link: Link, outputs: int) -> list[float]:
-    """What XGBoost's sums start from, in float32."""
-    scores = np.broadcast_to(np.array(base, np.float32), outputs)
+def _base_margins(base_score: Any, postprocessor: Postprocessor, sums: int) -> list[float]:
+    """Return what XGBoost's sums start from, computed in float32 as it does."""
+    scores = np.broadcast_to(np.array(base_score, np.float32), sums)
     one = np.float32(1)
-    if link.name == "expit":
+    if postprocessor.name == "sigmoid":
         scores = -np.log(one / scores - one)
-    if link.name == "exp":
+    if postprocessor.name == "exponential":
         scores = np.log(scores)
     return [float(score) for score in scores]
 
 
 def _rounds(model: Any) -> int:
-    """Up to the best iteration, where training stopped early; 0 for all."""
-    best = (
-        getattr(model.get_booster(), "best_iteration", None)
-        if model.early_stopping_rounds
-        else None
-    )
+    """Return the rounds up to the best one, where training stopped early; 0 for all."""
+    stopped_early = model.early_stopping_rounds
+    best = getattr(model.get_booster(), "best_iteration", None) if stopped_early else None
     return 0 if best is None else int(best) + 1

@@ -4,51 +4,56 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
+UNKNOWN_CATEGORY = "\N{REPLACEMENT CHARACTER} never seen"
+"""A text that no encoder has met in training."""
 
 
 @dataclass(frozen=True)
 class Numeric:
-    """A column's numbers, after these steps: each is a name of `plan.Step` and its operand."""
+    """A column's numbers after some steps."""
 
     column: int
     steps: tuple[tuple[str, float], ...] = ()
+    """Each is a `plan.Step.operation` and its operand."""
     required: bool = False
-    """Whether a missing one fails: in a sparse matrix it does."""
+    """Whether the model fails on a missing value: in a sparse matrix it does."""
 
     @property
-    def filled(self) -> bool:
-        return any(name == "fill" for name, _ in self.steps)
+    def imputed(self) -> bool:
+        return any(operation == "fill" for operation, _ in self.steps)
 
-    def then(self, name: str, operand: float) -> "Numeric":
-        return replace(self, steps=(*self.steps, (name, float(operand))))
+    def with_step(self, operation: str, operand: float) -> "Numeric":
+        """Return the feature with one more step."""
+        return replace(self, steps=(*self.steps, (operation, float(operand))))
 
 
 @dataclass(frozen=True)
 class Text:
-    """A column's text, as it is; a missing one is `filled`, where that is not None."""
+    """A column's text as it is."""
 
     column: int
-    filled: str | None = None
+    imputed: str | None = None
+    """What a missing text becomes, if anything."""
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A column's cells, looked up."""
+class Encoded:
+    """A column's cells, each replaced by its code."""
 
     column: int
     known: Mapping[Any, float]
     unknown: float | None
     """None where the encoder fails on it; so with the next two."""
     missing: float | None
-    nulls: float | None
+    all_missing: float | None
+    """See `plan.Lookup.all_missing`."""
 
-    def each(self, change: Callable[[float], float]) -> "Coded":
-        """With every code changed."""
-        others = (self.unknown, self.missing, self.nulls)
-        unknown, missing, nulls = (None if code is None else change(code) for code in others)
+    def map(self, change: Callable[[float], float]) -> "Encoded":
+        """Return the feature with every code changed."""
+        others = (self.unknown, self.missing, self.all_missing)
+        unknown, missing, all_missing = (None if code is None else change(code) for code in others)
         known = {cell: change(code) for cell, code in self.known.items()}
-        return Coded(self.column, known, unknown, missing, nulls)
+        return Encoded(self.column, known, unknown, missing, all_missing)
 
 
-Feature = Numeric | Text | Coded
+Feature = Numeric | Text | Encoded

@@ -1,95 +1,114 @@
-"""A fitted model, as every frontend describes it: features → sums → what its `predict` answers."""
+"""A fitted estimator, as every frontend describes it: features → sums → what `predict` returns."""
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from terna.compiler.ir.plan import Largest, Link, Probabilities, Threshold, Value
+from terna.compiler.ir.plan import Argmax, Output, Postprocessor, Threshold
 from terna.compiler.ir.trees import Ensemble
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
-Answer = Threshold | Largest | Value | Probabilities
 
 
 @dataclass(frozen=True)
 class Weights:
     """A linear model."""
 
-    weights: Array
-    """Shape (features, outputs)."""
+    coefficients: Array
+    """float64, shape (features, sums)."""
     intercepts: tuple[float, ...]
     takes_missing: bool = False
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A fitted estimator: features → sums → what its `predict` answers."""
+class ModelIR:
+    """What a fitted estimator computes."""
 
     engine: Ensemble | Weights
-    link: Link
-    answer: Answer
+    postprocessor: Postprocessor
+    output: Output
     classes: tuple[Any, ...] = ()
     """Empty for a regression."""
 
 
-def at_threshold(scored: Scored, threshold: float, positive: Any, method: str) -> Scored:
-    """With labels that say whether the positive class's score reaches the threshold.
+def classifier(
+    engine: Ensemble | Weights,
+    postprocessor: Postprocessor,
+    labels: Sequence[Any],
+    bound: float | None = None,
+) -> ModelIR:
+    """Return a classifier by the bound of its one sum, or by the largest of its sums."""
+    output = Argmax(list(labels)) if bound is None else Threshold(0, bound, *labels)
+    return ModelIR(engine, postprocessor, output, tuple(labels))
 
-    `method` is the score: predict_proba or decision_function.
+
+def with_threshold(model: ModelIR, threshold: float, positive: Any, method: str) -> ModelIR:
+    """Return the model with labels by whether the positive class's score reaches the threshold.
+
+    Args:
+        method: gives the score: predict_proba or decision_function.
+
+    Raises:
+        NotCompilable: it has not two classes, or `method` is not known here.
     """
-    if len(scored.classes) != 2:
+    if len(model.classes) != 2:
         raise NotCompilable("a threshold for a model without two classes is not compiled")
-    number = scored.classes.index(positive)
-    if scored.link.calibrators and method == "predict_proba":
-        labels = scored.classes[1 - number], positive
-        return replace(scored, answer=Threshold(number, threshold, *labels))
-    negative = scored.classes[1 - number]
-    if isinstance(scored.answer, Largest):
+    positive_index = model.classes.index(positive)
+    negative = model.classes[1 - positive_index]
+    if model.postprocessor.calibrators and method == "predict_proba":
+        return replace(model, output=Threshold(positive_index, threshold, negative, positive))
+    if isinstance(model.output, Argmax):
         if method != "predict_proba":
             raise NotCompilable("a threshold on the decision function of votes is not compiled")
-        bound = first_sum(lambda total: total / scored.link.scale >= threshold)
-        return replace(scored, answer=Threshold(number, bound, negative, positive))
-    rises = number == 1
-    reached = _reached(scored.link, threshold, method, rises)
-    if rises:
-        return replace(scored, answer=Threshold(0, first_sum(reached), negative, positive))
-    bound = first_sum(lambda total: not reached(total))
-    return replace(scored, answer=Threshold(0, bound, positive, negative))
+        bound = lowest_sum(lambda total: total / model.postprocessor.scale >= threshold)
+        return replace(model, output=Threshold(positive_index, bound, negative, positive))
+    second = positive_index == 1
+    reaches = _reaches(model.postprocessor, threshold, method, second)
+    if second:
+        return replace(model, output=Threshold(0, lowest_sum(reaches), negative, positive))
+    bound = lowest_sum(lambda total: not reaches(total))
+    return replace(model, output=Threshold(0, bound, positive, negative))
 
 
-def _reached(link: Link, threshold: float, method: str, rises: bool) -> Callable[[float], bool]:
-    """Whether a sum's score reaches the threshold; `rises`: the score is of the second class."""
+def _reaches(
+    postprocessor: Postprocessor, threshold: float, method: str, second: bool
+) -> Callable[[float], bool]:
+    """Return whether a sum's score reaches the threshold; of the `second` class or the first."""
     from scipy.special import expit
 
     if method == "decision_function":
-        return lambda total: bool((total if rises else -total) >= threshold)
-    if rises:
-        return lambda total: bool(expit(link.scale * total) >= threshold)
-    return lambda total: bool(1 - expit(link.scale * total) >= threshold)
+        return lambda total: bool((total if second else -total) >= threshold)
+    if second:
+        return lambda total: bool(expit(postprocessor.scale * total) >= threshold)
+    return lambda total: bool(1 - expit(postprocessor.scale * total) >= threshold)
 
 
-def first_sum(holds: Callable[[float], bool]) -> float:
-    """The smallest double from which on `holds`: it must not cease to hold above."""
-    low, high = _rank(-math.inf), _rank(math.inf)
+def lowest_sum(holds: Callable[[float], bool]) -> float:
+    """Return the smallest double from which on `holds` is true, by bisection; NaN if it never is.
+
+    Above it, `holds` must stay true.
+    """
+    low, high = _ordinal(-math.inf), _ordinal(math.inf)
     if holds(-math.inf):
         return -math.inf
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if holds(_of_rank(middle)) else (middle, high)
-    return _of_rank(high) if holds(_of_rank(high)) else math.nan
+        low, high = (low, middle) if holds(_double(middle)) else (middle, high)
+    return _double(high) if holds(_double(high)) else math.nan
 
 
-def _rank(number: float) -> int:
-    """Doubles in their order, as whole numbers."""
+def _ordinal(number: float) -> int:
+    """Return a double's place in the order of all doubles."""
     bits = int(struct.unpack("<q", struct.pack("<d", number))[0])
     return bits if bits >= 0 else -(bits & (2**63 - 1))
 
 
-def _of_rank(rank: int) -> float:
-    bits = rank if rank >= 0 else -rank - 2**63
+def _double(ordinal: int) -> float:
+    """Return the double at a place in the order of all doubles."""
+    bits = ordinal if ordinal >= 0 else -ordinal - 2**63
     return float(struct.unpack("<d", struct.pack("<q", bits))[0])

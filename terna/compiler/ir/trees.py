@@ -1,7 +1,7 @@
 """Fitted trees, as every frontend describes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,49 +22,47 @@ class Tree:
     """int, shape (nodes,): the left child, negative at leaves."""
     right: Array
     missing_left: Array
-    """bool, shape (nodes,)."""
+    """bool, shape (nodes,): whether a missing value goes left."""
     values: Array
-    """float64, shape (nodes, width): what a leaf adds to the outputs from `target` on."""
+    """float64, shape (nodes, width): what a leaf adds to the sums from `target` on."""
     target: int = 0
 
     @property
     def inner(self) -> Array:
+        """The numbers of the nodes that are no leaves."""
         return np.flatnonzero(self.left >= 0)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Trees whose leaves' values are added up, in this order, from the baseline on."""
+    """Trees whose leaves' values are added to the base scores, in this order."""
 
     trees: Sequence[Tree]
-    baseline: tuple[float, ...]
+    base_scores: tuple[float, ...]
     takes_missing: bool
-    narrow: bool = False
-    """See `plan.Trees.narrow`."""
+    sums_in_float32: bool = False
+    """See `plan.Trees.sums_in_float32`."""
 
     def splits(self) -> set[tuple[int, bool]]:
-        """The features that are compared, and where a missing one goes: left where True."""
+        """Return the features that are split on, each with whether a missing value goes left."""
         found = [
             np.unique(np.column_stack([t.feature, t.missing_left])[t.inner], axis=0)
             for t in self.trees
         ]
         return {(int(f), bool(left)) for part in found for f, left in part}
 
-    def output(self, number: int) -> "Ensemble":
-        """Only one of the outputs, for trees that add to all of them."""
-        kept = slice(number, number + 1)
-        trees = [
-            Tree(t.feature, t.threshold, t.left, t.right, t.missing_left, t.values[:, kept])
-            for t in self.trees
-        ]
-        return Ensemble(trees, self.baseline[kept], self.takes_missing, self.narrow)
+    def only_sum(self, index: int) -> "Ensemble":
+        """Return the trees with one sum of theirs, of trees that add to all sums."""
+        kept = slice(index, index + 1)
+        trees = [replace(tree, values=tree.values[:, kept], target=0) for tree in self.trees]
+        return replace(self, trees=trees, base_scores=self.base_scores[kept])
 
 
-def rounding_up(threshold: Array) -> Array:
-    """The largest doubles that round to a float32 of at most `threshold`.
+def float32_boundary(threshold: Array) -> Array:
+    """Return the largest doubles that round to a float32 of at most `threshold`.
 
-    Where the original rounds a cell to float32 before it compares, comparing the cell itself with
-    this gives the same.
+    Where the model's library rounds a cell to float32 before it compares, comparing the cell
+    itself with this gives the same.
     """
     below = _float32_at_most(threshold)
     above = np.nextafter(below, np.float32(np.inf))

@@ -1,4 +1,4 @@
-"""What is done to the slots of every row before the model: scaling and filling, mostly."""
+"""Changes the slots of every row before the model gets them: imputes and scales."""
 
 from array import array
 from collections.abc import Callable, Mapping
@@ -11,32 +11,38 @@ from terna.compiler.ir.plan import Step
 Array = NDArray[np.float64]
 
 
-def stepping(step: Step, width: int) -> Callable[["array[float]"], "array[float]"]:
-    operand = np.frombuffer(step.operand, "<f8")
-    if len(operand) != width:
-        raise ValueError("the step is not of these slots")
-    change = STEPS[step.name]
+def step_function(step: Step, slots: int) -> Callable[["array[float]"], "array[float]"]:
+    """Return the function that applies a step, in place, to rows of so many slots.
 
-    def stepped(cells: "array[float]") -> "array[float]":
-        change(np.frombuffer(cells).reshape(-1, width), operand)
+    Raises:
+        ValueError: the step has another number of slots.
+    """
+    operand = np.frombuffer(step.operand, "<f8")
+    if len(operand) != slots:
+        raise ValueError("the step is not of these slots")
+    operation = OPERATIONS[step.operation]
+
+    def apply(cells: "array[float]") -> "array[float]":
+        operation(np.frombuffer(cells).reshape(-1, slots), operand)
         return cells
 
-    return stepped
+    return apply
 
 
 def _fill(rows: Array, operand: Array) -> None:
     np.copyto(rows, operand, where=~np.isfinite(rows) & np.isfinite(operand))
 
 
-def _narrow(rows: Array, operand: Array) -> None:
+def _to_float32(rows: Array, operand: Array) -> None:
     np.copyto(rows, rows.astype(np.float32), where=operand != 0)
 
 
-STEPS: Mapping[str, Callable[[Array, Array], object]] = {
+OPERATIONS: Mapping[str, Callable[[Array, Array], object]] = {
     "fill": _fill,
-    "narrow": _narrow,
+    "to_float32": _to_float32,
     "add": lambda rows, operand: np.add(rows, operand, out=rows),
     "subtract": lambda rows, operand: np.subtract(rows, operand, out=rows),
     "multiply": lambda rows, operand: np.multiply(rows, operand, out=rows),
     "divide": lambda rows, operand: np.divide(rows, operand, out=rows),
 }
+"""Each changes rows of shape (rows, slots) by an operand of shape (slots,), in place."""

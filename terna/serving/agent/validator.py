@@ -13,6 +13,7 @@ from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.errors import NotCompilable, TooSlow
 from terna.predictor.predictor import Predictor
+from terna.predictor.pyfunc_answers import PyfuncAnswers
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.serving.cache.compiled_cache import CompiledCache, made_for
 
@@ -58,7 +59,10 @@ class Validator:
             if not self._compiled:
                 raise NotCompilable("TERNA_SERVING_COMPILE says so")
             asked = _in_order(rows, original.names)
-            program, compared = verification.accepted(original.model, asked, made_for(folder))
+            pyfunc = PyfuncAnswers(original.model)
+            program, report = verification.compile_verified(
+                original.model, pyfunc, asked, made_for(folder)
+            )
         except NotCompilable as error:
             self._programs.forget(folder)
             logger.warning("answers by pyfunc: %s", error)
@@ -66,9 +70,9 @@ class Validator:
         self._programs.keep(folder, program)
         logger.info(
             "%s: %d rows compared, every split of %d of %d trees tried, in %.1f s",
-            *(program.kind, compared.rows, compared.trees, compared.of, compared.seconds),
+            *(program.backend, report.rows, report.trees_verified, report.trees, report.seconds),
         )
-        return program, program.kind
+        return program, program.backend
 
     def _check_speed(self, model: Predictor, row: Table) -> None:
         seconds = min(_seconds(model, row) for _ in range(TIMES))

@@ -354,7 +354,7 @@ def test_a_compiled_model_answers_to_the_byte_what_pyfunc_answers(
     said, path, _ = compiled.answer(JSON, body)
 
     assert said == workshop.load(tmp_path / "model").answer(JSON, body).body
-    assert (path, program.rows, program.frames) == ("compiled", [len(workshop.customers)], [])
+    assert (path, program.rows) == ("compiled", [len(workshop.customers)])
 
 
 def test_what_is_not_plainly_a_table_reaches_the_compiled_model_through_mlflows_parser(
@@ -367,7 +367,7 @@ def test_what_is_not_plainly_a_table_reaches_the_compiled_model_through_mlflows_
     said, path, _ = compiled.answer("text/csv", table)
 
     assert said == workshop.load(tmp_path / "model").answer("text/csv", table).body
-    assert (path, program.rows, program.frames) == ("compiled", [], [len(workshop.customers)])
+    assert (path, program.rows) == ("compiled", [len(workshop.customers)])
 
 
 def test_a_refusal_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_path: Path) -> None:
