@@ -1,11 +1,13 @@
-"""Models turned into programs: the same answers, without the library that trained them.
+"""Compiles a fitted model into one that predicts the same without the library that trained it.
 
-Running a program needs NumPy and LLVM: `program` (all of it) ← `reading` (plain cells → doubles),
-`walking` (trees) or `weighing` (linear models), `answering` (sums → labels); `plan` is what is kept
-on disk, and holds numbers and names only.
+The agent compiles, which needs that library; the workers execute, with NumPy and LLVM only:
 
-Making one needs the model's library, so the follower does it: `compiling` ←
-`encoding` (what becomes of each column), `estimators`, `calibrating` and `boosters` (what was
-fitted), `growing` (trees, laid out to be walked). What was made is accepted by `agreement`, with
-the help of `boundaries` (rows on either side of every split), or not at all.
+1. `compile.py` takes the model apart: its columns, its transformers and its last estimator.
+2. `frontends/` read what was fitted, one library a file, into the IR.
+3. `ir/` is that IR: features, trees or weights, a model; `ir/plan.py` is what is kept on disk.
+4. `lowering.py` assigns a slot of the row to each feature and makes the plan.
+5. `tree_layout.py` lays the trees out in arrays.
+6. `verification/` compares with the pyfunc model: on varied rows and both sides of every split.
+7. `runtime/compiled_model.py` executes: row parsing → preprocessing → tree traversal or linear
+   model → postprocessing.
 """

@@ -1,11 +1,9 @@
-"""From a loaded model to a program."""
+"""Compiles a loaded model: frontends read it, and lowering makes the plan."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from typing import Any
 
-import numpy as np
 from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, DataType
 from msgspec import structs
@@ -13,234 +11,110 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from sklearn.pipeline import Pipeline
 
 from terna.compiler.frontends import calibration  # noqa: F401  # registers itself
-from terna.compiler.frontends.boosters import score_lightgbm, score_xgboost
-from terna.compiler.frontends.preprocessing import Coded, Feature, Numeric, Text, encode
-from terna.compiler.frontends.scikit_learn import Scored, Weights, at_threshold, score
+from terna.compiler.frontends.lightgbm import convert_lightgbm
+from terna.compiler.frontends.preprocessing import convert_transformer
+from terna.compiler.frontends.scikit_learn import convert_estimator
+from terna.compiler.frontends.xgboost import convert_xgboost
 from terna.compiler.ir import plan
+from terna.compiler.ir.features import Feature, Numeric, Text
+from terna.compiler.ir.model import ModelIR, with_threshold
+from terna.compiler.ir.trees import Ensemble
+from terna.compiler.lowering import Lowering
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.runtime.row_parsing import LARGEST
-from terna.compiler.tree_layout import Ensemble, lay_out
 from terna.errors import NotCompilable
 
-LIBRARIES = {"xgboost": score_xgboost, "lightgbm": score_lightgbm}
-NOTHING = {
-    "fill": np.nan,
-    "add": 0.0,
-    "subtract": 0.0,
-    "multiply": 1.0,
-    "divide": 1.0,
-    "narrow": 0.0,
-}
-"""What changes nothing."""
-NULLABLE = ("string", "double", "float")
-"""MLflow takes a null for these kinds only."""
-
-Slot = tuple[int, bool]
-"""A feature, and whether a missing one goes left there."""
+FRONTENDS = {"xgboost": convert_xgboost, "lightgbm": convert_lightgbm}
+"""By the library's name; scikit-learn's reads all others."""
 
 
-def compile_model(model: PyFuncModel, made_for: str = "") -> CompiledModel:
-    """The program that answers what the model's `predict` answers.
+def compile_model(model: PyFuncModel, cache_key: str = "") -> CompiledModel:
+    """Compile a model, so that it predicts what the model's `predict` returns.
 
-    It is not to be trusted before `agreement.check` has compared the two.
+    Nothing may serve it before `verification.verify` has compared the two.
 
     Args:
-        made_for: what `CompiledModel.load` asks for; see `programs.made_for`.
+        cache_key: what `CompiledModel.decode` is asked with later.
 
     Raises:
         NotCompilable: with the reason, in one line.
     """
     columns = _columns(model)
-    features, scored = _taken_apart(model.get_raw_model(), _features(columns))
-    scored = _answered(scored, model)
-    return CompiledModel(_Layout(columns, features, scored).drawn(made_for))
+    features, estimator = _split_pipeline(model.get_raw_model(), _features(columns))
+    estimator = _with_predict_fn(estimator, model)
+    return CompiledModel(Lowering(columns, features, estimator).to_plan(cache_key))
 
 
 def _columns(model: PyFuncModel) -> list[tuple[str, str]]:
-    """Each column's name and kind."""
+    """Return each column's name and MLflow's type."""
     schema = model.metadata.get_input_schema()
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
-        raise NotCompilable("the signature does not name columns")
-    return [(str(column.name), _kind(column)) for column in schema.inputs]
+        raise NotCompilable("the schema does not name columns")
+    return [(str(column.name), _data_type(column)) for column in schema.inputs]
 
 
-def _kind(column: ColSpec) -> str:
-    kind = column.type.name if isinstance(column.type, DataType) else ""
-    if kind not in LARGEST and kind != "string":
+def _data_type(column: ColSpec) -> str:
+    name = column.type.name if isinstance(column.type, DataType) else ""
+    if name not in LARGEST and name != "string":
         raise NotCompilable(f"column '{column.name}' is neither number, text nor boolean")
-    return kind
+    return name
 
 
 def _features(columns: Sequence[tuple[str, str]]) -> list[Feature]:
     return [
-        Text(number) if kind == "string" else Numeric(number)
-        for number, (_, kind) in enumerate(columns)
+        Text(number) if data_type == "string" else Numeric(number)
+        for number, (_, data_type) in enumerate(columns)
     ]
 
 
-def _taken_apart(model: Any, features: Sequence[Feature]) -> tuple[list[Feature], Scored]:
-    """What the last estimator is given, and what it computes."""
+def _split_pipeline(model: Any, features: Sequence[Feature]) -> tuple[list[Feature], ModelIR]:
+    """Return what the last estimator is given, and what it computes."""
     if isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
-        features, scored = _taken_apart(model.estimator_, features)
-        return list(features), _thresholded(model, scored)
+        features, estimator = _split_pipeline(model.estimator_, features)
+        return list(features), _with_its_threshold(estimator, model)
     if isinstance(model, Pipeline):
-        for _, step in model.steps[:-1]:
-            features = encode(step, features)
-        return _taken_apart(model.steps[-1][1], features)
-    return list(features), _scored(model)
+        for _, transformer in model.steps[:-1]:
+            features = convert_transformer(transformer, features)
+        return _split_pipeline(model.steps[-1][1], features)
+    return list(features), _convert(model)
 
 
-def _scored(estimator: Any) -> Scored:
+def _convert(estimator: Any) -> ModelIR:
     library = type(estimator).__module__.partition(".")[0]
-    return LIBRARIES.get(library, score)(estimator)
+    return FRONTENDS.get(library, convert_estimator)(estimator)
 
 
-def _thresholded(model: Any, scored: Scored) -> Scored:
-    """As scikit-learn resolves `auto`."""
+def _with_its_threshold(estimator: ModelIR, model: Any) -> ModelIR:
+    """Apply the threshold of scikit-learn's wrapper, which resolves `auto` as here."""
     tuned = isinstance(model, TunedThresholdClassifierCV)
     threshold = model.best_threshold_ if tuned else model.threshold
     method = model.response_method
     if method == "auto":
-        certain = hasattr(model.estimator_, "predict_proba")
-        method = "predict_proba" if certain else "decision_function"
+        probabilities = hasattr(model.estimator_, "predict_proba")
+        method = "predict_proba" if probabilities else "decision_function"
     if threshold == "auto":
         threshold = 0.5 if method == "predict_proba" else 0.0
     positive = None if tuned else model.pos_label
-    positive = scored.classes[-1] if positive is None else positive
-    return at_threshold(scored, threshold, positive, method)
+    positive = estimator.classes[-1] if positive is None else positive
+    return with_threshold(estimator, threshold, positive, method)
 
 
-def _answered(scored: Scored, model: PyFuncModel) -> Scored:
-    """By the method that the model was saved with."""
+def _with_predict_fn(estimator: ModelIR, model: PyFuncModel) -> ModelIR:
+    """Give the output of the method that the model was saved with."""
     name = model.metadata.flavors["python_function"].get("predict_fn", "predict")
     if name == "predict":
-        return _narrowed(scored)
-    if name == "predict_proba" and scored.classes:
-        return replace(scored, answer=plan.Probabilities())
-    raise NotCompilable(f"the model answers by {name}")
+        return _without_unused_votes(estimator)
+    if name == "predict_proba" and estimator.classes:
+        return replace(estimator, output=plan.Probabilities())
+    raise NotCompilable(f"the model predicts by {name}")
 
 
-def _narrowed(scored: Scored) -> Scored:
-    """Votes are counted for one class only where the label hangs on no other."""
-    engine, answer = scored.engine, scored.answer
-    if not isinstance(engine, Ensemble) or scored.link.name != "mean":
-        return scored
-    if isinstance(answer, plan.Threshold) and answer.output == 1:
-        answer = structs.replace(answer, output=0)
-        return replace(scored, engine=engine.output(1), answer=answer)
-    return scored
-
-
-class _Layout:
-    """Where each feature's cells are in a row: slots, column by column, and a zero at the end."""
-
-    def __init__(
-        self, columns: Sequence[tuple[str, str]], features: Sequence[Feature], scored: Scored
-    ) -> None:
-        self._columns, self._features, self._scored = columns, features, scored
-        self._takes_missing = scored.engine.takes_missing
-        self._slots = sorted(_compared(scored.engine, len(features)), key=self._order)
-        self._number = {slot: number for number, slot in enumerate(self._slots)}
-
-    def _order(self, slot: Slot) -> tuple[bool, int, Slot]:
-        """As `plan.layout` has it."""
-        feature = self._features[slot[0]]
-        return isinstance(feature, Coded), feature.column, slot
-
-    def drawn(self, made_for: str) -> plan.Plan:
-        return plan.Plan(
-            made_for=made_for,
-            columns=[self._column(i, name, kind) for i, (name, kind) in enumerate(self._columns)],
-            steps=self._steps(),
-            engine=self._engine(),
-            link=self._scored.link,
-            answer=self._scored.answer,
-        )
-
-    def _engine(self) -> plan.Trees | plan.Linear:
-        engine = self._scored.engine
-        if isinstance(engine, Ensemble):
-            return lay_out(engine, lambda f, left: self._number[f, left], len(self._slots))
-        order = [self._number[feature, False] for feature in range(len(self._features))]
-        weights = np.ascontiguousarray(engine.weights, "<f8").tobytes()
-        return plan.Linear(np.array(order, "<i8").tobytes(), weights, engine.intercepts)
-
-    def _column(self, number: int, name: str, kind: str) -> plan.Column:
-        """Features that no tree looks at count too: the original may fail on their cells."""
-        features = [f for f in self._features if f.column == number]
-        slots = [slot for slot in self._slots if self._features[slot[0]].column == number]
-        kinds = {type(self._features[feature]) for feature, _ in slots} or {*map(type, features)}
-        if slots and Text in kinds:
-            raise NotCompilable(f"the text of column '{name}' reaches the model itself")
-        if len(kinds) > 1:
-            raise NotCompilable(f"column '{name}' is used both as a number and by category")
-        if Coded in kinds or kind == "string":
-            coded = [feature for feature in features if isinstance(feature, Coded)]
-            return plan.Column(name, kind, len(slots), self._table(coded, slots, kind))
-        missing = tuple(-np.inf if left else np.nan for _, left in slots)
-        nullable = all(map(self._takes_null, features))
-        return plan.Column(name, kind, len(slots), plan.Number(missing, nullable))
-
-    def _takes_null(self, feature: Feature) -> bool:
-        if not isinstance(feature, Numeric) or feature.filled:
-            return True
-        return self._takes_missing and not feature.required
-
-    def _table(self, coded: Sequence[Coded], slots: Sequence[Slot], kind: str) -> plan.Table:
-        def codes(of: Callable[[Coded], float | None]) -> tuple[float, ...] | None:
-            made = {id(feature): of(feature) for feature in coded}
-            if any(self._fails(code) for code in made.values()):
-                return None
-            return tuple(_slot(made[id(self._features[i])], left) for i, left in slots)
-
-        def known(cell: Any) -> tuple[float, ...] | None:
-            return codes(lambda feature: feature.known.get(cell, feature.unknown))
-
-        cells = dict.fromkeys(cell for feature in coded for cell in feature.known)
-        nullable = kind in NULLABLE
-        return plan.Table(
-            known=[(cell, made) for cell in cells if (made := known(cell)) is not None],
-            unknown=codes(lambda feature: feature.unknown),
-            missing=codes(lambda feature: feature.missing) if nullable else None,
-            nulls=codes(lambda feature: feature.nulls) if nullable else None,
-        )
-
-    def _fails(self, code: float | None) -> bool:
-        return code is None or (np.isnan(code) and not self._takes_missing)
-
-    def _steps(self) -> list[plan.Step]:
-        chains = [self._chain(feature) for feature, _ in self._slots]
-        return [
-            plan.Step(name, np.array(operands, "<f8").tobytes())
-            for layer in zip_longest(*chains, fillvalue=("", 0.0))
-            for name, operands in _by_name(layer).items()
-        ]
-
-    def _chain(self, number: int) -> Sequence[tuple[str, float]]:
-        feature = self._features[number]
-        if not isinstance(feature, Numeric):
-            return ()
-        single = self._columns[feature.column][1] == "float"
-        return (("narrow", 1.0), *feature.steps) if single else feature.steps
-
-
-def _slot(code: float | None, left: bool) -> float:
-    """What a missing code is in a slot, as for numbers."""
-    if code is None or np.isnan(code):
-        return -np.inf if left else np.nan
-    return code
-
-
-def _compared(engine: Ensemble | Weights, features: int) -> set[Slot]:
-    if isinstance(engine, Ensemble):
-        return engine.splits()
-    return {(feature, False) for feature in range(features)}
-
-
-def _by_name(layer: Sequence[tuple[str, float]]) -> dict[str, list[float]]:
-    """One operand a slot, which does nothing where the step is not meant, and one for the zero."""
-    names = dict.fromkeys(name for name, _ in layer if name)
-    return {
-        name: [operand if n == name else NOTHING[name] for n, operand in (*layer, ("", 0.0))]
-        for name in names
-    }
+def _without_unused_votes(estimator: ModelIR) -> ModelIR:
+    """Count a forest's votes for one class only, where the label depends on no other."""
+    engine, output = estimator.engine, estimator.output
+    if not isinstance(engine, Ensemble) or estimator.postprocessor.name != "mean":
+        return estimator
+    if isinstance(output, plan.Threshold) and output.sum_index == 1:
+        output = structs.replace(output, sum_index=0)
+        return replace(estimator, engine=engine.only_sum(1), output=output)
+    return estimator

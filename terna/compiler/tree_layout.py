@@ -1,72 +1,26 @@
-"""Fitted trees, laid out to be walked."""
+"""Lays fitted trees out in the arrays that the runtime traverses."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terna.compiler.ir import plan
-from terna.compiler.ir.plan import LANES, NODE
+from terna.compiler.ir.plan import NODE, TREES_PER_GROUP
+from terna.compiler.ir.trees import Ensemble, Tree
 
 Array = NDArray[Any]
 SlotOf = Callable[[int, bool], int]
-"""Feature, and whether a missing one goes left → the slot that is compared."""
+"""Feature, and whether a missing value goes left → the slot that is compared."""
 
 
-@dataclass(frozen=True)
-class Tree:
-    """One fitted tree; a row goes left where `feature <= threshold`. Its root is node 0."""
+def lay_out_trees(ensemble: Ensemble, slot_of: SlotOf, zero: int) -> plan.Trees:
+    """Return all trees in one array of nodes, children side by side.
 
-    feature: Array
-    """int, shape (nodes,)."""
-    threshold: Array
-    """float64, shape (nodes,)."""
-    left: Array
-    """int, shape (nodes,): the left child, negative at leaves."""
-    right: Array
-    missing_left: Array
-    """bool, shape (nodes,)."""
-    values: Array
-    """float64, shape (nodes, width): what a leaf adds to the outputs from `target` on."""
-    target: int = 0
-
-    @property
-    def inner(self) -> Array:
-        return np.flatnonzero(self.left >= 0)
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Trees whose leaves' values are added up, in this order, from the baseline on."""
-
-    trees: Sequence[Tree]
-    baseline: tuple[float, ...]
-    takes_missing: bool
-    narrow: bool = False
-    """See `plan.Trees.narrow`."""
-
-    def splits(self) -> set[tuple[int, bool]]:
-        """The features that are compared, and where a missing one goes: left where True."""
-        found = [
-            np.unique(np.column_stack([t.feature, t.missing_left])[t.inner], axis=0)
-            for t in self.trees
-        ]
-        return {(int(f), bool(left)) for part in found for f, left in part}
-
-    def output(self, number: int) -> "Ensemble":
-        """Only one of the outputs, for trees that add to all of them."""
-        kept = slice(number, number + 1)
-        trees = [
-            Tree(t.feature, t.threshold, t.left, t.right, t.missing_left, t.values[:, kept])
-            for t in self.trees
-        ]
-        return Ensemble(trees, self.baseline[kept], self.takes_missing, self.narrow)
-
-
-def lay_out(ensemble: Ensemble, slot: SlotOf, zero: int) -> plan.Trees:
-    """All trees in one array of nodes, children side by side; `zero` is the slot that is 0."""
+    Args:
+        zero: the slot that is always 0, for leaves to compare.
+    """
     trees = ensemble.trees
     starts = np.cumsum([0] + [len(tree.left) for tree in trees])
     stump = len(trees) and int(starts[-1])  # fills the last group up: adds nothing
@@ -74,68 +28,50 @@ def lay_out(ensemble: Ensemble, slot: SlotOf, zero: int) -> plan.Trees:
     values = np.zeros((stump + 1, trees[0].values.shape[1]))
     nodes[stump] = np.inf, zero, stump
     for tree, start in zip(trees, starts, strict=False):
-        place = _places(tree) + start
-        nodes[place] = _leaves(place, zero)
+        position = _sibling_order(tree) + start
+        nodes[position] = _leaves(position, zero)
         inner = tree.inner
-        nodes["threshold"][place[inner]] = tree.threshold[inner]
-        nodes["slot"][place[inner]] = _slots(tree, slot)
-        nodes["left"][place[inner]] = place[tree.left[inner]]
-        values[place] = np.where(tree.left[:, None] >= 0, 0, tree.values)
-    distinct, leaf = np.unique(values, axis=0, return_inverse=True)
+        nodes["threshold"][position[inner]] = tree.threshold[inner]
+        nodes["slot"][position[inner]] = _slots(tree, slot_of)
+        nodes["left"][position[inner]] = position[tree.left[inner]]
+        values[position] = np.where(tree.left[:, None] >= 0, 0, tree.values)
+    distinct, leaf_index = np.unique(values, axis=0, return_inverse=True)
     return plan.Trees(
         nodes=nodes.tobytes(),
-        leaf=leaf.astype("<i4").tobytes(),
-        values=distinct.astype("<f8").tobytes(),
-        roots=_grouped(starts[:-1], stump).astype("<i4").tobytes(),
-        targets=_grouped([tree.target for tree in trees], 0).astype("<i4").tobytes(),
-        depths=_grouped([_depth(t) for t in trees], 0)
-        .reshape(-1, LANES)
+        leaf_index=leaf_index.astype("<i4").tobytes(),
+        leaf_values=distinct.astype("<f8").tobytes(),
+        roots=_padded(starts[:-1], stump).astype("<i4").tobytes(),
+        targets=_padded([tree.target for tree in trees], 0).astype("<i4").tobytes(),
+        depths=_padded([_depth(tree) for tree in trees], 0)
+        .reshape(-1, TREES_PER_GROUP)
         .max(axis=1)
         .astype("<i4")
         .tobytes(),
-        width=values.shape[1],
-        baseline=ensemble.baseline,
-        narrow=ensemble.narrow,
+        leaf_width=values.shape[1],
+        base_scores=ensemble.base_scores,
+        sums_in_float32=ensemble.sums_in_float32,
     )
 
 
-def rounding_up(threshold: Array) -> Array:
-    """The largest doubles that round to a float32 of at most `threshold`.
-
-    Where the original rounds a cell to float32 before it compares, comparing the cell itself with
-    this gives the same.
-    """
-    below = _float32_at_most(threshold)
-    above = np.nextafter(below, np.float32(np.inf))
-    middle = (below.astype(np.float64) + above.astype(np.float64)) / 2
-    to_even = below.view(np.int32) & 1 == 0  # the middle itself rounds to the even one
-    return np.where(to_even, middle, np.nextafter(middle, -np.inf))
-
-
-def _float32_at_most(numbers: Array) -> Array:
-    with np.errstate(over="ignore"):
-        nearest = numbers.astype(np.float32)
-    return np.where(nearest > numbers, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
-def _places(tree: Tree) -> Array:
-    """Where each node goes: the root first, then pair by pair."""
-    place = np.zeros(len(tree.left), np.int64)
+def _sibling_order(tree: Tree) -> Array:
+    """Return each node's new number: the root first, then the children pair by pair."""
+    position = np.zeros(len(tree.left), np.int64)
     pair = 1 + 2 * np.arange(len(tree.inner))
-    place[tree.left[tree.inner]] = pair
-    place[tree.right[tree.inner]] = pair + 1
-    return place
+    position[tree.left[tree.inner]] = pair
+    position[tree.right[tree.inner]] = pair + 1
+    return position
 
 
-def _leaves(place: Array, zero: int) -> Array:
-    leaves = np.zeros(len(place), NODE)
-    leaves["threshold"], leaves["slot"], leaves["left"] = np.inf, zero, place
+def _leaves(position: Array, zero: int) -> Array:
+    """Return leaves at these positions: each is its own left child."""
+    leaves = np.zeros(len(position), NODE)
+    leaves["threshold"], leaves["slot"], leaves["left"] = np.inf, zero, position
     return leaves
 
 
-def _slots(tree: Tree, slot: SlotOf) -> list[int]:
+def _slots(tree: Tree, slot_of: SlotOf) -> list[int]:
     splits = zip(tree.feature[tree.inner], tree.missing_left[tree.inner], strict=True)
-    return [slot(int(feature), bool(left)) for feature, left in splits]
+    return [slot_of(int(feature), bool(left)) for feature, left in splits]
 
 
 def _depth(tree: Tree) -> int:
@@ -146,6 +82,7 @@ def _depth(tree: Tree) -> int:
     return depth
 
 
-def _grouped(numbers: Sequence[int] | Array, filler: int) -> Array:
-    missing = -len(numbers) % LANES
+def _padded(numbers: Sequence[int] | Array, filler: int) -> Array:
+    """Return the numbers, filled up to whole groups of trees."""
+    missing = -len(numbers) % TREES_PER_GROUP
     return np.concatenate([np.asarray(numbers, np.int64), np.full(missing, filler)])

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from mlflow.pyfunc import PyFuncModel as MLflowPyFuncModel
 from mlflow.pyfunc import load_model
+from numpy.typing import NDArray
 
 from terna.contracts.open_inference import InferenceRequest
 from terna.contracts.scoring import Rows, ScoringRequest, Table
@@ -14,8 +16,19 @@ from terna.contracts.version import Version
 from terna.errors import LoadFailed
 from terna.predictor import tensors
 from terna.predictor.error_messages import ErrorMessages
-from terna.predictor.inputs import InputParser, Inputs, column_names, rows_of_frame
-from terna.predictor.mlflow_private import enforce_schema, enter_serving_environment
+from terna.predictor.inputs import (
+    InputParser,
+    Inputs,
+    column_names,
+    restore_text_type,
+    rows_of_frame,
+    text_columns,
+)
+from terna.predictor.mlflow_private import (
+    dataframe_from_parsed_json,
+    enforce_schema,
+    enter_serving_environment,
+)
 
 
 class PyfuncModel:
@@ -113,6 +126,26 @@ class PyfuncModel:
             return self.model.predict(inputs.data, params=inputs.params)
         except Exception as error:
             raise self._messages.for_failed_prediction(error, inputs) from error
+
+    def predict_rows(self, rows: Rows) -> list[Any]:
+        """Return the predictions for rows in the schema's order, for the verification."""
+        return list(np.asarray(self.model.predict(self._frame(rows))).tolist())
+
+    def scores(self, rows: Rows) -> NDArray[Any]:
+        """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
+        frame, estimator = self._frame(rows), self.model.get_raw_model()
+        if hasattr(estimator, "predict_proba"):
+            scores = estimator.predict_proba(enforce_schema(frame, self.schema))
+        else:
+            scores = self.model.predict(frame)
+        return np.asarray(scores, np.float64).reshape(len(rows), -1)
+
+    def _frame(self, rows: Rows) -> Any:
+        """Return rows as MLflow hands them to the model."""
+        document = {"columns": self.schema.input_names(), "data": rows}
+        frame = dataframe_from_parsed_json(document, "split", self.schema)
+        restore_text_type(frame, text_columns(self.schema))
+        return frame
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:

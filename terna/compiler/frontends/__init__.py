@@ -1,1 +1,1 @@
-"""Read fitted models and transformers, one library a file."""
+"""Reads fitted models and transformers into the IR, one library a file."""

@@ -1,4 +1,4 @@
-"""Calibrated classifiers: several estimators at once, each with calibrators of its own."""
+"""Reads calibrated classifiers: an estimator for each fold, each with calibrators of its own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,83 +8,82 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 
-from terna.compiler.frontends.scikit_learn import Scored, Weights, score
-from terna.compiler.ir.plan import Calibrator, Largest, Link
-from terna.compiler.tree_layout import Ensemble, Tree
+from terna.compiler.frontends.scikit_learn import convert_estimator
+from terna.compiler.ir.model import ModelIR, Weights, classifier
+from terna.compiler.ir.plan import Calibrator, Postprocessor
+from terna.compiler.ir.trees import Ensemble, Tree
 from terna.errors import NotCompilable
 
 
-@score.register
-def _(calibrated: CalibratedClassifierCV) -> Scored:
+@convert_estimator.register
+def _(calibrated: CalibratedClassifierCV) -> ModelIR:
     folds = calibrated.calibrated_classifiers_
-    parts = [_part(score(fold.estimator)) for fold in folds]
+    models = [_calibrated_sums(convert_estimator(fold.estimator)) for fold in folds]
     labels = calibrated.classes_.tolist()
     calibrators = [
-        _calibrator(calibrator, output)
-        for output, calibrator in enumerate(c for fold in folds for c in fold.calibrators)
+        _calibrator(calibrator, sum_index)
+        for sum_index, calibrator in enumerate(c for fold in folds for c in fold.calibrators)
     ]
-    _check(parts, folds, labels, len(calibrators))
-    link = Link("calibrated", _scale(parts[0]), calibrators=tuple(calibrators), classes=len(labels))
-    return Scored(_together(parts), link, Largest(labels), tuple(labels))
+    _check(models, folds, labels, len(calibrators))
+    postprocessor = Postprocessor(
+        "calibrated", _scale(models[0]), calibrators=tuple(calibrators), classes=len(labels)
+    )
+    return classifier(_concatenated(models), postprocessor, labels)
 
 
-def _part(scored: Scored) -> Scored:
-    """One output where there are two classes: what calibrators are given."""
-    if isinstance(scored.engine, Ensemble) and len(scored.engine.baseline) == 2:
-        return replace(scored, engine=scored.engine.output(1))
-    return scored
+def _calibrated_sums(model: ModelIR) -> ModelIR:
+    """Return the model with the sums that calibrators are given: one where there are two."""
+    if isinstance(model.engine, Ensemble) and len(model.engine.base_scores) == 2:
+        return replace(model, engine=model.engine.only_sum(1))
+    return model
 
 
 def _check(
-    parts: Sequence[Scored], folds: Sequence[Any], labels: Sequence[Any], count: int
+    models: Sequence[ModelIR], folds: Sequence[Any], labels: Sequence[Any], calibrators: int
 ) -> None:
-    for part, fold in zip(parts, folds, strict=True):
-        if fold.method not in ("sigmoid", "isotonic") or part.classes != tuple(labels):
+    for model, fold in zip(models, folds, strict=True):
+        if fold.method not in ("sigmoid", "isotonic") or model.classes != tuple(labels):
             raise NotCompilable(
                 "a calibration by other means, or of fewer classes, is not compiled"
             )
-    if count != sum(_outputs(part) for part in parts):
+    if calibrators != sum(map(_sums, models)):
         raise NotCompilable("a calibration of other scores is not compiled")
 
 
-def _calibrator(calibrator: Any, output: int) -> Calibrator:
+def _calibrator(calibrator: Any, sum_index: int) -> Calibrator:
     if isinstance(calibrator, _SigmoidCalibration):
-        return Calibrator(output, float(calibrator.a_), float(calibrator.b_))
+        return Calibrator(sum_index, float(calibrator.a_), float(calibrator.b_))
     if not isinstance(calibrator, IsotonicRegression) or calibrator.out_of_bounds != "clip":
         raise NotCompilable(f"{type(calibrator).__name__} is not compiled")
-    known, made = (np.asarray(part, "<f8") for part in _points(calibrator))
-    return Calibrator(output, known=known.tobytes(), made=made.tobytes())
+    x, y = calibrator.X_thresholds_, calibrator.y_thresholds_
+    return Calibrator(sum_index, x=np.asarray(x, "<f8").tobytes(), y=np.asarray(y, "<f8").tobytes())
 
 
-def _points(calibrator: IsotonicRegression) -> tuple[Any, Any]:
-    return calibrator.X_thresholds_, calibrator.y_thresholds_
+def _scale(model: ModelIR) -> float:
+    """Return what sums are divided by before calibration: a forest's, by the number of trees."""
+    return model.postprocessor.scale if model.postprocessor.name == "mean" else 1.0
 
 
-def _scale(part: Scored) -> float:
-    """Votes are divided by their number before they are calibrated, sums are taken as they are."""
-    return part.link.scale if part.link.name == "mean" else 1.0
+def _concatenated(models: Sequence[ModelIR]) -> Ensemble | Weights:
+    """Return all models as one: the sums of the second follow those of the first."""
+    ensembles = [model.engine for model in models if isinstance(model.engine, Ensemble)]
+    linear = [model.engine for model in models if isinstance(model.engine, Weights)]
+    if ensembles:
+        base_scores = tuple(score for ensemble in ensembles for score in ensemble.base_scores)
+        takes_missing = all(ensemble.takes_missing for ensemble in ensembles)
+        return Ensemble(list(_with_shifted_targets(ensembles)), base_scores, takes_missing)
+    coefficients = np.hstack([weights.coefficients for weights in linear])
+    return Weights(coefficients, tuple(i for weights in linear for i in weights.intercepts))
 
 
-def _together(parts: Sequence[Scored]) -> Ensemble | Weights:
-    """All of them side by side: the outputs of the second follow those of the first."""
-    forests = [part.engine for part in parts if isinstance(part.engine, Ensemble)]
-    linear = [part.engine for part in parts if isinstance(part.engine, Weights)]
-    if forests:
-        baseline = tuple(base for forest in forests for base in forest.baseline)
-        missing = all(forest.takes_missing for forest in forests)
-        return Ensemble(list(_moved(forests)), baseline, missing)
-    weights = np.hstack([weights.weights for weights in linear])
-    return Weights(weights, tuple(i for weights in linear for i in weights.intercepts))
-
-
-def _moved(forests: Sequence[Ensemble]) -> Iterator[Tree]:
+def _with_shifted_targets(ensembles: Sequence[Ensemble]) -> Iterator[Tree]:
     first = 0
-    for forest in forests:
-        for tree in forest.trees:
+    for ensemble in ensembles:
+        for tree in ensemble.trees:
             yield replace(tree, target=tree.target + first)
-        first += len(forest.baseline)
+        first += len(ensemble.base_scores)
 
 
-def _outputs(part: Scored) -> int:
-    engine = part.engine
-    return len(engine.baseline if isinstance(engine, Ensemble) else engine.intercepts)
+def _sums(model: ModelIR) -> int:
+    engine = model.engine
+    return len(engine.base_scores if isinstance(engine, Ensemble) else engine.intercepts)

@@ -1,9 +1,9 @@
-"""What a fitted pipeline makes of each column, before its last step sees it."""
+"""Reads scikit-learn's fitted transformers: what they make of each column."""
 
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
@@ -23,154 +23,110 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from terna.compiler.ir.features import UNKNOWN_CATEGORY, Encoded, Feature, Numeric, Text
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
-CHANGES: Mapping[str, Callable[[float, float], float]] = {
+OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
 }
-UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER} no such category"
-
-
-@dataclass(frozen=True)
-class Numeric:
-    """A column's numbers, after these steps: each is a name of `plan.Step` and its operand."""
-
-    column: int
-    steps: tuple[tuple[str, float], ...] = ()
-    required: bool = False
-    """Whether a missing one fails: in a sparse matrix it does."""
-
-    @property
-    def filled(self) -> bool:
-        return any(name == "fill" for name, _ in self.steps)
-
-    def then(self, name: str, operand: float) -> "Numeric":
-        return replace(self, steps=(*self.steps, (name, float(operand))))
-
-
-@dataclass(frozen=True)
-class Text:
-    """A column's text, as it is; a missing one is `filled`, where that is not None."""
-
-    column: int
-    filled: str | None = None
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A column's cells, looked up."""
-
-    column: int
-    known: Mapping[Any, float]
-    unknown: float | None
-    """None where the encoder fails on it; so with the next two."""
-    missing: float | None
-    nulls: float | None
-
-    def each(self, change: Callable[[float], float]) -> "Coded":
-        """With every code changed."""
-        others = (self.unknown, self.missing, self.nulls)
-        unknown, missing, nulls = (None if code is None else change(code) for code in others)
-        known = {cell: change(code) for cell, code in self.known.items()}
-        return Coded(self.column, known, unknown, missing, nulls)
-
-
-Feature = Numeric | Text | Coded
 
 
 @singledispatch
-def encode(transformer: object, features: Sequence[Feature]) -> list[Feature]:
-    """What a fitted transformer makes of the features.
+def convert_transformer(transformer: object, features: Sequence[Feature]) -> list[Feature]:
+    """Return what a fitted transformer makes of the features.
 
     Raises:
-        NotCompilable: it does something else than is known here.
+        NotCompilable: it is of another class, or uses something that is not known here.
     """
     if transformer in ("passthrough", None):
         return list(features)
     raise NotCompilable(f"{type(transformer).__name__} is not compiled")
 
 
-@encode.register
+@convert_transformer.register
 def _(pipeline: Pipeline, features: Sequence[Feature]) -> list[Feature]:
     for _, transformer in pipeline.steps:
-        features = encode(transformer, features)
+        features = convert_transformer(transformer, features)
     return list(features)
 
 
-@encode.register
+@convert_transformer.register
 def _(union: FeatureUnion, features: Sequence[Feature]) -> list[Feature]:
     if union.transformer_weights:
         raise NotCompilable("FeatureUnion with weights is not compiled")
-    parts = [encode(part, features) for _, part in union.transformer_list if part != "drop"]
-    return [feature for part in parts for feature in part]
+    parts = [part for _, part in union.transformer_list if part != "drop"]
+    return [feature for part in parts for feature in convert_transformer(part, features)]
 
 
-@encode.register
+@convert_transformer.register
 def _(columns: ColumnTransformer, features: Sequence[Feature]) -> list[Feature]:
     if columns.transformer_weights:
         raise NotCompilable("ColumnTransformer with weights is not compiled")
-    made: list[Feature] = []
+    encoded: list[Feature] = []
     for name, transformer, _ in columns.transformers_:
-        taken = [features[i] for i in columns._transformer_to_input_indices[name]]
-        if transformer != "drop" and taken:
-            made += encode(transformer, taken)
-    return [_sparse(feature) for feature in made] if columns.sparse_output_ else made
+        selected = [features[i] for i in columns._transformer_to_input_indices[name]]
+        if transformer != "drop" and selected:
+            encoded += convert_transformer(transformer, selected)
+    return list(map(_in_sparse_matrix, encoded)) if columns.sparse_output_ else encoded
 
 
-@encode.register
+@convert_transformer.register
 def _(function: FunctionTransformer, features: Sequence[Feature]) -> list[Feature]:
     if function.func is not None:
         raise NotCompilable("FunctionTransformer with a function is not compiled")
     return list(features)
 
 
-@encode.register
+@convert_transformer.register
 def _(imputer: SimpleImputer, features: Sequence[Feature]) -> list[Feature]:
     if imputer.add_indicator:
         raise NotCompilable("SimpleImputer with an indicator is not compiled")
     if not (isinstance(imputer.missing_values, float) and np.isnan(imputer.missing_values)):
         raise NotCompilable("SimpleImputer for other values than NaN is not compiled")
     pairs = zip(features, imputer.statistics_, strict=True)
-    return [_impute(feature, fill) for feature, fill in pairs if not _left_out(imputer, fill)]
+    return [_impute(feature, fill) for feature, fill in pairs if not _is_dropped(imputer, fill)]
 
 
-@encode.register
+@convert_transformer.register
 def _(scaler: StandardScaler, features: Sequence[Feature]) -> list[Feature]:
-    centred = _each(features, "subtract", scaler.mean_ if scaler.with_mean else None)
-    return _each(centred, "divide", scaler.scale_)
+    centered = _with_operation(features, "subtract", scaler.mean_ if scaler.with_mean else None)
+    return _with_operation(centered, "divide", scaler.scale_)
 
 
-@encode.register
+@convert_transformer.register
 def _(scaler: RobustScaler, features: Sequence[Feature]) -> list[Feature]:
-    centred = _each(features, "subtract", scaler.center_ if scaler.with_centering else None)
-    return _each(centred, "divide", scaler.scale_ if scaler.with_scaling else None)
+    center = scaler.center_ if scaler.with_centering else None
+    centered = _with_operation(features, "subtract", center)
+    return _with_operation(centered, "divide", scaler.scale_ if scaler.with_scaling else None)
 
 
-@encode.register
+@convert_transformer.register
 def _(scaler: MinMaxScaler, features: Sequence[Feature]) -> list[Feature]:
     if scaler.clip:
         raise NotCompilable("MinMaxScaler that clips is not compiled")
-    return _each(_each(features, "multiply", scaler.scale_), "add", scaler.min_)
+    return _with_operation(_with_operation(features, "multiply", scaler.scale_), "add", scaler.min_)
 
 
-@encode.register
+@convert_transformer.register
 def _(scaler: MaxAbsScaler, features: Sequence[Feature]) -> list[Feature]:
-    return _each(features, "divide", scaler.scale_)
+    return _with_operation(features, "divide", scaler.scale_)
 
 
-@encode.register(OneHotEncoder)
-@encode.register(OrdinalEncoder)
+@convert_transformer.register(OneHotEncoder)
+@convert_transformer.register(OrdinalEncoder)
 def _(encoder: OneHotEncoder | OrdinalEncoder, features: Sequence[Feature]) -> list[Feature]:
-    ask = _Asked(encoder)
-    return [code for number, feature in enumerate(features) for code in ask.codes(number, feature)]
+    probe = _EncoderProbe(encoder)
+    return [
+        code for number, feature in enumerate(features) for code in probe.features(number, feature)
+    ]
 
 
-class _Asked:
-    """An encoder, asked for what it makes of each category of each of its columns."""
+class _EncoderProbe:
+    """Finds out what an encoder makes of each category, by transforming it."""
 
     def __init__(self, encoder: OneHotEncoder | OrdinalEncoder) -> None:
         self._encoder = encoder
@@ -179,22 +135,22 @@ class _Asked:
         ends = np.cumsum(widths)
         self._parts = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
-    def codes(self, number: int, feature: Feature) -> list[Feature]:
-        """The features that one of its columns becomes."""
-        if isinstance(feature, Coded) or (isinstance(feature, Numeric) and feature.steps):
+    def features(self, number: int, feature: Feature) -> list[Feature]:
+        """Return the features that one of the encoder's columns becomes."""
+        if isinstance(feature, Encoded) or (isinstance(feature, Numeric) and feature.steps):
             raise NotCompilable(f"{type(self._encoder).__name__} of what was changed before")
-        cells = [_plain(c) for c in self._encoder.categories_[number] if not pd.isna(c)]
-        known = [self._ask(number, cell) for cell in cells]
-        others = [self._ask(number, cell) for cell in _others(feature, cells)]
-        made: list[Feature] = []
-        for place in range(self._parts[number].stop - self._parts[number].start):
-            codes = {c: code[place] for c, code in zip(cells, known, strict=True) if code}
-            unknown, missing, nulls = (code[place] if code else None for code in others)
-            made.append(Coded(feature.column, codes, unknown, missing, nulls))
-        return made
+        cells = [_as_python(c) for c in self._encoder.categories_[number] if not pd.isna(c)]
+        known = [self._codes(number, cell) for cell in cells]
+        others = [self._codes(number, cell) for cell in _other_cells(feature, cells)]
+        encoded: list[Feature] = []
+        for index in range(self._parts[number].stop - self._parts[number].start):
+            codes = {c: code[index] for c, code in zip(cells, known, strict=True) if code}
+            unknown, missing, all_missing = (code[index] if code else None for code in others)
+            encoded.append(Encoded(feature.column, codes, unknown, missing, all_missing))
+        return encoded
 
-    def _ask(self, number: int, cell: Any) -> list[float] | None:
-        """What it makes of one cell; None when it fails."""
+    def _codes(self, number: int, cell: Any) -> list[float] | None:
+        """Return what the encoder makes of one cell; None when it fails."""
         dtype = self._usual[number].dtype
         cells = pd.Series([cell], dtype=dtype if _fits(cell, dtype) else None)
         columns = [*self._usual[:number], cells, *self._usual[number + 1 :]]
@@ -203,56 +159,64 @@ class _Asked:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # an unknown category
-                made = self._encoder.transform(row)
+                encoded = self._encoder.transform(row)
         except (ValueError, TypeError):
             return None
-        dense = made.toarray() if hasattr(made, "toarray") else np.asarray(made)
+        dense = encoded.toarray() if hasattr(encoded, "toarray") else np.asarray(encoded)
         return [float(code) for code in dense[0, self._parts[number]]]
 
 
 def _impute(feature: Feature, fill: Any) -> Feature:
     if isinstance(feature, Text):
-        return feature if feature.filled is not None else replace(feature, filled=str(fill))
-    if isinstance(feature, Coded):
-        return feature.each(lambda code: float(fill) if np.isnan(code) else code)
-    return feature.then("fill", fill)
+        return feature if feature.imputed is not None else replace(feature, imputed=str(fill))
+    if isinstance(feature, Encoded):
+        return feature.map(lambda code: float(fill) if np.isnan(code) else code)
+    return feature.with_step("fill", fill)
 
 
-def _sparse(feature: Feature) -> Feature:
+def _in_sparse_matrix(feature: Feature) -> Feature:
     return replace(feature, required=True) if isinstance(feature, Numeric) else feature
 
 
-def _left_out(imputer: SimpleImputer, fill: Any) -> bool:
-    """A column that had no value at all in training."""
+def _is_dropped(imputer: SimpleImputer, fill: Any) -> bool:
+    """Return whether the imputer drops a column: it had no value at all in training."""
     return bool(pd.isna(fill)) and not imputer.keep_empty_features
 
 
-def _each(features: Sequence[Feature], name: str, operands: Array | None) -> list[Feature]:
+def _with_operation(
+    features: Sequence[Feature], operation: str, operands: Array | None
+) -> list[Feature]:
+    """Apply one operation to all features, if there are operands."""
     if operands is None:
         return list(features)
-    return [_changed(f, name, operand) for f, operand in zip(features, operands, strict=True)]
+    pairs = zip(features, operands, strict=True)
+    return [_apply(feature, operation, operand) for feature, operand in pairs]
 
 
-def _changed(feature: Feature, name: str, operand: float) -> Feature:
+def _apply(feature: Feature, operation: str, operand: float) -> Feature:
     if isinstance(feature, Text):
         raise NotCompilable("a scaler is given text")
-    if isinstance(feature, Coded):
-        return feature.each(lambda code: CHANGES[name](code, float(operand)))
-    return feature.then(name, operand)
+    if isinstance(feature, Encoded):
+        return feature.map(lambda code: OPERATIONS[operation](code, float(operand)))
+    return feature.with_step(operation, operand)
 
 
-def _plain(category: Any) -> Any:
+def _as_python(category: Any) -> Any:
     return category.item() if isinstance(category, np.generic) else category
 
 
-def _others(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Cells that are unknown, missing, and missing in every row: `keep_texts` has NaN for both."""
+def _other_cells(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Return an unknown cell, a missing one, and one of a column without any value.
+
+    The last two are both NaN: serving makes NaN of a text column's None, see
+    `predictor.inputs.keep_texts`.
+    """
     if not isinstance(feature, Text):
         unknown = not cells[0] if isinstance(cells[0], bool) else max(cells) + 1
         return unknown, np.nan, np.nan
-    if feature.filled is not None:
-        return UNKNOWN_TEXT, feature.filled, feature.filled
-    return UNKNOWN_TEXT, np.nan, np.nan
+    if feature.imputed is not None:
+        return UNKNOWN_CATEGORY, feature.imputed, feature.imputed
+    return UNKNOWN_CATEGORY, np.nan, np.nan
 
 
 def _fits(cell: Any, dtype: np.dtype[Any]) -> bool:

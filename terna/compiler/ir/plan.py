@@ -1,6 +1,7 @@
-"""What a program is, as it is kept on disk: numbers and names, nothing that is executed.
+"""The plan of a compiled model, as it is kept on disk: numbers and names, no code.
 
-Each array is the bytes of little-endian numbers.
+Each array is the bytes of little-endian numbers. A row becomes an array of doubles, its slots:
+those of the numeric columns first, then those that are looked up, and a zero at the end.
 """
 
 from collections.abc import Sequence
@@ -9,112 +10,112 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-LANES = 8
-"""How many trees are walked in step."""
+TREES_PER_GROUP = 8
+"""How many trees are traversed in step."""
 NODE = np.dtype([("threshold", "<f8"), ("slot", "<i4"), ("left", "<i4")])
-"""As walk.ll has it."""
+"""As tree_traversal.ll has it."""
 
 
 class Number(Struct, frozen=True, tag="number"):
-    """A cell goes into every slot of its column as it is."""
+    """A cell that goes into every slot of its column as it is."""
 
     missing: tuple[float, ...]
-    """What each slot holds instead for a missing value: NaN, or -inf where that goes left."""
+    """What each slot holds for a missing value: NaN, or -inf where that goes left."""
     nullable: bool
-    """Whether the original answers for a missing value; a row that has one is not plain if not."""
+    """Whether the pyfunc model answers for a missing value."""
 
 
-class Table(Struct, frozen=True, tag="table"):
-    """A cell is looked up, and its doubles go into the slots of its column."""
+class Lookup(Struct, frozen=True, tag="lookup"):
+    """A cell that is looked up, and becomes the doubles that it is listed with."""
 
     known: list[tuple[Any, tuple[float, ...]]]
     unknown: tuple[float, ...] | None
-    """For any other cell; None where the original fails on those."""
+    """For any other cell; None where the pyfunc model fails on those."""
     missing: tuple[float, ...] | None
-    nulls: tuple[float, ...] | None
-    """For a missing cell of a column that has nothing else: MLflow hands on None, not NaN."""
+    all_missing: tuple[float, ...] | None
+    """For the cells of a column without any value: MLflow makes None of them, not NaN."""
 
 
 class Column(Struct, frozen=True):
-    """One column of the signature."""
+    """One column of the schema."""
 
     name: str
-    kind: str
-    """MLflow's type: boolean, integer, long, float, double or string."""
+    data_type: str
+    """MLflow's: boolean, integer, long, float, double or string."""
     slots: int
     """How many doubles a cell becomes."""
-    cells: Number | Table
+    cells: Number | Lookup
 
 
-def layout(columns: Sequence[Column]) -> list[int]:
-    """The columns in the order of their slots: numbers first."""
-    return sorted(range(len(columns)), key=lambda n: isinstance(columns[n].cells, Table))
+def slot_order(columns: Sequence[Column]) -> list[int]:
+    """Return the columns' numbers in the order of their slots: numeric columns first."""
+    return sorted(range(len(columns)), key=lambda n: isinstance(columns[n].cells, Lookup))
 
 
 class Step(Struct, frozen=True):
     """One operation on every slot of every row, such as subtracting the means."""
 
-    name: str
-    """fill, add, subtract, multiply, divide or narrow."""
+    operation: str
+    """fill, add, subtract, multiply, divide or to_float32."""
     operand: bytes
     """float64, shape (slots,); NaN where `fill` leaves a slot alone."""
 
 
 class Trees(Struct, frozen=True, tag="trees"):
-    """Decision trees, laid out to be walked eight at a time: see walk.ll."""
+    """Decision trees, laid out to be traversed eight at a time: see tree_traversal.ll."""
 
     nodes: bytes
     """`NODE`, shape (nodes,); the right child lies beside the left one."""
-    leaf: bytes
-    """int32: where a node's values are."""
-    values: bytes
-    """float64, shape (leaves, width)."""
+    leaf_index: bytes
+    """int32, shape (nodes,): the row of `leaf_values` that a node has."""
+    leaf_values: bytes
+    """float64, shape (distinct leaves, leaf_width)."""
     roots: bytes
     """int32, eight a group."""
     targets: bytes
-    """int32, eight a group: the first output that a tree adds to."""
+    """int32, eight a group: the first sum that a tree adds to."""
     depths: bytes
     """int32, one a group."""
-    width: int
-    baseline: tuple[float, ...]
-    """What the sums start from, one an output."""
-    narrow: bool
-    """Whether sums are rounded to float32 at each step, as XGBoost does."""
+    leaf_width: int
+    """To how many sums a leaf adds."""
+    base_scores: tuple[float, ...]
+    """What the sums start from."""
+    sums_in_float32: bool
+    """Whether sums are rounded to float32 at each addition, as XGBoost does."""
 
 
 class Linear(Struct, frozen=True, tag="linear"):
-    """A weighted sum of the slots an output."""
+    """Weighted sums of the slots."""
 
-    order: bytes
-    """int64: the slots in the order of the weights."""
-    weights: bytes
-    """float64, shape (features, outputs)."""
+    slots: bytes
+    """int64, shape (features,): the slot of each feature."""
+    coefficients: bytes
+    """float64, shape (features, sums)."""
     intercepts: tuple[float, ...]
 
 
 class Calibrator(Struct, frozen=True):
-    """From one score to a calibrated share: a sigmoid, or points to interpolate between."""
+    """From one score to a probability: a sigmoid, or points to interpolate between."""
 
-    output: int
+    sum_index: int
     slope: float | None = None
     offset: float = 0.0
-    known: bytes = b""
+    x: bytes = b""
     """float64: the points' scores, ascending."""
-    made: bytes = b""
-    """float64: their shares."""
+    y: bytes = b""
+    """float64: their probabilities."""
 
 
-class Link(Struct, frozen=True):
+class Postprocessor(Struct, frozen=True):
     """From sums to probabilities, or to the value of a regression."""
 
     name: str
-    """mean, expit, softmax, exp, identity or calibrated."""
+    """mean, sigmoid, softmax, exponential, identity or calibrated."""
     scale: float = 1.0
-    """What the sums are multiplied with first; for `mean` and `calibrated`, divided by."""
-    narrow: bool = False
-    """Whether it is computed in float32."""
+    """What sums are multiplied with first; for `mean` and `calibrated`, divided by."""
+    in_float32: bool = False
     calibrators: tuple[Calibrator, ...] = ()
-    """Fold by fold: one a class, or one where there are two. Labels go by the shares then."""
+    """Fold by fold: one a class, or one where there are two. Labels follow from them then."""
     classes: int = 0
     """How many the calibrators are for."""
 
@@ -122,19 +123,19 @@ class Link(Struct, frozen=True):
 class Threshold(Struct, frozen=True, tag="threshold"):
     """One of two labels, by one of the sums."""
 
-    output: int
+    sum_index: int
     bound: float
     """The smallest sum that is labelled `above`."""
     below: Any
     above: Any
 
 
-class Largest(Struct, frozen=True, tag="largest"):
-    """The label of the largest output; of the first one, when several are."""
+class Argmax(Struct, frozen=True, tag="argmax"):
+    """The label of the largest sum; of the first one, when several are."""
 
     labels: list[Any]
     divisor: float = 1.0
-    """Dividing can make two sums equal, so it comes first where the original divides."""
+    """Dividing can make two sums equal, so it comes first where the pyfunc model divides."""
 
 
 class Value(Struct, frozen=True, tag="value"):
@@ -145,13 +146,17 @@ class Probabilities(Struct, frozen=True, tag="probabilities"):
     """A list of probabilities a row, one a class."""
 
 
-class Plan(Struct, frozen=True):
-    """A whole program."""
+Output = Threshold | Argmax | Value | Probabilities
+"""What the model's `predict` returns for a row."""
 
-    made_for: str
+
+class Plan(Struct, frozen=True):
+    """A whole compiled model."""
+
+    cache_key: str
     """The digest of the model directory and of the libraries it was compiled with."""
     columns: list[Column]
     steps: list[Step]
     engine: Trees | Linear
-    link: Link
-    answer: Threshold | Largest | Value | Probabilities
+    postprocessor: Postprocessor
+    output: Output

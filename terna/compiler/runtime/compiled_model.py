@@ -1,154 +1,105 @@
-"""A compiled model: from plain rows to answers in microseconds."""
+"""A compiled model: from strictly typed rows to predictions in microseconds."""
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.compiler.ir.plan import Linear, Plan, Step
-from terna.compiler.runtime.linear import Weigher
-from terna.compiler.runtime.postprocessing import answering, linked, scores
-from terna.compiler.runtime.row_parsing import NotPlain, Reader
+from terna.compiler.ir.plan import Linear, Plan
+from terna.compiler.runtime.linear import LinearModel
+from terna.compiler.runtime.postprocessing import output_function, postprocess, scores
+from terna.compiler.runtime.preprocessing import step_function
+from terna.compiler.runtime.row_parsing import NeedsPyfunc, RowParser
 from terna.errors import NotCompilable
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from terna.compiler.runtime.tree_traversal import Walker
+    from terna.compiler.runtime.tree_traversal import TreeTraversal
 
 Array = NDArray[np.float64]
 
 
 class CompiledModel:
-    """What a plan says, ready to run. Any thread may ask it at any time."""
+    """A plan, ready to run. Any thread may use it at any time."""
 
     def __init__(self, plan: Plan) -> None:
         """Raises ValueError: the plan's parts do not fit each other."""
         self.plan = plan
         self._slots = 1 + sum(column.slots for column in plan.columns)
-        self._read = Reader(plan.columns).read
-        self._steps = [_stepping(step, self._slots) for step in plan.steps]
+        self._parse = RowParser(plan.columns).parse
+        self._steps = [step_function(step, self._slots) for step in plan.steps]
         self._engine = _engine(plan, self._slots)
-        self._answer = answering(plan, self._engine.outputs)
+        self._output = output_function(plan, self._engine.sums_per_row)
 
     @classmethod
-    def decode(cls, content: bytes, made_for: str) -> Self:
-        """The program that was encoded for this model and these libraries.
+    def decode(cls, content: bytes, cache_key: str) -> Self:
+        """Read what `encode` wrote for this model and these libraries.
 
         Raises:
-            NotCompilable: it is another's, or none at all: compile the model again.
+            NotCompilable: it is another model's, or cannot be read: compile the model again.
         """
         try:
             plan = msgspec.msgpack.decode(content, type=Plan)
-            if plan.made_for == made_for:
+            if plan.cache_key == cache_key:
                 return cls(plan)
         except (ValueError, msgspec.MsgspecError) as error:
-            raise NotCompilable(f"no program: {type(error).__name__}") from error
-        raise NotCompilable("the program was made for another model or other libraries")
+            raise NotCompilable(f"no compiled model: {type(error).__name__}") from error
+        raise NotCompilable("it was compiled from another model or with other libraries")
 
     def encode(self) -> bytes:
+        """Return the plan in MessagePack."""
         return msgspec.msgpack.encode(self.plan)
 
     @property
     def names(self) -> list[str]:
-        """The columns of a row, in the signature's order."""
+        """The columns of a row, in the schema's order."""
         return [column.name for column in self.plan.columns]
 
     @property
-    def kind(self) -> str:
-        """How the answers are made, in words."""
+    def backend(self) -> str:
+        """What computes the predictions: "compiled: trees" or "compiled: linear"."""
         return f"compiled: {'linear' if isinstance(self.plan.engine, Linear) else 'trees'}"
 
     def predict_rows(self, rows: Sequence[Sequence[Any]]) -> list[Any] | None:
-        """What the original's `predict` answers, one a row, as plain Python values.
+        """Return what the pyfunc model's `predict` does, one plain Python value a row.
 
-        `rows` are in the signature's order, each cell as JSON has it. None when a cell is not
-        plainly of its column's type: MLflow itself should then look at the rows.
+        None when a cell is not strictly of its column's type: the pyfunc model decides then.
+
+        Args:
+            rows: in the schema's order, each cell as JSON has it.
         """
         try:
-            return self._answer(self.sums(rows))
-        except NotPlain:
+            return self._output(self.sums(rows))
+        except NeedsPyfunc:
             return None
 
-    def predict_frame(self, frame: "pd.DataFrame") -> list[Any] | None:
-        """The same for a table that has passed MLflow's enforcement of the signature.
-
-        None also for a table without rows, on which most originals fail.
-        """
-        rows = _plain(frame, [column.name for column in self.plan.columns])
-        return self.predict_rows(rows) if rows else None
-
     def scores(self, sums: "array[float]") -> Array:
-        """The probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
-        return scores(sums, self.plan, self._engine.outputs)
+        """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
+        return scores(sums, self.plan, self._engine.sums_per_row)
 
-    def decisive(self, sums: "array[float]") -> Array:
-        """What labels are decided by: shape (rows, outputs), or (rows, classes)."""
-        if self.plan.link.calibrators:
-            return linked(sums, self.plan.link, self._engine.outputs)
-        return np.frombuffer(sums).reshape(-1, self._engine.outputs)
+    def decision_values(self, sums: "array[float]") -> Array:
+        """Return what labels are decided by: shape (rows, sums), or (rows, classes)."""
+        if self.plan.postprocessor.calibrators:
+            return postprocess(sums, self.plan.postprocessor, self._engine.sums_per_row)
+        return np.frombuffer(sums).reshape(-1, self._engine.sums_per_row)
 
     def sums(self, rows: Sequence[Sequence[Any]]) -> "array[float]":
-        """What trees or weights add up to, each row's outputs one after another.
+        """Return what trees or coefficients add up to, each row's sums one after another.
 
         Raises:
-            NotPlain: see `predict_rows`.
+            NeedsPyfunc: a cell is not strictly of its column's type.
         """
-        cells = self._read(rows)
+        cells = self._parse(rows)
         for step in self._steps:
             cells = step(cells)
         return self._engine.sums(cells)
 
 
-def _engine(plan: Plan, width: int) -> "Weigher | Walker":
+def _engine(plan: Plan, slots: int) -> "LinearModel | TreeTraversal":
     if isinstance(plan.engine, Linear):
-        return Weigher(plan.engine, width)
-    from terna.compiler.runtime.tree_traversal import (
-        Walker,
-    )  # brings LLVM, which linear models do not need
+        return LinearModel(plan.engine, slots)
+    from terna.compiler.runtime.tree_traversal import TreeTraversal  # loads LLVM: only for trees
 
-    return Walker(plan.engine, width)
-
-
-def _stepping(step: Step, width: int) -> Callable[["array[float]"], "array[float]"]:
-    operand = np.frombuffer(step.operand, "<f8")
-    if len(operand) != width:
-        raise ValueError("the step is not of these slots")
-    change = STEPS[step.name]
-
-    def stepped(cells: "array[float]") -> "array[float]":
-        change(np.frombuffer(cells).reshape(-1, width), operand)
-        return cells
-
-    return stepped
-
-
-def _fill(rows: Array, operand: Array) -> None:
-    np.copyto(rows, operand, where=~np.isfinite(rows) & np.isfinite(operand))
-
-
-def _narrow(rows: Array, operand: Array) -> None:
-    np.copyto(rows, rows.astype(np.float32), where=operand != 0)
-
-
-STEPS: Mapping[str, Callable[[Array, Array], object]] = {
-    "fill": _fill,
-    "narrow": _narrow,
-    "add": lambda rows, operand: np.add(rows, operand, out=rows),
-    "subtract": lambda rows, operand: np.subtract(rows, operand, out=rows),
-    "multiply": lambda rows, operand: np.multiply(rows, operand, out=rows),
-    "divide": lambda rows, operand: np.divide(rows, operand, out=rows),
-}
-
-
-def _plain(frame: "pd.DataFrame", names: Sequence[str]) -> list[tuple[Any, ...]] | None:
-    """The rows; None where a column has None among other cells, which some encoders tell apart."""
-    columns = [frame[name].tolist() for name in names]
-    for cells in columns:
-        nulls = sum(cell is None for cell in cells)
-        if 0 < nulls < len(cells):
-            return None
-    return list(zip(*columns, strict=True))
+    return TreeTraversal(plan.engine, slots)

@@ -1,4 +1,4 @@
-"""Linear models at work."""
+"""Computes linear models."""
 
 from array import array
 
@@ -7,23 +7,25 @@ import numpy as np
 from terna.compiler.ir.plan import Linear
 
 
-class Weigher:
-    """The weights of one program.
+class LinearModel:
+    """The coefficients of one compiled model.
 
-    It multiplies as the original does, matrix by matrix, so that rounding is the same too.
+    It multiplies as the pyfunc model does, matrix by matrix, so that rounding is the same too.
     """
 
     def __init__(self, linear: Linear, slots: int) -> None:
-        """Raises ValueError: the weights are not those of so many slots."""
-        self.outputs = len(linear.intercepts)
+        """Raises ValueError: the coefficients are not those of so many slots."""
+        self.sums_per_row = len(linear.intercepts)
         self._slots = slots
-        self._order = np.frombuffer(linear.order, "<i8")
-        self._weights = np.frombuffer(linear.weights, "<f8").reshape(-1, self.outputs)
+        self._order = np.frombuffer(linear.slots, "<i8")
+        self._coefficients = np.frombuffer(linear.coefficients, "<f8").reshape(
+            -1, self.sums_per_row
+        )
         self._intercepts = np.array(linear.intercepts)
-        if len(self._order) != len(self._weights) or not (self._order < slots).all():
-            raise ValueError("the weights are not of these slots")
+        if len(self._order) != len(self._coefficients) or not (self._order < slots).all():
+            raise ValueError("the coefficients are not of these slots")
 
     def sums(self, cells: "array[float]") -> "array[float]":
-        """Each row's outputs one after another; `cells` holds its slots."""
+        """Return each row's sums one after another; `cells` holds each row's slots."""
         rows = np.frombuffer(cells).reshape(-1, self._slots)[:, self._order]
-        return array("d", (rows @ self._weights + self._intercepts).tobytes())
+        return array("d", (rows @ self._coefficients + self._intercepts).tobytes())

@@ -1,4 +1,4 @@
-"""Plain rows, as a JSON parser gives them, to the doubles that a program computes with."""
+"""From rows as a JSON parser gives them to the doubles that a compiled model computes with."""
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -6,10 +6,10 @@ from math import hypot, inf
 from operator import contains, itemgetter
 from typing import Any
 
-from terna.compiler.ir.plan import Column, Number, Table, layout
+from terna.compiler.ir.plan import Column, Lookup, Number, slot_order
 
-Cells = tuple[float, ...]
-Read = Callable[[Any], Cells]
+Slots = tuple[float, ...]
+CellParser = Callable[[Any], Slots]
 
 LARGEST = {
     "boolean": 1.0,
@@ -18,7 +18,8 @@ LARGEST = {
     "float": 2.0**53,
     "double": 2.0**53,
 }
-"""Up to here whole numbers are exact, and every library takes them; few customers have more."""
+"""By MLflow's type, the largest number that is parsed here: up to it, doubles hold whole numbers
+exactly, and every library takes them."""
 TYPES = {
     "boolean": (bool,),
     "integer": (int,),
@@ -27,100 +28,106 @@ TYPES = {
     "double": (float, int),
     "string": (str,),
 }
-"""What needs no second look."""
-MOST_SEEN = 1000
+"""By MLflow's type, the Python types that are taken as they are."""
+MAX_REMEMBERED = 1000
 
 
-class NotPlain(Exception):
-    """A cell that MLflow itself should look at."""
+class NeedsPyfunc(Exception):
+    """A cell is not strictly of its column's type: only the pyfunc model knows what it does."""
 
 
-class Reader:
-    """Reads rows in the signature's order."""
+class RowParser:
+    """Parses rows in the schema's order."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        order = layout(columns)
+        order = slot_order(columns)
         self._width = len(columns)
-        self._reads = [(number, _reading(columns[number])) for number in order]
-        self._nulls = {
-            number: _of_nulls(column.cells)
+        self._parsers = [(number, _cell_parser(columns[number])) for number in order]
+        self._all_missing = {
+            number: _all_missing_parser(column.cells)
             for number, column in enumerate(columns)
-            if isinstance(column.cells, Table) and column.cells.nulls != column.cells.missing
+            if isinstance(column.cells, Lookup) and column.cells.all_missing != column.cells.missing
         }
-        self._at_once = _AtOnce(columns, order)
+        self._whole = _WholeRowParser(columns, order)
 
-    def read(self, rows: Sequence[Sequence[Any]]) -> "array[float]":
-        """The rows' slots one after another, and a zero at the end of each row.
+    def parse(self, rows: Sequence[Sequence[Any]]) -> "array[float]":
+        """Return the rows' slots one after another, with a zero at the end of each row.
 
         Raises:
-            NotPlain: a cell is not plainly of its column's type, or a row has too few or many.
+            NeedsPyfunc: a cell is not strictly of its column's type, or a row has too few or too
+                many.
         """
-        at_once = self._at_once
-        reads: Sequence[tuple[int, Read]] = self._reads
+        whole = self._whole
+        parsers: Sequence[tuple[int, CellParser]] = self._parsers
         flat: list[float] = []
         for row in rows:
-            cells = at_once.cells(row)
-            if cells is None:
-                reads = self._reads_of(rows) if reads is self._reads else reads
-                cells = self._one_by_one(row, reads)
-            flat += cells
+            slots = whole.parse(row)
+            if slots is None:
+                parsers = self._parsers_for(rows) if parsers is self._parsers else parsers
+                slots = self._parse_cells(row, parsers)
+            flat += slots
         return array("d", flat)
 
-    def _one_by_one(self, row: Sequence[Any], reads: Sequence[tuple[int, Read]]) -> list[float]:
+    def _parse_cells(
+        self, row: Sequence[Any], parsers: Sequence[tuple[int, CellParser]]
+    ) -> list[float]:
         if len(row) != self._width:
-            raise NotPlain
-        cells: list[float] = []
-        for number, read in reads:
-            cells += read(row[number])
-        cells.append(0.0)
-        return cells
+            raise NeedsPyfunc
+        slots: list[float] = []
+        for number, parse in parsers:
+            slots += parse(row[number])
+        slots.append(0.0)
+        return slots
 
-    def _reads_of(self, rows: Sequence[Sequence[Any]]) -> Sequence[tuple[int, Read]]:
-        """MLflow makes NaN of a null beside text, and None of nulls alone: see `Table.nulls`."""
-        alone = [
+    def _parsers_for(self, rows: Sequence[Sequence[Any]]) -> Sequence[tuple[int, CellParser]]:
+        """Return the parsers of all columns, those without any value taken into account.
+
+        MLflow makes NaN of a null beside text, and None of nulls alone.
+        """
+        all_missing = [
             number
-            for number in self._nulls
+            for number in self._all_missing
             if all(len(row) > number and row[number] is None for row in rows)
         ]
-        return [(n, self._nulls[n] if n in alone else read) for n, read in self._reads]
+        return [(n, self._all_missing[n] if n in all_missing else p) for n, p in self._parsers]
 
 
-class _AtOnce:
-    """Reads a row without looking at each cell: one with every cell there, as most are."""
+class _WholeRowParser:
+    """Parses a row without looking at each cell: one where no cell is missing, as in most."""
 
     def __init__(self, columns: Sequence[Column], order: Sequence[int]) -> None:
         numbers = [n for n in order if isinstance(columns[n].cells, Number)]
-        self._types = [TYPES[column.kind] for column in columns]
-        self._seen: set[tuple[type, ...]] = set()
+        self._types = [TYPES[column.data_type] for column in columns]
+        self._remembered: set[tuple[type, ...]] = set()
         self._numbers = _getter(numbers)
         self._slots = _getter([n for n in numbers for _ in range(columns[n].slots)])
-        kinds = {columns[n].kind for n in numbers} - {"boolean"}
-        self._limit = min((LARGEST[kind] for kind in kinds), default=inf)
-        self._tables = [
-            (n, dict(cells.known)) for n in order if isinstance(cells := columns[n].cells, Table)
+        types = {columns[n].data_type for n in numbers} - {"boolean"}
+        self._limit = min((LARGEST[name] for name in types), default=inf)
+        self._lookups = [
+            (n, dict(cells.known)) for n in order if isinstance(cells := columns[n].cells, Lookup)
         ]
 
-    def cells(self, row: Sequence[Any]) -> list[float] | None:
-        """None where the cells have to be looked at one by one."""
+    def parse(self, row: Sequence[Any]) -> list[float] | None:
+        """Return the row's slots; None where the cells have to be parsed one by one."""
         types = tuple(map(type, row))
-        if types not in self._seen and not self._fits(types):
+        if types not in self._remembered and not self._fits(types):
             return None
         try:
             if not hypot(*self._numbers(row)) < self._limit:  # then each of them is, too
                 return None
-            cells = list(self._slots(row))
-            for number, known in self._tables:
-                cells += known[row[number]]
+            slots = list(self._slots(row))
+            for number, known in self._lookups:
+                slots += known[row[number]]
         except (KeyError, OverflowError):
             return None
-        cells.append(0.0)
-        return cells
+        slots.append(0.0)
+        return slots
 
     def _fits(self, types: tuple[type, ...]) -> bool:
-        """Whether each is one of its column's; remembered, as most rows are alike."""
+        """Return whether each type is one of its column's, and remember it: most rows are alike."""
         fits = len(types) == len(self._types) and all(map(contains, self._types, types))
-        if fits and len(self._seen) < MOST_SEEN:
-            self._seen.add(types)
+        if fits and len(self._remembered) < MAX_REMEMBERED:
+            self._remembered.add(types)
         return fits
 
 
@@ -130,21 +137,22 @@ def _getter(numbers: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]
     return lambda row: tuple(row[number] for number in numbers)
 
 
-def _reading(column: Column) -> Read:
-    if isinstance(column.cells, Table):
-        return _looked_up(column.kind, column.cells)
-    if column.kind == "boolean":
-        return _read_boolean(len(column.cells.missing))
-    return _read_number(column.kind, column.cells)
+def _cell_parser(column: Column) -> CellParser:
+    if isinstance(column.cells, Lookup):
+        return _lookup_parser(column.data_type, column.cells)
+    if column.data_type == "boolean":
+        return _boolean_parser(len(column.cells.missing))
+    return _number_parser(column.data_type, column.cells)
 
 
-def _read_number(kind: str, cells: Number) -> Read:
-    whole = kind in ("integer", "long")
+def _number_parser(data_type: str, cells: Number) -> CellParser:
+    whole = data_type in ("integer", "long")
     common, rare = (int, float) if whole else (float, int)
-    low, high, times, missing = -LARGEST[kind], LARGEST[kind], len(cells.missing), cells.missing
+    low, high, missing = -LARGEST[data_type], LARGEST[data_type], cells.missing
+    times = len(missing)
     nullable = cells.nullable and not whole
 
-    def read(cell: Any) -> Cells:
+    def parse(cell: Any) -> Slots:
         if type(cell) is common and low <= cell <= high:
             return (cell,) * times
         if cell is None and nullable:
@@ -153,44 +161,44 @@ def _read_number(kind: str, cells: Number) -> Read:
             return (float(cell),) * times
         if type(cell) is float and cell != cell and nullable:
             return missing
-        raise NotPlain
+        raise NeedsPyfunc
 
-    return read
+    return parse
 
 
-def _read_boolean(times: int) -> Read:
-    def read(cell: Any) -> Cells:
+def _boolean_parser(times: int) -> CellParser:
+    def parse(cell: Any) -> Slots:
         if type(cell) is not bool:
-            raise NotPlain
+            raise NeedsPyfunc
         return (float(cell),) * times
 
-    return read
+    return parse
 
 
-def _looked_up(kind: str, table: Table) -> Read:
-    known: Mapping[Any, Cells] = dict(table.known)
-    types, unknown, missing = TYPES[kind], table.unknown, table.missing
+def _lookup_parser(data_type: str, lookup: Lookup) -> CellParser:
+    known: Mapping[Any, Slots] = dict(lookup.known)
+    types, unknown, missing = TYPES[data_type], lookup.unknown, lookup.missing
 
-    def read(cell: Any) -> Cells:
+    def parse(cell: Any) -> Slots:
         if type(cell) not in types:
             if missing is None or not (cell is None or cell != cell):
-                raise NotPlain
+                raise NeedsPyfunc
             return missing
         found = known.get(cell)
-        return found if found is not None else _unknown(cell)
+        return found if found is not None else parse_unknown(cell)
 
-    def _unknown(cell: Any) -> Cells:
+    def parse_unknown(cell: Any) -> Slots:
         if unknown is None or cell != cell or not str(cell).isprintable():
-            raise NotPlain
+            raise NeedsPyfunc
         return unknown
 
-    return read
+    return parse
 
 
-def _of_nulls(table: Table) -> Read:
-    def read(_cell: None) -> Cells:
-        if table.nulls is None:
-            raise NotPlain
-        return table.nulls
+def _all_missing_parser(lookup: Lookup) -> CellParser:
+    def parse(_cell: None) -> Slots:
+        if lookup.all_missing is None:
+            raise NeedsPyfunc
+        return lookup.all_missing
 
-    return read
+    return parse

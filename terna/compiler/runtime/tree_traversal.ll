@@ -1,29 +1,29 @@
-; Walks rows down decision trees and adds up the values of the leaves that they reach.
+; Traverses decision trees with rows and adds up the values of the leaves that they reach.
 ;
-; A row's way down one tree is a chain of guesses for the processor, and half of them are wrong.
-; Here eight trees are walked in step and without a branch: a node's children lie side by side, so
-; that the next node is `left + (cell > threshold)`; a leaf is its own left child and its threshold
-; is infinite. Every walk of a group takes as many steps as the deepest of its trees.
+; A row's way down one tree is a chain of branches, half of which the processor predicts wrongly.
+; Here eight trees are traversed in step and without a branch: a node's children lie side by side,
+; so that the next node is `left + (cell > threshold)`; a leaf is its own left child and its
+; threshold is infinite. A group of trees takes as many steps as the deepest of them.
 
 ; threshold, slot (which of the row's cells is compared), left child
 %Node = type { double, i32, i32 }
 
-; nodes, leaf (of each node, its place in values), values (width doubles a leaf), roots and targets
-; (eight a group; a target is the output that a tree adds to first), depths (one a group),
-; groups, width, slots (doubles a row), outputs, narrow (1: round each sum to float32)
+; nodes, leaf index (of each node, the row of leaf values), leaf values (leaf width doubles a leaf),
+; roots and targets (eight a group; a target is the sum that a tree adds to first), depths (one a
+; group), groups, leaf width, slots (doubles a row), sums per row, in float32 (1: round each sum)
 %Forest = type { ptr, ptr, ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64 }
 
-; rows: count x slots; sums: count x outputs, with the baseline in them. No count may be 0.
-define void @walk(ptr noalias readonly %forest, ptr noalias readonly %rows, i64 %count,
-                  ptr noalias %sums) {
+; rows: count x slots; sums: count x sums per row, with the base scores in them. No count may be 0.
+define void @traverse(ptr noalias readonly %forest, ptr noalias readonly %rows, i64 %count,
+                      ptr noalias %sums) {
 entry:
   %at = alloca [8 x i32]
   %nodes.p = getelementptr %Forest, ptr %forest, i32 0, i32 0
   %nodes = load ptr, ptr %nodes.p
-  %leaf.p = getelementptr %Forest, ptr %forest, i32 0, i32 1
-  %leaf = load ptr, ptr %leaf.p
-  %values.p = getelementptr %Forest, ptr %forest, i32 0, i32 2
-  %values = load ptr, ptr %values.p
+  %leaf_index.p = getelementptr %Forest, ptr %forest, i32 0, i32 1
+  %leaf_index = load ptr, ptr %leaf_index.p
+  %leaf_values.p = getelementptr %Forest, ptr %forest, i32 0, i32 2
+  %leaf_values = load ptr, ptr %leaf_values.p
   %roots.p = getelementptr %Forest, ptr %forest, i32 0, i32 3
   %roots = load ptr, ptr %roots.p
   %targets.p = getelementptr %Forest, ptr %forest, i32 0, i32 4
@@ -32,15 +32,15 @@ entry:
   %depths = load ptr, ptr %depths.p
   %groups.p = getelementptr %Forest, ptr %forest, i32 0, i32 6
   %groups = load i64, ptr %groups.p
-  %width.p = getelementptr %Forest, ptr %forest, i32 0, i32 7
-  %width = load i64, ptr %width.p
+  %leaf_width.p = getelementptr %Forest, ptr %forest, i32 0, i32 7
+  %leaf_width = load i64, ptr %leaf_width.p
   %slots.p = getelementptr %Forest, ptr %forest, i32 0, i32 8
   %slots = load i64, ptr %slots.p
-  %outputs.p = getelementptr %Forest, ptr %forest, i32 0, i32 9
-  %outputs = load i64, ptr %outputs.p
-  %narrow.p = getelementptr %Forest, ptr %forest, i32 0, i32 10
-  %narrow = load i64, ptr %narrow.p
-  %rounds = icmp ne i64 %narrow, 0
+  %sums_per_row.p = getelementptr %Forest, ptr %forest, i32 0, i32 9
+  %sums_per_row = load i64, ptr %sums_per_row.p
+  %in_float32.p = getelementptr %Forest, ptr %forest, i32 0, i32 10
+  %in_float32 = load i64, ptr %in_float32.p
+  %round.sums = icmp ne i64 %in_float32, 0
   br label %group
 
 group:
@@ -54,7 +54,7 @@ row:
   %r = phi i64 [ 0, %group ], [ %r.next, %row.end ]
   %row.at = mul i64 %r, %slots
   %cells = getelementptr double, ptr %rows, i64 %row.at
-  %sum.at = mul i64 %r, %outputs
+  %sum.at = mul i64 %r, %sums_per_row
   %sum = getelementptr double, ptr %sums, i64 %sum.at
   br label %start
 
@@ -100,16 +100,16 @@ level.end:
   %d.more = icmp ult i32 %d.next, %depth
   br i1 %d.more, label %level, label %tree
 
-tree:                                        ; one after another, as the original adds them
+tree:                                        ; one after another, as the pyfunc model adds them
   %t = phi i64 [ 0, %level.end ], [ %t.next, %tree.end ]
   %at.tree = getelementptr [8 x i32], ptr %at, i64 0, i64 %t
   %end = load i32, ptr %at.tree
   %end.wide = zext i32 %end to i64
-  %place.p = getelementptr i32, ptr %leaf, i64 %end.wide
+  %place.p = getelementptr i32, ptr %leaf_index, i64 %end.wide
   %place = load i32, ptr %place.p
   %place.wide = zext i32 %place to i64
-  %value.at = mul i64 %place.wide, %width
-  %value.first = getelementptr double, ptr %values, i64 %value.at
+  %value.at = mul i64 %place.wide, %leaf_width
+  %value.first = getelementptr double, ptr %leaf_values, i64 %value.at
   %target.at = add i64 %first, %t
   %target.p = getelementptr i32, ptr %targets, i64 %target.at
   %target = load i32, ptr %target.p
@@ -124,7 +124,7 @@ add:
   %sum.p = getelementptr double, ptr %sum.first, i64 %w
   %before = load double, ptr %sum.p
   %exact = fadd double %before, %value
-  br i1 %rounds, label %round, label %add.end
+  br i1 %round.sums, label %round, label %add.end
 
 round:
   %single = fptrunc double %exact to float
@@ -135,7 +135,7 @@ add.end:
   %after = phi double [ %exact, %add ], [ %rounded, %round ]
   store double %after, ptr %sum.p
   %w.next = add i64 %w, 1
-  %w.more = icmp ult i64 %w.next, %width
+  %w.more = icmp ult i64 %w.next, %leaf_width
   br i1 %w.more, label %add, label %tree.end
 
 tree.end:

@@ -1,4 +1,4 @@
-"""Trees at work: compiles walk.ll for this processor, once a process, and hands rows to it."""
+"""Traverses trees: compiles tree_traversal.ll for this processor, once a process, and calls it."""
 
 import ctypes
 from array import array
@@ -11,58 +11,60 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from terna.compiler.ir.plan import LANES, NODE, Trees
+from terna.compiler.ir.plan import NODE, TREES_PER_GROUP, Trees
 
-FEW = 16
-"""So few rows are done before another thread would have noticed that it may run."""
+FEW_ROWS = 16
+"""So few rows are done before another thread would have been given Python's lock."""
 CHUNK = 256
 """Rows that stay in the processor's cache while all trees pass over them."""
 
-Walk = Callable[[int, int, int, int], None]
+Traverse = Callable[[int, int, int, int], None]
 _ENGINES: list[Any] = []
 """Kept for as long as the process: the compiled function lives in it."""
 
 
-class Walker:
-    """The trees of one program."""
+class TreeTraversal:
+    """The trees of one compiled model."""
 
     def __init__(self, trees: Trees, slots: int) -> None:
-        """`slots` is the doubles a row has, the zero at its end included.
+        """
+        Args:
+            slots: the doubles a row has, the zero at its end included.
 
         Raises:
             ValueError: the trees would lead out of their arrays.
         """
-        self.outputs = len(trees.baseline)
+        self.sums_per_row = len(trees.base_scores)
         self._slots = slots
-        self._baseline = array("d", trees.baseline)
+        self._base_scores = array("d", trees.base_scores)
         arrays = _arrays(trees)
-        _check(arrays, trees, slots)
+        _check_bounds(arrays, trees, slots)
         self._kept = [np.ascontiguousarray(part) for part in arrays.values()]
         addresses = [part.ctypes.data for part in self._kept]
-        groups, narrow = len(arrays["depths"]), int(trees.narrow)
-        sizes = [groups, trees.width, slots, self.outputs, narrow]
+        groups, in_float32 = len(arrays["depths"]), int(trees.sums_in_float32)
+        sizes = [groups, trees.leaf_width, slots, self.sums_per_row, in_float32]
         self._forest = array("q", [*addresses, *sizes])
         self._address = self._forest.buffer_info()[0]
-        self._few, self._many = _walks()
+        self._few, self._many = _compiled_functions()
 
     def sums(self, cells: "array[float]") -> "array[float]":
-        """Each row's outputs one after another; `cells` holds its slots."""
+        """Return each row's sums one after another; `cells` holds each row's slots."""
         count = len(cells) // self._slots
-        sums = self._baseline * count
+        sums = self._base_scores * count
         cell, total = cells.buffer_info()[0], sums.buffer_info()[0]
-        if 0 < count <= FEW:
+        if 0 < count <= FEW_ROWS:
             self._few(self._address, cell, count, total)
             return sums
         for first in range(0, count, CHUNK):
             rows = min(CHUNK, count - first)
-            at = cell + 8 * first * self._slots, rows, total + 8 * first * self.outputs
+            at = cell + 8 * first * self._slots, rows, total + 8 * first * self.sums_per_row
             self._many(self._address, *at)
         return sums
 
 
 @cache
-def _walks() -> tuple[Walk, Walk]:
-    """The compiled function: the first way of calling it holds Python's lock, the second not."""
+def _compiled_functions() -> tuple[Traverse, Traverse]:
+    """Compile the function: the first of the two holds Python's lock, the second does not."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(Path(__file__).with_name("tree_traversal.ll").read_text())
@@ -74,7 +76,7 @@ def _walks() -> tuple[Walk, Walk]:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     _ENGINES.append(engine)
-    address = engine.get_function_address("walk")
+    address = engine.get_function_address("traverse")
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     kinds: list[Any] = [ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE]
     few, many = (kind(None, pointer, pointer, count, pointer)(address) for kind in kinds)
@@ -82,33 +84,33 @@ def _walks() -> tuple[Walk, Walk]:
 
 
 def _arrays(trees: Trees) -> dict[str, NDArray[Any]]:
-    """In the order of walk.ll."""
+    """Return the arrays in the order of `Forest` in tree_traversal.ll."""
     return {
         "nodes": np.frombuffer(trees.nodes, NODE),
-        "leaf": np.frombuffer(trees.leaf, "<i4"),
-        "values": np.frombuffer(trees.values, "<f8"),
+        "leaf_index": np.frombuffer(trees.leaf_index, "<i4"),
+        "leaf_values": np.frombuffer(trees.leaf_values, "<f8"),
         "roots": np.frombuffer(trees.roots, "<i4"),
         "targets": np.frombuffer(trees.targets, "<i4"),
         "depths": np.frombuffer(trees.depths, "<i4"),
     }
 
 
-def _check(arrays: dict[str, NDArray[Any]], trees: Trees, slots: int) -> None:
-    """No array is read or written beyond its end, whatever the rows hold."""
-    nodes, leaf, groups = arrays["nodes"], arrays["leaf"], len(arrays["depths"])
-    leaves = len(arrays["values"]) // trees.width
+def _check_bounds(arrays: dict[str, NDArray[Any]], trees: Trees, slots: int) -> None:
+    """Check that no array is read or written beyond its end, whatever the rows hold."""
+    nodes, leaf_index, groups = arrays["nodes"], arrays["leaf_index"], len(arrays["depths"])
+    leaves = len(arrays["leaf_values"]) // trees.leaf_width
     stays = (nodes["left"] == np.arange(len(nodes))) & np.isposinf(nodes["threshold"])
     stays &= nodes["slot"] == slots - 1
     last = len(nodes) - 1 - ~stays  # an inner node's right child lies beside the left one
     fits = (
-        len(leaf) == len(nodes) > 0
-        and groups > 0 < trees.width
-        and len(arrays["roots"]) == len(arrays["targets"]) == LANES * groups
+        len(leaf_index) == len(nodes) > 0
+        and groups > 0 < trees.leaf_width
+        and len(arrays["roots"]) == len(arrays["targets"]) == TREES_PER_GROUP * groups
         and _within(nodes["slot"], 0, slots - 1)
         and _within(nodes["left"], 0, last)
-        and _within(leaf, 0, leaves - 1)
+        and _within(leaf_index, 0, leaves - 1)
         and _within(arrays["roots"], 0, len(nodes) - 1)
-        and _within(arrays["targets"], 0, len(trees.baseline) - trees.width)
+        and _within(arrays["targets"], 0, len(trees.base_scores) - trees.leaf_width)
     )
     if not fits:
         raise ValueError("the trees lead out of their arrays")

@@ -1,1 +1,1 @@
-"""Compares a compiled model with the model that it was made of."""
+"""Compares a compiled model with the pyfunc model that it was made of."""

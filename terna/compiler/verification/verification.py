@@ -1,281 +1,192 @@
-"""Whether a program answers as its original does: accepted on evidence, or not at all.
+"""Verifies that a compiled model predicts what its pyfunc model does; it never serves otherwise.
 
 Labels have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
 order, so what is left is the last bit of an exponential. A split that is off by one bit moves a
 row into another leaf, which changes a probability by far more.
 
-A linear model may add up in another order for one row than for a thousand, in the original too:
+A linear model may add up in another order for one row than for a thousand, the pyfunc model too:
 where its sum is within `UNDECIDED` of the decision threshold, its label is not compared.
 """
 
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc import PyFuncModel
-from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from numpy.typing import NDArray
 
 from terna.compiler.compile import compile_model
-from terna.compiler.ir.plan import (
-    Column,
-    Linear,
-    Number,
-    Probabilities,
-    Table,
-    Threshold,
-    Trees,
-    Value,
-)
+from terna.compiler.ir.plan import Linear, Probabilities, Threshold, Trees, Value
 from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.runtime.row_parsing import LARGEST, NotPlain
-from terna.compiler.verification.boundary_rows import Boundaries
+from terna.compiler.runtime.row_parsing import NeedsPyfunc
+from terna.compiler.verification.boundary_rows import BoundaryRows
+from terna.compiler.verification.varied_rows import varied_rows
+from terna.contracts.scoring import Rows
 from terna.errors import NotCompilable
-from terna.predictor.inputs import restore_text_type, text_columns
 
 Array = NDArray[Any]
-Row = Sequence[Any]
-Rows = Sequence[Row]
 
 TOLERANCE = 1e-9
 TOLERANCE_FLOAT32 = 1e-6
-"""For what computes in float32 itself, such as XGBoost."""
+"""For libraries that compute in float32, such as XGBoost."""
 UNDECIDED = 1e-12
 BATCH = 4096
-CELLS = 40_000
-"""About how many are changed one by one: a model of 500 columns takes as long as one of 12."""
 NEAREST = 256
-UNKNOWN = "\N{REPLACEMENT CHARACTER} never seen"
-WHOLE = ("integer", "long")
-EXTREMES = (0.0, -0.0, 5e-324, -5e-324, 1.0, -1.0, 1e6, -1e6, 2.0**53, -(2.0**53))
+"""Of a batch of boundary rows, how many labels are compared: a label costs as much as a score."""
+
+
+class Pyfunc(Protocol):
+    """The model that a compiled model has to equal, given rows in the schema's order."""
+
+    def predict_rows(self, rows: Rows) -> list[Any]:
+        """Return what the model's `predict` does, one plain Python value a row."""
+
+    def scores(self, rows: Rows) -> Array:
+        """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What was asked of both."""
+class VerificationReport:
+    """What was compared."""
 
     rows: int
+    trees_verified: int
+    """Of how many trees every split was compared from both sides."""
     trees: int
-    """Of how many trees every split was tried from both sides."""
-    of: int
     seconds: float
     """Of CPU."""
 
 
-def accepted(model: PyFuncModel, rows: Rows, made_for: str = "") -> tuple[CompiledModel, Compared]:
-    """The model's program, compared with it; arguments as for `compile_model` and `check`.
+def compile_verified(
+    model: PyFuncModel, pyfunc: Pyfunc, rows: Rows, cache_key: str = ""
+) -> tuple[CompiledModel, VerificationReport]:
+    """Compile a model and verify the result; arguments as for `compile_model` and `verify`.
 
     Raises:
         NotCompilable: with the reason, in one line, whatever went wrong.
     """
     try:
-        program = compile_model(model, made_for)
-        return program, check(program, model, rows)
+        compiled = compile_model(model, cache_key)
+        return compiled, verify(compiled, pyfunc, rows)
     except NotCompilable:
         raise
     except Exception as error:  # a model of a kind that nobody thought of
         raise NotCompilable(f"compiling failed: unexpected {type(error).__name__}") from error
 
 
-def check(
-    program: CompiledModel, model: PyFuncModel, rows: Rows, seconds: float = 5.0, seed: int = 0
-) -> Compared:
-    """Compare on the reference rows, on changed ones and on both sides of every split.
+def verify(
+    compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows, seconds: float = 5.0, seed: int = 0
+) -> VerificationReport:
+    """Compare on the reference rows, on varied ones and on both sides of every split.
 
     Args:
-        rows: as a client sends them, in the signature's order; some dozens.
+        rows: as a client sends them, in the schema's order; some dozens.
         seconds: of this thread's CPU, after which no further tree is begun.
 
     Raises:
-        NotCompilable: any answer differs, or the original fails where the program answers.
+        NotCompilable: a prediction differs, or the pyfunc model fails where the compiled model
+            predicts.
     """
     start = time.thread_time()
-    comparing = _Comparing(program, model)
-    if not rows or not comparing.compare(rows):
-        raise NotCompilable("the reference rows cannot be read as plain rows")
-    for changed in _changed(program, rows, np.random.default_rng(seed)):
-        comparing.compare(changed)
-    trees = of = 0
-    if isinstance(program.plan.engine, Trees):
-        boundaries = Boundaries(program.plan)
-        of = len(boundaries.roots)
-        for batch, done in boundaries.rows(rows, BATCH):
+    verifier = _Verifier(compiled, pyfunc)
+    if not rows or not verifier.compare(rows):
+        raise NotCompilable("the reference rows are not strictly typed rows")
+    for varied in varied_rows(compiled, rows, np.random.default_rng(seed)):
+        verifier.compare(varied)
+    trees_verified = trees = 0
+    if isinstance(compiled.plan.engine, Trees):
+        boundaries = BoundaryRows(compiled.plan)
+        trees = len(boundaries.roots)
+        for batch, done in boundaries.batches(rows, BATCH):
             if batch:
-                comparing.compare(batch, labels=NEAREST)
-            trees = done
+                verifier.compare(batch, labels=NEAREST)
+            trees_verified = done
             if time.thread_time() - start > seconds:
                 break
-    return Compared(comparing.rows, trees, of, time.thread_time() - start)
+    return VerificationReport(verifier.rows, trees_verified, trees, time.thread_time() - start)
 
 
-class _Comparing:
-    """Asks both, and counts the rows."""
+class _Verifier:
+    """Compares both models on rows, and counts these."""
 
-    def __init__(self, program: CompiledModel, model: PyFuncModel) -> None:
-        self._program = program
-        self._original = _Original(model)
-        engine = program.plan.engine
-        narrow = isinstance(engine, Trees) and engine.narrow
-        self._tolerance = TOLERANCE_FLOAT32 if narrow else TOLERANCE
+    def __init__(self, compiled: CompiledModel, pyfunc: Pyfunc) -> None:
+        self._compiled = compiled
+        self._pyfunc = pyfunc
+        engine = compiled.plan.engine
+        in_float32 = isinstance(engine, Trees) and engine.sums_in_float32
+        self._tolerance = TOLERANCE_FLOAT32 if in_float32 else TOLERANCE
         self.rows = 0
 
     def compare(self, rows: Rows, labels: int | None = None) -> bool:
-        """False where the program leaves these rows to the original.
+        """Compare scores and labels; return False where the compiled model leaves the rows.
 
         Args:
-            labels: of how many rows, nearest to the decision, the labels are compared too; of all
-                when None. Asking for them costs the original as much as the scores.
+            labels: compare only as many labels, those nearest to the decision; all when None.
 
         Raises:
-            NotCompilable: an answer differs, or only the program has one.
+            NotCompilable: a prediction differs, or only the compiled model has one.
         """
         try:
-            sums = self._program.sums(rows)
-        except NotPlain:
+            sums = self._compiled.sums(rows)
+        except NeedsPyfunc:
             return False
         try:
-            self._compare_scores(self._program.scores(sums), self._original.scores(rows))
+            self._compare_scores(self._compiled.scores(sums), self._pyfunc.scores(rows))
             self.rows += len(rows)
             if labels is not None:
                 rows = self._nearest(rows, sums, labels)
-            self._compare_answers(rows, self._original.answers(rows))
+            self._compare_predictions(rows, self._pyfunc.predict_rows(rows))
         except NotCompilable:
             raise
         except Exception as error:  # whatever the model's library raises
-            reason = f"the original fails ({type(error).__name__}) where the program answers"
+            name = type(error).__name__
+            reason = f"the pyfunc model fails ({name}) where the compiled model predicts"
             raise NotCompilable(reason) from error
         return True
 
     def _nearest(self, rows: Rows, sums: "array[float]", count: int) -> Rows:
-        """The rows whose labels hang on the least."""
+        """Return the rows that are nearest to another label."""
         nearest = np.argsort(self._margins(sums), kind="stable")[:count]
         return [rows[i] for i in nearest]
 
     def _margins(self, sums: "array[float]") -> Array:
-        """How far each row is from another label."""
-        totals, answer = self._program.decisive(sums), self._program.plan.answer
-        if isinstance(answer, Threshold):
-            return np.abs(totals[:, answer.output] - answer.bound)
-        if totals.shape[1] == 1:
-            return np.zeros(len(totals))
-        ranked = np.sort(totals, axis=1)
+        """Return how far each row is from another label, shape (rows,)."""
+        values, output = self._compiled.decision_values(sums), self._compiled.plan.output
+        if isinstance(output, Threshold):
+            return np.abs(values[:, output.sum_index] - output.bound)
+        if values.shape[1] == 1:
+            return np.zeros(len(values))
+        ranked = np.sort(values, axis=1)
         return np.asarray(ranked[:, -1] - ranked[:, -2])
 
-    def _compare_scores(self, scores: Array, wanted: Array) -> None:
-        if scores.shape != wanted.shape:
-            raise NotCompilable(f"scores have the shape {scores.shape}, not {wanted.shape}")
-        off = np.abs(scores - wanted) / np.maximum(1, np.abs(wanted))
+    def _compare_scores(self, scores: Array, expected: Array) -> None:
+        if scores.shape != expected.shape:
+            raise NotCompilable(f"scores have the shape {scores.shape}, not {expected.shape}")
+        off = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
         if not (off <= self._tolerance).all():
             count = int((~(off <= self._tolerance)).any(axis=1).sum())
             raise NotCompilable(f"the scores of {count} of {len(off)} rows differ")
 
-    def _compare_answers(self, rows: Rows, expected: Sequence[Any]) -> None:
-        answers = self._program.predict_rows(rows) or []
-        if isinstance(self._program.plan.answer, Value | Probabilities):
-            expected, answers = list(map(type, expected)), list(map(type, answers))
-        pairs = zip(rows, answers, expected, strict=True)
-        different = [row for row, answer, wanted in pairs if not _same(answer, wanted)]
+    def _compare_predictions(self, rows: Rows, expected: Sequence[Any]) -> None:
+        predictions = self._compiled.predict_rows(rows) or []
+        if isinstance(self._compiled.plan.output, Value | Probabilities):
+            expected, predictions = list(map(type, expected)), list(map(type, predictions))
+        triples = zip(rows, predictions, expected, strict=True)
+        different = [row for row, prediction, other in triples if not _same(prediction, other)]
         if different and not self._undecided(different):
-            raise NotCompilable(f"the answers to {len(different)} of {len(rows)} rows differ")
+            raise NotCompilable(f"the predictions for {len(different)} of {len(rows)} rows differ")
 
     def _undecided(self, rows: Rows) -> bool:
-        """Whether all of these are rows on which a linear original is of two minds itself."""
-        answer = self._program.plan.answer
-        if not (isinstance(self._program.plan.engine, Linear) and isinstance(answer, Threshold)):
+        """Return whether a linear pyfunc model may label each of these rows either way."""
+        output = self._compiled.plan.output
+        if not (isinstance(self._compiled.plan.engine, Linear) and isinstance(output, Threshold)):
             return False
-        margins = self._margins(self._program.sums(rows))
-        return bool((margins <= UNDECIDED * max(1, abs(answer.bound))).all())
+        margins = self._margins(self._compiled.sums(rows))
+        return bool((margins <= UNDECIDED * max(1, abs(output.bound))).all())
 
 
-class _Original:
-    """The model, asked as `PyfuncModel` asks it."""
-
-    def __init__(self, model: PyFuncModel) -> None:
-        self._model = model
-        self._raw = model.get_raw_model()
-        self._schema = model.metadata.get_input_schema()
-
-    def answers(self, rows: Rows) -> list[Any]:
-        return list(np.asarray(self._model.predict(self._frame(rows))).tolist())
-
-    def scores(self, rows: Rows) -> Array:
-        """Shape (rows, classes), or (rows, 1) for a regression."""
-        frame = self._frame(rows)
-        if hasattr(self._raw, "predict_proba"):
-            made = self._raw.predict_proba(_enforce_schema(frame, self._schema))
-        else:
-            made = self._model.predict(frame)
-        return np.asarray(made, np.float64).reshape(len(rows), -1)
-
-    def _frame(self, rows: Rows) -> Any:
-        document = {"columns": self._schema.input_names(), "data": rows}
-        frame = dataframe_from_parsed_json(document, "split", self._schema)
-        restore_text_type(frame, text_columns(self._schema))
-        return frame
-
-
-def _same(answer: Any, expected: Any) -> bool:
-    return type(answer) is type(expected) and bool(answer == expected)
-
-
-def _changed(program: CompiledModel, rows: Rows, random: np.random.Generator) -> Iterable[Rows]:
-    """Groups of rows that no customer sent, each read, or left to the original, as a whole."""
-    columns = program.plan.columns
-    few = rows[: max(1, CELLS // len(columns) ** 2)]
-    yield _shuffled(rows, random)
-    yield [_noisy(row, columns, random) for row in rows for _ in range(4)]
-    odd = [
-        _with(row, number, cell)
-        for number, column in enumerate(columns)
-        for cells, tried in ((_known(column), few[:4]), ([None, *_unknown(column)], few))
-        for cell in cells
-        for row in tried
-    ]
-    yield [row for row in odd if program.predict_rows([row]) is not None]
-    for number, column in enumerate(columns):
-        if column.kind == "string":
-            yield [_with(row, number, None) for row in few]
-
-
-def _known(column: Column) -> list[Any]:
-    """Each category, or extremes that the column takes."""
-    if isinstance(column.cells, Table):
-        return [cell for cell, _ in column.cells.known]
-    if column.kind == "boolean":
-        return [False, True]
-    fit = [cell for cell in EXTREMES if abs(cell) <= LARGEST[column.kind]]
-    return [int(cell) for cell in fit] if column.kind in WHOLE else list(fit)
-
-
-def _unknown(column: Column) -> list[Any]:
-    return [UNKNOWN] if column.kind == "string" else []
-
-
-def _with(row: Row, column: int, cell: Any) -> Row:
-    return [*row[:column], cell, *row[column + 1 :]]
-
-
-def _shuffled(rows: Rows, random: np.random.Generator) -> Rows:
-    """Each column in an order of its own."""
-    columns = [
-        [cells[i] for i in random.permutation(len(cells))] for cells in zip(*rows, strict=True)
-    ]
-    return list(zip(*columns, strict=True))
-
-
-def _noisy(row: Row, columns: Sequence[Column], random: np.random.Generator) -> Row:
-    return [
-        _near(cell, column, random) if isinstance(column.cells, Number) else cell
-        for cell, column in zip(row, columns, strict=True)
-    ]
-
-
-def _near(cell: Any, column: Column, random: np.random.Generator) -> Any:
-    if cell is None or column.kind == "boolean":
-        return cell
-    near = cell * (1 + random.normal(0, 0.05)) + random.normal(0, 0.01)
-    return round(near) if column.kind in WHOLE else float(near)
+def _same(prediction: Any, expected: Any) -> bool:
+    return type(prediction) is type(expected) and bool(prediction == expected)

@@ -61,7 +61,9 @@ class Validator:
             if not self._compile_models:
                 raise NotCompilable("TERNA_SERVING_COMPILE says so")
             rows = _in_order(table, pyfunc.names)
-            compiled, report = verification.accepted(pyfunc.model, rows, cache_key(folder))
+            compiled, report = verification.compile_verified(
+                pyfunc.model, pyfunc, rows, cache_key(folder)
+            )
         except NotCompilable as error:
             self._compiled_cache.remove(folder)
             logger.warning("answers by pyfunc: %s", error)
@@ -69,9 +71,9 @@ class Validator:
         self._compiled_cache.store(folder, compiled)
         logger.info(
             "%s: %d rows compared, every split of %d of %d trees tried, in %.1f s",
-            *(compiled.kind, report.rows, report.trees, report.of, report.seconds),
+            *(compiled.backend, report.rows, report.trees_verified, report.trees, report.seconds),
         )
-        return compiled, compiled.kind
+        return compiled, compiled.backend
 
     def _check_speed(self, predictor: Predictor, row: Table) -> None:
         seconds = min(measure_seconds(predictor, row) for _ in range(REPEATS))

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,14 @@ from mlflow.models.signature import ModelSignature
 from mlflow.pyfunc import PyFuncModel
 from mlflow.sklearn import _SklearnModelWrapper
 from mlflow.types import ColSpec, DataType, Schema
-from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 
 from terna.compiler.compile import compile_model
 from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.verification import verification
-from terna.predictor.inputs import restore_text_type, text_columns
+from terna.compiler.verification.verification import verify
+from terna.predictor.pyfunc_model import PyfuncModel
 from terna.training.prepare import Features, build_pipeline
 
 COLUMNS = ("minutes", "plan", "calls", "vip", "city")
@@ -36,7 +34,7 @@ PLANS = ("basic", "extra", "größer")
 
 
 def customers(count: int = 300, missing: bool = True) -> pd.DataFrame:
-    """Raw features as training has them; more cities than the encoder keeps apart."""
+    """Return raw features as training has them; more cities than the encoder keeps apart."""
     random = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -53,32 +51,28 @@ def customers(count: int = 300, missing: bool = True) -> pd.DataFrame:
     return table.astype({"plan": "str", "city": "str"})
 
 
-def worth(table: pd.DataFrame) -> NDArray[Any]:
-    """A number to learn."""
+def target(table: pd.DataFrame) -> NDArray[Any]:
+    """Return a number to learn for each customer."""
     plan = table["plan"].map({"basic": 0.0, "extra": 40.0}).fillna(15)
     return np.asarray(table["minutes"].fillna(80) + 10 * table["calls"] + 40 * table["vip"] + plan)
 
 
 def classes(table: pd.DataFrame, names: Sequence[Any] = ("no", "yes")) -> NDArray[Any]:
-    """As many classes as names, by `worth`."""
-    edges = np.quantile(worth(table), np.linspace(0, 1, len(names) + 1)[1:-1])
+    """Return as many classes as names, by `target`."""
+    edges = np.quantile(target(table), np.linspace(0, 1, len(names) + 1)[1:-1])
     return np.asarray(names, dtype=object if len({*map(type, names)}) > 1 else None)[
-        np.searchsorted(edges, worth(table))
+        np.searchsorted(edges, target(table))
     ]
 
 
 def rows_of(table: pd.DataFrame) -> list[list[Any]]:
-    """As a client sends them."""
+    """Return a table's rows as a client sends them."""
     return table.astype(object).where(table.notna(), None).to_numpy().tolist()
 
 
-def served(model: PyFuncModel, rows: list[list[Any]]) -> list[Any]:
-    """What the original answers these rows, asked as clients ask it."""
-    schema = model.metadata.get_input_schema()
-    document = {"columns": schema.input_names(), "data": rows}
-    frame = dataframe_from_parsed_json(document, "split", schema)
-    restore_text_type(frame, text_columns(schema))
-    return list(np.asarray(model.predict(frame)).tolist())
+def predict(model: PyFuncModel, rows: list[list[Any]]) -> list[Any]:
+    """Return what the pyfunc model predicts for these rows, asked as clients ask it."""
+    return PyfuncModel(model).predict_rows(rows)
 
 
 def as_loaded(
@@ -88,7 +82,7 @@ def as_loaded(
     predict_fn: str = "predict",
     wrapper: Any = _SklearnModelWrapper,
 ) -> PyFuncModel:
-    """The model as MLflow's `load_model` gives it."""
+    """Return the model as MLflow's `load_model` does."""
     inputs = Schema([ColSpec(types.get(str(c), DataType.double), str(c)) for c in table.columns])
     meta = Model(signature=ModelSignature(inputs))
     meta.add_flavor("python_function", loader_module="none", predict_fn=predict_fn)
@@ -98,32 +92,51 @@ def as_loaded(
 def fitted(
     estimator: BaseEstimator, scaled: bool = False, names: Sequence[Any] = ("no", "yes")
 ) -> BaseEstimator:
-    """As `terna train` fits it, without its threshold."""
+    """Fit a pipeline as `terna train` does, without its threshold."""
     table = customers()
     return build_pipeline(FEATURES, estimator, scaled).fit(table, classes(table, names))
 
 
-def at(threshold: float, model: BaseEstimator, positive: Any = "yes") -> FixedThresholdClassifier:
-    """As `terna train` publishes two classes."""
+def with_threshold(
+    threshold: float, model: BaseEstimator, positive: Any = "yes"
+) -> FixedThresholdClassifier:
+    """Give a model a threshold, as `terna train` publishes two classes."""
     table = customers()
-    with_threshold = FixedThresholdClassifier(
+    classifier = FixedThresholdClassifier(
         model, threshold=threshold, pos_label=positive, response_method="predict_proba"
     )
-    return with_threshold.fit(table, classes(table))
+    return classifier.fit(table, classes(table))
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A model and the program that was accepted for it."""
+def verified(model: PyFuncModel, table: pd.DataFrame | None = None) -> CompiledModel:
+    """Compile a model and verify the result.
 
-    model: PyFuncModel
-    program: CompiledModel
+    Raises:
+        NotCompilable: the two differ.
+    """
+    rows = rows_of(customers(60) if table is None else table[:60])
+    compiled = compile_model(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an encoder says which categories it does not know
+        verify(compiled, PyfuncModel(model), rows)
+    return compiled
 
-    @classmethod
-    def of(cls, model: PyFuncModel, table: pd.DataFrame | None = None) -> "Compiled":
-        rows = rows_of(customers(60) if table is None else table[:60])
-        program = compile_model(model)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an encoder says which categories it does not know
-            verification.check(program, model, rows)
-        return cls(model, program)
+
+def check(model: Any, table: pd.DataFrame | None = None, **how: Any) -> CompiledModel:
+    """Compile and verify a fitted model, and compare every row, many and alone."""
+    table = customers() if table is None else table
+    loaded = as_loaded(model, table, **how)
+    compiled = verified(loaded, table)
+    rows = rows_of(table)
+    assert compiled.predict_rows(rows) == predict(loaded, rows)
+    for row in rows[:20]:
+        assert compiled.predict_rows([row]) in (_predict_alone(loaded, row), None)
+    return compiled
+
+
+def _predict_alone(model: PyFuncModel, row: list[Any]) -> list[Any] | None:
+    """None where the pyfunc model fails: MLflow makes None, and not NaN, of a null text alone."""
+    try:
+        return predict(model, [row])
+    except Exception:
+        return None

@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from terna.contracts.scoring import JSON, PARQUET, ScoringRequest
 from terna.errors import PayloadTooLarge, UnsupportedMediaType
-from terna.predictor.inputs import MAX_PARQUET_CELLS, InputParser, Inputs, media_type
+from terna.predictor.inputs import MAX_PARQUET_CELLS, InputParser, Inputs, media_type, rows_of_frame
 from terna.predictor.mlflow_private import enforce_schema
 
 KINDS = {
@@ -150,3 +150,24 @@ def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is
 )
 def test_rows_are_counted_whatever_mlflow_makes_of_a_request(data: Any, rows: int) -> None:
     assert Inputs(data).rows == rows
+
+
+def test_rows_of_frame_are_in_the_order_of_the_names() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]}).astype({"b": "str"})
+
+    rows = rows_of_frame(frame, ["b", "a"])
+
+    assert rows is not None
+    assert rows[0] == ("x", 1)
+    assert math.isnan(rows[1][0])
+
+
+@pytest.mark.parametrize("cells", [[], [None, "x"]])
+def test_frame_without_rows_or_with_none_among_texts_has_no_rows(cells: list[Any]) -> None:
+    assert rows_of_frame(pd.DataFrame({"a": pd.Series(cells, dtype=object)}), ["a"]) is None
+
+
+def test_column_of_none_alone_has_rows() -> None:
+    frame = pd.DataFrame({"a": pd.Series([None, None], dtype=object)})
+
+    assert rows_of_frame(frame, ["a"]) == [(None,), (None,)]

@@ -425,3 +425,13 @@ def test_what_the_compiled_model_fails_on_is_answered_by_pyfunc(
 
     assert prediction == workshop.load(tmp_path / "model").predict(ScoringRequest(JSON, body))
     assert set(caplog.messages) == {"the compiled model failed: KeyError"}
+
+
+def test_scores_and_labels_for_the_verification_are_those_of_the_model(workshop: Workshop) -> None:
+    model = mlflow.pyfunc.load_model(str(workshop.folder / "model"))
+    pyfunc = PyfuncModel(model)
+
+    scores = pyfunc.scores(workshop.rows())
+
+    assert pyfunc.predict_rows(workshop.rows()) == model.predict(workshop.customers).tolist()
+    assert (scores == model.get_raw_model().predict_proba(workshop.customers)).all()

@@ -1,11 +1,13 @@
-"""Which rows a program reads itself, and that it reads them as MLflow does."""
+"""Which rows a compiled model parses itself, and that it parses them as MLflow does."""
 
 import math
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.pyfunc import PyFuncModel
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -14,12 +16,12 @@ from terna.compiler.runtime.compiled_model import CompiledModel
 from tests.unit.compiler.models import (
     COLUMNS,
     PLANS,
-    Compiled,
     as_loaded,
-    at,
     customers,
     fitted,
-    served,
+    predict,
+    verified,
+    with_threshold,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -30,19 +32,21 @@ MODELS = {
     "boosting": lambda: fitted(HistGradientBoostingClassifier(max_iter=10, random_state=0)),
     "linear": lambda: fitted(LogisticRegression(max_iter=1000), scaled=True),
 }
-COMPILED: dict[str, Compiled] = {}
 
 
-def compiled(name: str) -> Compiled:
-    """Fitted and compiled once."""
-    if name not in COMPILED:
-        COMPILED[name] = Compiled.of(as_loaded(at(0.4, MODELS[name]()), customers()))
-    return COMPILED[name]
+@cache
+def loaded(name: str) -> PyFuncModel:
+    return as_loaded(with_threshold(0.4, MODELS[name]()), customers())
+
+
+@cache
+def compiled_once(name: str) -> CompiledModel:
+    return verified(loaded(name))
 
 
 @pytest.fixture(params=MODELS)
-def program(request: pytest.FixtureRequest) -> CompiledModel:
-    return compiled(request.param).program
+def compiled(request: pytest.FixtureRequest) -> CompiledModel:
+    return compiled_once(request.param)
 
 
 def changed(column: str, value: Any) -> list[Any]:
@@ -76,31 +80,31 @@ def changed(column: str, value: Any) -> list[Any]:
         ("vip", None),
     ],
 )
-def test_a_cell_that_is_not_plainly_of_its_column_is_left_to_mlflow(
-    program: CompiledModel, column: str, value: Any
+def test_cell_not_strictly_of_its_type_needs_pyfunc(
+    compiled: CompiledModel, column: str, value: Any
 ) -> None:
-    assert program.predict_rows([GOOD, changed(column, value)]) is None
+    assert compiled.predict_rows([GOOD, changed(column, value)]) is None
 
 
 @pytest.mark.parametrize("row", [[], GOOD[:-1], [*GOOD, 1]])
-def test_a_row_with_too_few_or_too_many_cells_is_left_to_mlflow(
-    program: CompiledModel, row: list[Any]
+def test_row_with_too_few_or_too_many_cells_needs_pyfunc(
+    compiled: CompiledModel, row: list[Any]
 ) -> None:
-    assert program.predict_rows([GOOD, row]) is None
+    assert compiled.predict_rows([GOOD, row]) is None
 
 
-def test_no_rows_have_no_answers(program: CompiledModel) -> None:
-    assert program.predict_rows([]) == []
+def test_no_rows_have_no_predictions(compiled: CompiledModel) -> None:
+    assert compiled.predict_rows([]) == []
 
 
 @pytest.mark.parametrize(("column", "value"), [("minutes", 120), ("calls", 3.0)])
-def test_a_number_may_be_written_with_and_without_its_point(
-    program: CompiledModel, column: str, value: float
+def test_number_may_be_written_with_and_without_its_point(
+    compiled: CompiledModel, column: str, value: float
 ) -> None:
-    assert program.predict_rows([changed(column, value)]) == program.predict_rows(
+    assert compiled.predict_rows([changed(column, value)]) == compiled.predict_rows(
         [changed(column, float(value))]
     )
-    assert program.predict_rows([changed(column, value)]) is not None
+    assert compiled.predict_rows([changed(column, value)]) is not None
 
 
 cells = st.tuples(
@@ -121,24 +125,24 @@ cells = st.tuples(
 
 @pytest.mark.parametrize("name", MODELS)
 @given(rows=st.lists(cells, min_size=1, max_size=6))
-def test_whatever_rows_a_program_reads_it_answers_as_mlflow_does(
+def test_rows_that_are_parsed_get_the_predictions_of_pyfunc(
     name: str, rows: list[tuple[Any, ...]]
 ) -> None:
-    answers = compiled(name).program.predict_rows(rows)
+    predictions = compiled_once(name).predict_rows(rows)
 
-    if answers is not None:
-        assert answers == served(compiled(name).model, [list(row) for row in rows])
+    if predictions is not None:
+        assert predictions == predict(loaded(name), [list(row) for row in rows])
 
 
 @given(row=cells.filter(lambda row: not isinstance(row[0], float) or abs(row[0]) < 1e9))
-def test_plain_rows_are_read(row: tuple[Any, ...]) -> None:
-    plain = abs(row[0] or 0) < 2**53 and abs(row[2]) < 2**53 and f"{row[1]}{row[4]}".isprintable()
+def test_strictly_typed_rows_are_parsed(row: tuple[Any, ...]) -> None:
+    strict = abs(row[0] or 0) < 2**53 and abs(row[2]) < 2**53 and f"{row[1]}{row[4]}".isprintable()
 
-    assert (compiled("forest").program.predict_rows([row]) is not None) or not plain
+    assert (compiled_once("forest").predict_rows([row]) is not None) or not strict
 
 
-def test_missing_numbers_take_their_own_way_down_the_trees() -> None:
-    columns = compiled("forest").program.plan.columns
+def test_missing_numbers_that_go_left_are_minus_infinity() -> None:
+    columns = compiled_once("forest").plan.columns
     minutes = next(c.cells for c in columns if c.name == "minutes")
 
     assert isinstance(minutes, Number)

@@ -1,4 +1,4 @@
-"""A program that is the least bit wrong is refused."""
+"""A compiled model that is the least bit wrong is refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,12 @@ from mlflow.pyfunc import PyFuncModel
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from terna.compiler.compile import compile_model
-from terna.compiler.ir.plan import NODE, Table, layout
+from terna.compiler.ir.plan import NODE, Lookup, slot_order
 from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.verification import verification
+from terna.compiler.verification.verification import compile_verified, verify
 from terna.errors import NotCompilable
-from tests.unit.compiler.models import as_loaded, at, customers, fitted, rows_of
+from terna.predictor.pyfunc_model import PyfuncModel
+from tests.unit.compiler.models import as_loaded, customers, fitted, rows_of, with_threshold
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
 
@@ -27,16 +28,17 @@ ESTIMATORS = {
 
 @pytest.fixture(scope="module", params=ESTIMATORS)
 def model(request: pytest.FixtureRequest) -> PyFuncModel:
-    return as_loaded(at(0.4, fitted(ESTIMATORS[request.param])), customers())
+    return as_loaded(with_threshold(0.4, fitted(ESTIMATORS[request.param])), customers())
 
 
 Change = Callable[[Any], Any]
 
 
 def refusal(model: PyFuncModel, change: Change) -> str:
-    program = CompiledModel(change(compile_model(model).plan))
+    """Return why a compiled model with a changed plan is refused."""
+    compiled = CompiledModel(change(compile_model(model).plan))
     with pytest.raises(NotCompilable) as refused:
-        verification.check(program, model, rows_of(customers(60)), seconds=60)
+        verify(compiled, PyfuncModel(model), rows_of(customers(60)), seconds=60)
     return str(refused.value)
 
 
@@ -49,23 +51,25 @@ def with_nodes(plan: Any, nodes: np.ndarray[Any, Any]) -> Any:
 
 
 def splits_on(plan: Any, column: str) -> np.ndarray[Any, Any]:
-    """The nodes that split on a column."""
-    columns = [plan.columns[number] for number in layout(plan.columns)]
+    """Return the nodes that split on a column."""
+    columns = [plan.columns[number] for number in slot_order(plan.columns)]
     names = [c.name for c in columns for _ in range(c.slots)]
     slots = [number for number, name in enumerate(names) if name == column]
     return np.flatnonzero(np.isin(nodes_of(plan)["slot"], slots))
 
 
-def test_the_faithful_program_is_accepted_and_every_split_was_tried(model: PyFuncModel) -> None:
-    compared = verification.check(compile_model(model), model, rows_of(customers(60)), seconds=60)
+def test_equal_model_is_accepted_with_every_split_verified(model: PyFuncModel) -> None:
+    rows = rows_of(customers(60))
 
-    assert compared.trees == compared.of == 20
-    assert compared.rows > 1000
+    report = verify(compile_model(model), PyfuncModel(model), rows, seconds=60)
+
+    assert report.trees_verified == report.trees == 20
+    assert report.rows > 1000
 
 
 @pytest.mark.parametrize("towards", [-np.inf, np.inf])
 @pytest.mark.parametrize("which", [0, 7, -1])
-def test_one_threshold_that_is_off_by_its_last_bit_is_found(
+def test_one_split_that_is_off_by_its_last_bit_is_found(
     model: PyFuncModel, which: int, towards: float
 ) -> None:
     def change(plan: Any) -> Any:
@@ -76,7 +80,7 @@ def test_one_threshold_that_is_off_by_its_last_bit_is_found(
     assert "differ" in refusal(model, change)
 
 
-def test_missing_values_that_go_the_other_way_are_found(model: PyFuncModel) -> None:
+def test_missing_values_that_go_to_the_other_child_are_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
         columns = [
             replaced(c, cells=replaced(c.cells, missing=tuple(-np.inf for _ in c.cells.missing)))
@@ -89,32 +93,32 @@ def test_missing_values_that_go_the_other_way_are_found(model: PyFuncModel) -> N
     assert "differ" in refusal(model, change)
 
 
-def test_a_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
+def test_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
     half = {"forest": 10.0, "boosting": 0.0}
 
     def change(plan: Any) -> Any:
-        bound = half["forest" if plan.link.name == "mean" else "boosting"]
-        return replaced(plan, answer=replaced(plan.answer, bound=bound))
+        bound = half["forest" if plan.postprocessor.name == "mean" else "boosting"]
+        return replaced(plan, output=replaced(plan.output, bound=bound))
 
-    assert "answers" in refusal(model, change)
+    assert "predictions" in refusal(model, change)
 
 
 def test_swapped_labels_are_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
-        below, above = plan.answer.below, plan.answer.above
-        return replaced(plan, answer=replaced(plan.answer, below=above, above=below))
+        below, above = plan.output.below, plan.output.above
+        return replaced(plan, output=replaced(plan.output, below=above, above=below))
 
-    assert "answers" in refusal(model, change)
+    assert "predictions" in refusal(model, change)
 
 
 def test_labels_of_another_type_are_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
-        return replaced(plan, answer=replaced(plan.answer, above=True))
+        return replaced(plan, output=replaced(plan.output, above=True))
 
-    assert "answers" in refusal(model, change)
+    assert "predictions" in refusal(model, change)
 
 
-def test_two_categories_that_are_mixed_up_are_found(model: PyFuncModel) -> None:
+def test_swapped_categories_are_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
         return replaced(plan, columns=[mixed(c) if c.name == "plan" else c for c in plan.columns])
 
@@ -125,11 +129,11 @@ def test_two_categories_that_are_mixed_up_are_found(model: PyFuncModel) -> None:
     assert "differ" in refusal(model, change)
 
 
-def test_an_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) -> None:
+def test_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
         columns = [
             replaced(c, cells=replaced(c.cells, unknown=c.cells.known[0][1]))
-            if isinstance(c.cells, Table) and c.name == "plan"
+            if isinstance(c.cells, Lookup) and c.name == "plan"
             else c
             for c in plan.columns
         ]
@@ -138,33 +142,44 @@ def test_an_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) 
     assert "differ" in refusal(model, change)
 
 
-def test_a_leaf_that_is_off_by_a_billionth_share_is_found(model: PyFuncModel) -> None:
+def test_leaf_that_is_off_by_1e_7_is_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
-        values = np.frombuffer(plan.engine.values).copy()
+        values = np.frombuffer(plan.engine.leaf_values).copy()
         values += 1e-7
-        return replaced(plan, engine=replaced(plan.engine, values=values.tobytes()))
+        return replaced(plan, engine=replaced(plan.engine, leaf_values=values.tobytes()))
 
     assert "differ" in refusal(model, change)
 
 
-def test_a_program_that_reads_none_of_the_reference_rows_is_refused(model: PyFuncModel) -> None:
-    with pytest.raises(NotCompilable, match="plain rows"):
-        verification.check(compile_model(model), model, [["a", "b", "c", "d", "e"]])
+def test_reference_rows_of_other_types_are_refused(model: PyFuncModel) -> None:
+    with pytest.raises(NotCompilable, match="strictly typed rows"):
+        verify(compile_model(model), PyfuncModel(model), [["a", "b", "c", "d", "e"]])
 
 
-def test_a_program_that_answers_where_the_original_fails_is_refused() -> None:
+def test_model_that_predicts_where_pyfunc_fails_is_refused() -> None:
     table = customers(missing=False)
-    strict = at(0.4, fitted(RandomForestClassifier(5, random_state=0)))
+    strict = with_threshold(0.4, fitted(RandomForestClassifier(5, random_state=0)))
     strict.estimator_.named_steps["prepare"].named_transformers_["text"].handle_unknown = "ignore"
     model = as_loaded(strict, table)
-    program = compile_model(model)
+    compiled = compile_model(model)
     strict.estimator_.named_steps["prepare"].named_transformers_["text"].handle_unknown = "error"
 
     with pytest.raises(NotCompilable, match="fails"):
-        verification.check(program, model, rows_of(table[:60]))
+        verify(compiled, PyfuncModel(model), rows_of(table[:60]))
 
 
-def test_time_that_is_up_ends_the_trial_of_splits_and_is_told(model: PyFuncModel) -> None:
-    compared = verification.check(compile_model(model), model, rows_of(customers(60)), seconds=0)
+def test_report_says_how_many_trees_fit_into_the_time(model: PyFuncModel) -> None:
+    report = verify(compile_model(model), PyfuncModel(model), rows_of(customers(60)), seconds=0)
 
-    assert 0 < compared.trees <= compared.of
+    assert 0 < report.trees_verified <= report.trees
+
+
+def test_unexpected_error_is_refused_with_its_type(model: PyFuncModel) -> None:
+    class NoEstimator:
+        metadata = model.metadata
+
+        def get_raw_model(self) -> Any:
+            raise NotImplementedError
+
+    with pytest.raises(NotCompilable, match="unexpected NotImplementedError"):
+        compile_verified(NoEstimator(), PyfuncModel(model), rows_of(customers(60)))  # type: ignore[arg-type]

@@ -393,7 +393,7 @@ def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
     def refuse(*_: object) -> None:
         raise NotCompilable("the labels of 1 of 200 rows differ")
 
-    monkeypatch.setattr(verification, "accepted", refuse)
+    monkeypatch.setattr(verification, "compile_verified", refuse)
     version = server.promote()
 
     server.poll_once()
