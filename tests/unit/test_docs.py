@@ -26,6 +26,9 @@ PAGES = [
 GENERATED = ("certs/", "secrets/")
 """Folders whose files are made on each machine."""
 
+WITH_FORMER_NAMES = ("glossary.md", "CHANGELOG.md")
+"""Pages that say how things were called in 0.1.0."""
+
 MODULES = (".py", ".ll", ".html")
 """How the files of the package end that ARCHITECTURE.md names."""
 
@@ -113,8 +116,7 @@ def test_every_setting_has_a_row_with_its_default_in_operations() -> None:
 
 def test_every_setting_in_the_pages_exists() -> None:
     known = existing().keys() | read_by_compose().keys()
-    # The glossary and the list of changes have names of before.
-    pages = [page for page in PAGES if page.name not in ("glossary.md", "CHANGELOG.md")]
+    pages = [page for page in PAGES if page.name not in WITH_FORMER_NAMES]
     named = {name for page in pages for name in re.findall(r"TERNA_[A-Z_]+[A-Z]", page.read_text())}
     assert named
     assert not named - known, f"no such settings: {sorted(named - known)}"
@@ -124,6 +126,13 @@ def test_every_command_is_in_the_guides() -> None:
     pages = guides()
     missing = {name for name in commands() if not re.search(rf"`terna {name}\b", pages)}
     assert not missing, f"docs/ lacks: {', '.join(f'`terna {name}`' for name in sorted(missing))}"
+
+
+def test_every_command_in_the_pages_exists() -> None:
+    pages = [page for page in PAGES if page.name not in WITH_FORMER_NAMES]
+    named = {name for page in pages for name in re.findall(r"`terna ([a-z-]+)", page.read_text())}
+    assert named
+    assert not named - commands().keys(), f"no such commands: {sorted(named - commands().keys())}"
 
 
 def test_every_metric_has_a_row_in_the_serving_api() -> None:
