@@ -1,4 +1,4 @@
-"""`docker compose up --wait` of docs/quickstart.md: what its user has, keeps and is safe from."""
+"""`docker compose up --wait`, as the README has it: what its user has, keeps and is safe from."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ REACHES = {
     "erp": {"serving"},
     "postgres": {"object-store"},  # they share the network `storage`
 }
-"""The diagram of docs/operations.md. A network is open both ways: who is asked could knock back."""
+"""The README's diagram. A network is open both ways: who is asked could knock back."""
 
 REACHES_OUT = {"training", "erp"}
 """What publishes a port has a network that leads out, too."""
@@ -94,11 +94,11 @@ def digests(folder: Path, name: str) -> dict[str, str]:
     }
 
 
-def in_the_quickstart(start: str) -> str:
+def in_the_readme(start: str) -> str:
     """The command that starts like this, with the lines on which it goes on."""
     page = (ROOT / "docs/quickstart.md").read_text()
     found = re.search(rf"^{re.escape(start)}(?:.*\\\n)*.*$", page, re.MULTILINE)
-    assert found, f"the quickstart has no {start!r}"
+    assert found, f"the README has no {start!r}"
     return found.group()
 
 
@@ -111,8 +111,8 @@ def query(replica: ComposeStack, database: str, sql: str) -> str:
 # ---- what its user has ------------------------------------------------------------------------
 
 
-def test_curl_line_of_the_quickstart_gets_a_label(replica: ComposeStack) -> None:
-    line = in_the_quickstart("curl --cacert certs/ca.crt https://localhost:8443")
+def test_the_readmes_curl_line_gets_a_label(replica: ComposeStack) -> None:
+    line = in_the_readme("curl --cacert certs/ca.crt https://localhost:8443")
     answer = replica.project.checkout.run(line.replace("8443", str(replica.project.https_port)), {})
     assert json.loads(answer.stdout)["predictions"] in (["yes"], ["no"]), answer.stderr
 
