@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.facts import Facts
 
 FOLDER = Path(".terna/bench")
-README = Path("README.md")
+PAGE = Path("docs/benchmark.md")
 
 out = Console()
 
@@ -27,7 +27,7 @@ def bench(
     ] = None,
     plots: Annotated[Path, typer.Option(help="The folder for the plots.")] = FOLDER / "plots",
     readme: Annotated[
-        bool, typer.Option("--readme", help="Also put the tables into README.md.")
+        bool, typer.Option("--readme", help="Also put the tables into docs/benchmark.md.")
     ] = False,
 ) -> None:
     """Serving behind nginx beside real peers on the same model: how fast, how large."""
@@ -41,7 +41,7 @@ def bench(
     if readme:
         from bench import tables
 
-        tables.put_into(README, facts)
+        tables.put_into(PAGE, facts)
     _check_answers(facts)
 
 

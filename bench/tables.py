@@ -1,4 +1,4 @@
-"""The facts for people: tables for the terminal and for the README."""
+"""The facts for people: tables for the terminal and for docs/benchmark.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -96,7 +96,7 @@ def digests(folder: Path, name: str) -> dict[str, str]:
 
 def in_the_readme(start: str) -> str:
     """The command that starts like this, with the lines on which it goes on."""
-    page = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs/quickstart.md").read_text()
     found = re.search(rf"^{re.escape(start)}(?:.*\\\n)*.*$", page, re.MULTILINE)
     assert found, f"the README has no {start!r}"
     return found.group()

@@ -1,4 +1,4 @@
-"""What a person reads: tables in the terminal and in the README, and plots."""
+"""What a person reads: tables in the terminal and in docs/benchmark.md, and plots."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bench import facts, plots, tables
+from bench.__main__ import PAGE
 from bench.facts import Facts
 from bench.run import Findings
 from terna.errors import TernaError
@@ -31,11 +32,11 @@ def test_a_figure_that_is_not_known_says_why(findings: Findings, machine: dict[s
     assert any(row[1] == "–" and "takes 4 cores" in row[2] for row in table.rows)
 
 
-def test_the_readme_has_a_place_for_the_tables_and_the_rest_of_it_stays(
+def test_tables_replace_only_what_is_between_the_markers_of_the_page(
     told: Facts, tmp_path: Path
 ) -> None:
-    page = tmp_path / "README.md"
-    before = (ROOT / "README.md").read_text()
+    page = tmp_path / "benchmark.md"
+    before = (ROOT / PAGE).read_text()
     page.write_text(before)
     tables.put_into(page, told)
     once = page.read_text()
@@ -46,8 +47,8 @@ def test_the_readme_has_a_place_for_the_tables_and_the_rest_of_it_stays(
     assert page.read_text() == once
 
 
-def test_a_page_without_a_place_is_left_alone(told: Facts, tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
+def test_page_without_markers_is_left_alone(told: Facts, tmp_path: Path) -> None:
+    page = tmp_path / "benchmark.md"
     page.write_text("# Terna\n")
     with pytest.raises(TernaError, match="no place"):
         tables.put_into(page, told)
