@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from bench.door import Door, substitutions
 from bench.peers import venv
+from bench.reverse_proxy import Door, substitutions
 from bench.stage import Model, Stage
 from bench.wrk import Load
 from terna.errors import TernaError

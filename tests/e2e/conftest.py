@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import STACKS
 from tests.e2e.stacks.compose import ComposeStack
-from tests.e2e.stacks.embedded import EmbeddedStack
+from tests.e2e.stacks.local import EmbeddedStack
 from tests.e2e.stacks.stack import Stack
 from tests.engine import build_images, need_engine
 

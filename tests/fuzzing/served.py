@@ -18,7 +18,7 @@ from terna.serving.agent import agent
 from terna.settings import Settings
 from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
-from tests.integration.scored import models
+from tests.integration.differential import models
 from tests.ports import settings_on_free_ports
 from tests.running import running
 

@@ -17,9 +17,9 @@ from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import Handlers
 from terna.settings import Serving
-from tests.integration.scored import models
-from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
-from tests.integration.scored.servers import MLflowServer, Said, serving
+from tests.integration.differential import models
+from tests.integration.differential.corpus import CSV, JSON, PARQUET, Case, corpus
+from tests.integration.differential.servers import MLflowServer, Said, serving
 from tests.rsgi import Answered, AppClient
 from tests.unit.workshop import NoLoader
 

@@ -61,7 +61,9 @@ def copy(source: Path, folder: Path, changes: Mapping[str, str]) -> None:
         place.write_text(pattern.sub(replaced, file.read_text()))
     unused = [each for number, each in enumerate(changes, 1) if number not in used]
     if unused:
-        raise TernaError(f"{source} holds no {' nor '.join(unused)} any more: see bench/door.py")
+        raise TernaError(
+            f"{source} holds no {' nor '.join(unused)} any more: see bench/reverse_proxy.py"
+        )
 
 
 class Door:
