@@ -31,7 +31,7 @@ WINNER = Tuned(FOREST.name, PARAMS, THRESHOLD, f1=0)
 ROWS_OF_WIDE = 1000
 DIFFERENT = 200
 """How many rows differ from each other in the requests of one row."""
-BEHIND_DOOR = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
+BEHIND_PROXY = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
 """nginx verifies serving under its name in the replica."""
 
 
@@ -115,7 +115,7 @@ class Stage:
 def opened(root: Path, reporter: Reporter) -> Iterator[Stage]:
     """Keys, certificates and a tracking server below an empty folder; stopped at the end."""
     settings = local_settings(root, Settings.load())
-    ensure_certificates(root / "certs", root / "secrets", BEHIND_DOOR)
+    ensure_certificates(root / "certs", root / "secrets", BEHIND_PROXY)
     ensure_local_secrets(settings, root)
     replica = LocalServers(root, settings, reporter)
     try:

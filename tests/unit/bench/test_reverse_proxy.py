@@ -12,7 +12,7 @@ from terna.errors import TernaError
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """All of the copy, for an nginx of Debian 12."""
     monkeypatch.setattr(machine, "nginx_version", lambda: (1, 22, 1))
-    folder = tmp_path / "door"
+    folder = tmp_path / "nginx"
     reverse_proxy.copy(
         reverse_proxy.NGINX,
         folder,
