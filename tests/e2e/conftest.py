@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.conftest import STACKS
 from tests.e2e.stacks.compose import ComposeStack
 from tests.e2e.stacks.local import LocalStack
 from tests.e2e.stacks.stack import Stack
 from tests.engine import build_images, need_engine
+from tests.groups import STACKS
 
 
 def wanted(config: pytest.Config) -> Sequence[str]:
