@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from terna.errors import TernaError
+from terna.processes import free_port
 
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 PACKAGES = ("granian", "mlflow", "scikit-learn", "numpy")
@@ -78,3 +79,8 @@ def _of(file: str, pattern: str) -> str:
 def _pinned(name: str, requirements: str) -> str:
     found = re.search(rf"^{name}==(\S+)", requirements, re.MULTILINE)
     return found[1] if found else "unknown"
+
+
+def any_port() -> int:
+    """Return a port on which nobody listens."""
+    return free_port(0, avoid=(0,))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow import pyfunc
 from sklearn.datasets import make_classification
 
+from bench.machine import any_port
 from terna.contracts.version import Version
 from terna.local.servers import LOCAL, LocalServers, ensure_local_secrets, local_settings
 from terna.progress import Reporter, Silent
@@ -113,8 +114,13 @@ class Stage:
 
 @contextmanager
 def opened(root: Path, reporter: Reporter) -> Iterator[Stage]:
-    """Keys, certificates and a tracking server below an empty folder; stopped at the end."""
-    settings = local_settings(root, Settings.load())
+    """Start a tracking server with keys and certificates below an empty folder.
+
+    Its port is a free one: the default one may be that of a platform on this machine.
+    """
+    defaults = Settings.load()
+    tracking = defaults.tracking.model_copy(update={"port": any_port()})
+    settings = local_settings(root, replace(defaults, tracking=tracking))
     ensure_certificates(root / "certs", root / "secrets", BEHIND_PROXY)
     ensure_local_secrets(settings, root)
     replica = LocalServers(root, settings, reporter)

@@ -12,12 +12,13 @@ from typing import Any
 
 import httpx
 
+from bench.machine import any_port
 from bench.peers import venv
 from bench.reverse_proxy import ReverseProxy, substitutions
 from bench.stage import Model, Stage
 from bench.wrk import Load
 from terna.errors import TernaError
-from terna.processes import Process, free_port, terna_command
+from terna.processes import Process, terna_command
 from terna.settings import Settings
 
 CHECKED = 200
@@ -89,7 +90,7 @@ def serving(
     stage: Stage, model: Model, label: str, workers: int = 1, compiled: bool = True
 ) -> Iterator[System]:
     """`terna serve` without nginx, not waited for; `label` names its local copies and its log."""
-    port = _any_port()
+    port = any_port()
     settings = _serving_settings(stage, model, label, port, workers, compiled)
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
     with _running(
@@ -123,7 +124,7 @@ def pyfunc(stage: Stage, model: Model) -> Iterator[BehindProxy]:
 @contextmanager
 def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
     """A constant answer on the server that serving runs on, behind the same nginx."""
-    port = _any_port()
+    port = any_port()
     command = [sys.executable, "-m", "bench.peers.echo"]
     environment = _serving_settings(stage, model, "echo", port).environment()
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
@@ -136,7 +137,7 @@ def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
 @contextmanager
 def mlflow(stage: Stage, model: Model) -> Iterator[System]:
     """`mlflow models serve`, without TLS."""
-    port, scripts = _any_port(), Path(sys.executable).parent
+    port, scripts = any_port(), Path(sys.executable).parent
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     options = ["--model-uri", str(model.folder), "--host", "127.0.0.1", "--port", str(port)]
     environment = {"PATH": f"{scripts}:{os.environ['PATH']}"}  # it runs `uvicorn` by name
@@ -147,7 +148,7 @@ def mlflow(stage: Stage, model: Model) -> Iterator[System]:
 @contextmanager
 def bentoml(stage: Stage, model: Model) -> Iterator[System]:
     """BentoML around the same forest in ONNX, without TLS, in an environment of its own."""
-    port, python = _any_port(), venv.made(stage.reporter)
+    port, python = any_port(), venv.made(stage.reporter)
     forest = venv.converted(python, model.folder)
     command = [str(python.with_name("bentoml")), "serve", "onnx_service:Forest"]
     options = ["--working-dir", str(venv.PEERS), "--host", "127.0.0.1", "--port", str(port)]
@@ -179,13 +180,13 @@ def _running(
 def _behind_proxy(stage: Stage, label: str, server: System) -> Iterator[BehindProxy]:
     """The same server behind an nginx of its own, once both answer."""
     server.wait()
-    port = _any_port()
+    port = any_port()
     keys = stage.root / "certs/erp", stage.root / "secrets/erp"
     # A short path: that of a Unix socket has room for 107 bytes.
     with TemporaryDirectory(prefix="terna-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)  # started by root, nginx's workers are nobody
-        changes = substitutions(folder, *keys, port, _any_port(), server.port)
+        changes = substitutions(folder, *keys, port, any_port(), server.port)
         proxy = ReverseProxy(folder, stage.root / f"logs/{label}-nginx.log", changes)
         try:
             url = f"https://localhost:{port}/invocations"
@@ -220,7 +221,3 @@ def _trust(stage: Stage) -> ssl.SSLContext:
 
 def _plain(port: int) -> str:
     return f"http://localhost:{port}/invocations"
-
-
-def _any_port() -> int:
-    return free_port(0, avoid=(0,))
