@@ -117,6 +117,7 @@ def test_bad_payload_gets_400_and_one_line_that_helps(
         content=body,
         headers={"content-type": "application/json"},
         verify=ssl.create_default_context(cafile=str(stack.settings.erp.ca)),
+        timeout=30,  # the first that the compiled model does not take loads the pyfunc model
     )
     assert response.status_code == 400
     assert response.json()["error_code"] == code
