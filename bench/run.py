@@ -13,7 +13,7 @@ from bench.memory import Memory
 from bench.plan import Pace, Plan
 from bench.rounds import Key, Spread
 from bench.stage import Model, Stage, opened
-from bench.systems import BehindDoor, System
+from bench.systems import BehindProxy, System
 from bench.wrk import Load, Sample
 from terna.progress import Reporter
 
@@ -86,7 +86,7 @@ class Bench:
                 server_ms=self._server_ms(terna),
             )
 
-    def _started(self, up: ExitStack) -> tuple[BehindDoor, list[System]]:
+    def _started(self, up: ExitStack) -> tuple[BehindProxy, list[System]]:
         """Serving, and beside it who else labels, who has to agree with it, and the echo."""
         with self.stage.reporter.step("starting serving and its peers"):
             terna = up.enter_context(systems.terna(self.stage, self.model))
@@ -100,7 +100,7 @@ class Bench:
         with self.stage.reporter.step(label, pace.rounds * len(loads)) as advance:
             return rounds.interleaved(loads, pace, advance)
 
-    def _server_ms(self, terna: BehindDoor) -> Spread:
+    def _server_ms(self, terna: BehindProxy) -> Spread:
         pace = self.plan.headline
         with self.stage.reporter.step(f"{BATCH} rows", pace.rounds) as advance:
             return Spread.of([_logged_ms(terna, pace, advance) for _ in range(pace.rounds)])
@@ -125,11 +125,11 @@ class Bench:
         }
 
 
-def _logged_ms(terna: BehindDoor, pace: Pace, advance: Callable[[], None]) -> float:
+def _logged_ms(terna: BehindProxy, pace: Pace, advance: Callable[[], None]) -> float:
     """The mean of one round. nginx counts whole milliseconds: a median would be one of them."""
     load = terna.load(rows=BATCH)
     wrk.run(load, max(1, pace.warm_up))
-    terna.door.forget_requests()
+    terna.proxy.forget_requests()
     wrk.run(load, pace.seconds)
     advance()
-    return fmean(terna.door.logged_ms())
+    return fmean(terna.proxy.logged_ms())

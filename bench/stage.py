@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sklearn.datasets import make_classification
 
 from terna.contracts.version import Version
 from terna.local.servers import LOCAL, LocalServers, ensure_local_secrets, local_settings
+from terna.ports import free_port
 from terna.progress import Reporter, Silent
 from terna.security.ca import Service, ensure_certificates
 from terna.settings import Settings
@@ -31,7 +32,7 @@ WINNER = TuningResult(FOREST.name, PARAMS, THRESHOLD, f1=0)
 ROWS_OF_WIDE = 1000
 DIFFERENT = 200
 """How many rows differ from each other in the requests of one row."""
-BEHIND_DOOR = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
+BEHIND_PROXY = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
 """nginx verifies serving under its name in the replica."""
 
 
@@ -113,9 +114,14 @@ class Stage:
 
 @contextmanager
 def opened(root: Path, reporter: Reporter) -> Iterator[Stage]:
-    """Keys, certificates and a tracking server below an empty folder; stopped at the end."""
-    settings = local_settings(root, Settings.load())
-    ensure_certificates(root / "certs", root / "secrets", BEHIND_DOOR)
+    """Start a tracking server with keys and certificates below an empty folder.
+
+    Its port is a free one: the default one may be that of a platform on this machine.
+    """
+    defaults = Settings.load()
+    tracking = defaults.tracking.model_copy(update={"port": free_port()})
+    settings = local_settings(root, replace(defaults, tracking=tracking))
+    ensure_certificates(root / "certs", root / "secrets", BEHIND_PROXY)
     ensure_local_secrets(settings, root)
     replica = LocalServers(root, settings, reporter)
     try:

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from bench.door import Door, substitutions
 from bench.peers import venv
+from bench.reverse_proxy import ReverseProxy, substitutions
 from bench.stage import Model, Stage
 from bench.wrk import Load
 from terna.errors import TernaError
@@ -48,7 +48,7 @@ class System:
         return httpx.Client(verify=self.trust, timeout=PATIENCE)
 
     def ask(self, customers: list[list[Any]]) -> list[Any]:
-        """Their labels.
+        """Return their labels.
 
         Raises:
             TernaError: no answer, or none with labels.
@@ -79,10 +79,10 @@ class System:
 
 
 @dataclass(frozen=True)
-class BehindDoor(System):
+class BehindProxy(System):
     """A system with nginx in front."""
 
-    door: Door = field(kw_only=True)
+    proxy: ReverseProxy = field(kw_only=True)
 
 
 @contextmanager
@@ -102,27 +102,27 @@ def serving(
 @contextmanager
 def terna(
     stage: Stage, model: Model, label: str = "terna", workers: int = 1
-) -> Iterator[BehindDoor]:
+) -> Iterator[BehindProxy]:
     """Serving behind nginx, TLS on both hops, with everything on."""
     with (
         serving(stage, model, label, workers) as server,
-        _behind_door(stage, label, server) as system,
+        _behind_proxy(stage, label, server) as system,
     ):
         yield system
 
 
 @contextmanager
-def pyfunc(stage: Stage, model: Model) -> Iterator[BehindDoor]:
+def pyfunc(stage: Stage, model: Model) -> Iterator[BehindProxy]:
     """The same with the model as MLflow loads it, as those are served that do not compile."""
     with (
         serving(stage, model, "pyfunc", compiled=False) as server,
-        _behind_door(stage, "pyfunc", server) as system,
+        _behind_proxy(stage, "pyfunc", server) as system,
     ):
         yield system
 
 
 @contextmanager
-def echo(stage: Stage, model: Model) -> Iterator[BehindDoor]:
+def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
     """A constant answer on the server that serving runs on, behind the same nginx."""
     port = free_port()
     command = [sys.executable, "-m", "bench.peers.echo"]
@@ -130,7 +130,7 @@ def echo(stage: Stage, model: Model) -> Iterator[BehindDoor]:
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)
     with _running(stage, "echo", "echo", environment, command) as process:
         server = System("echo", model, process, port, url, trust)
-        with _behind_door(stage, "echo", server) as system:
+        with _behind_proxy(stage, "echo", server) as system:
             yield system
 
 
@@ -177,7 +177,7 @@ def _running(
 
 
 @contextmanager
-def _behind_door(stage: Stage, label: str, server: System) -> Iterator[BehindDoor]:
+def _behind_proxy(stage: Stage, label: str, server: System) -> Iterator[BehindProxy]:
     """The same server behind an nginx of its own, once both answer."""
     server.wait()
     port = free_port()
@@ -187,14 +187,14 @@ def _behind_door(stage: Stage, label: str, server: System) -> Iterator[BehindDoo
         folder = Path(temporary)
         folder.chmod(0o755)  # started by root, nginx's workers are nobody
         changes = substitutions(folder, *keys, port, free_port(), server.port)
-        door = Door(folder, stage.root / f"logs/{label}-nginx.log", changes)
+        proxy = ReverseProxy(folder, stage.root / f"logs/{label}-nginx.log", changes)
         try:
             url = f"https://localhost:{port}/invocations"
-            system = BehindDoor(**vars(server) | {"url": url}, door=door)
-            door.process.wait_until(system.answers)
+            system = BehindProxy(**vars(server) | {"url": url}, proxy=proxy)
+            proxy.process.wait_until(system.answers)
             yield system
         finally:
-            door.process.stop()
+            proxy.process.stop()
 
 
 def _serving_settings(

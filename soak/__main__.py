@@ -25,15 +25,25 @@ out = Console()
 class Stack(StrEnum):
     """Where serving runs."""
 
-    EMBEDDED = "embedded"
+    LOCAL = "local"
     COMPOSE = "compose"
+
+    @classmethod
+    def parse(cls, name: str) -> "Stack":
+        """Return the stack of this name; `embedded` is the former name of `local`."""
+        return cls.LOCAL if name == "embedded" else cls(name)
 
 
 def soak(
     requests: Annotated[int, typer.Option(min=1, help="Ask at least so often.")] = 100_000,
     swaps: Annotated[int, typer.Option(min=1, help="Swap at least so often.")] = 50,
     minutes: Annotated[float, typer.Option(min=0, help="End then, whatever is missing.")] = 20,
-    stack: Annotated[Stack, typer.Option(help="Local processes, or containers.")] = Stack.EMBEDDED,
+    stack: Annotated[
+        Stack,
+        typer.Option(
+            help="Local processes, or containers.", parser=Stack.parse, metavar="[local|compose]"
+        ),
+    ] = Stack.LOCAL,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures to this file.")
     ] = None,
@@ -76,7 +86,7 @@ def _tell(found: "Facts", plot: Path) -> None:
 
     for table in (tables.outcome(found), tables.memory(found)):
         out.print(shown(table))
-    out.print(f"door: {found['door']}\nplot: {plot}", highlight=False, soft_wrap=True)
+    out.print(f"reverse proxy: {found['door']}\nplot: {plot}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def judge(question: Question, answer: Answer) -> Verdict:
+def verdict_of(question: Question, answer: Answer) -> Verdict:
     """A version's answer is all its own, or it is mixed up."""
     expected = question.predictions.get(answer.version)
     if answer.status != 200 or expected is None:
@@ -129,7 +129,7 @@ class Client:
             self._connection.close()
             verdict, words = Verdict.FAILED, f"{type(error).__name__}: {error}"
         else:
-            verdict, version = judge(question, answer), answer.version
+            verdict, version = verdict_of(question, answer), answer.version
             words = f"{answer.status}, version {answer.version or '?'}, {answer.body[:200]!r}"
         self._tally.count(verdict, version, words)
         return verdict

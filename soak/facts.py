@@ -17,7 +17,10 @@ Facts = dict[str, Any]
 
 
 def of(findings: Findings) -> Facts:
-    """Everything as JSON holds it; memory is compared after the warm-up and at the end."""
+    """Return everything as JSON holds it; memory is compared after the warm-up and at the end.
+
+    `door` is the reverse proxy in front of serving.
+    """
     total, swaps = findings.total, findings.swaps
     seconds = swaps[-1].followed - findings.began
     followed = [swap.followed - swap.promoted for swap in swaps]
@@ -35,7 +38,7 @@ def of(findings: Findings) -> Facts:
         "swap_s": {"median": round(median(followed), 2), "longest": round(max(followed), 2)},
         "memory": {name: _ends(swaps, name) for name in swaps[-1].memory},
         "stack": findings.stack,
-        "door": findings.door,
+        "door": findings.reverse_proxy,
         "clients": findings.plan.clients,
         "cores": machine.cores(),
     }

@@ -49,7 +49,7 @@ class Findings:
 
     plan: Plan
     stack: str
-    door: str
+    reverse_proxy: str
     began: float
     """On the machine's monotonic clock."""
     total: Tally = field(default_factory=Tally)
@@ -106,7 +106,7 @@ class Soak:
         """Promote one version after the other while clients ask."""
         server, plan = self.server, self.plan
         load = Load(server.target, server.questions(), plan.clients)
-        findings = Findings(plan, server.stack, server.door, time.monotonic())
+        findings = Findings(plan, server.stack, server.reverse_proxy, time.monotonic())
         with load, closing(Watch(server)) as watch:
             with self.reporter.step("soaking", plan.swaps) as advance:
                 for model in cycle(reversed(server.models)):

@@ -28,18 +28,18 @@ class Server:
     """Running serving, with the versions that can be promoted."""
 
     stack: str
-    door: str
+    reverse_proxy: str
     """What stands between the clients and serving."""
     target: Target
     models: Sequence[Model]
     promote: Callable[[int], None]
     process: int
-    """The id of the process that started the workers and the follower."""
+    """The id of the process that started the workers and the agent."""
     address: tuple[str, int]
     """Where serving itself listens, under the name `serving` of its certificate."""
 
     def questions(self) -> list[Question]:
-        """Customers whom every version labels otherwise, one at a time and now and then a batch.
+        """Return questions on customers whom every version labels otherwise, single and in batches.
 
         What each version says of them its own pyfunc model was asked, here.
 
@@ -64,7 +64,7 @@ class Server:
         ]
 
     def _question(self, numbers: Sequence[int]) -> Question:
-        """About the customers of these numbers."""
+        """Return the question about the customers of these numbers."""
         model = self.models[0]
         return Question(
             model.body([model.customers[number] for number in numbers]),
@@ -73,5 +73,5 @@ class Server:
 
 
 def published(stage: Stage) -> list[Model]:
-    """A version of each winner, the first of them in production."""
+    """Publish a version of each winner, the first of them in production."""
     return [stage.publish(NAME, CHURN_REQUEST, winner) for winner in WINNERS]

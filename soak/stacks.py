@@ -39,7 +39,7 @@ services:
 
 
 @contextmanager
-def embedded(root: Path, reporter: Reporter) -> Iterator[Server]:
+def local(root: Path, reporter: Reporter) -> Iterator[Server]:
     """Tracking and serving as local processes, behind nginx where that is installed."""
     behind = machine.has_nginx()
     start = systems.terna if behind else systems.serving
@@ -50,8 +50,8 @@ def embedded(root: Path, reporter: Reporter) -> Iterator[Server]:
         with start(stage, models[0], NAME, WORKERS) as system:
             system.wait()
             yield Server(
-                stack="embedded",
-                door="nginx" if behind else "none: nginx is not installed",
+                stack="local",
+                reverse_proxy="nginx" if behind else "none: nginx is not installed",
                 target=Target(system.url, stage.settings.erp.ca),
                 models=models,
                 promote=lambda number: registry.promote(registry.version(NAME, number)),
@@ -83,7 +83,7 @@ def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
         stack.wait_for_version(models[0].number)
         yield Server(
             stack="compose",
-            door="nginx of the replica",
+            reverse_proxy="nginx of the replica",
             target=Target(stack.settings.erp.endpoint, stack.settings.erp.ca),
             models=models,
             promote=lambda number: _promote(stack, number),
@@ -92,7 +92,7 @@ def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
         )
 
 
-STACKS = {"embedded": embedded, "compose": compose}
+STACKS = {"local": local, "compose": compose}
 
 
 def _in_haste(stage: Stage) -> Stage:

@@ -5,7 +5,7 @@ from soak.facts import Facts
 
 NAMES = {
     "server": "what starts the workers",
-    "follower": "follower of the registry",
+    "follower": "agent of the registry",
 }
 
 

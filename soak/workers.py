@@ -14,6 +14,8 @@ from soak.clients import PATIENCE
 from soak.server import Server
 from terna.errors import TernaError
 
+AGENT = "agent"
+"""The command of the process that looks at the registry; the figures call it `follower`."""
 REMOTE, INODE = 2, 9
 """Columns of /proc/PID/net/tcp."""
 TRIES = 200
@@ -37,7 +39,7 @@ def processes(server: int) -> dict[str, psutil.Process]:
     found, workers = {"server": leader}, []
     for child in sorted(leader.children(), key=_begin):
         line = " ".join(child.cmdline())
-        if line.endswith(" follow"):
+        if line.endswith(f" {AGENT}"):
             found["follower"] = child
         elif "spawn_main" in line:
             workers.append(child)

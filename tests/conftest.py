@@ -1,18 +1,19 @@
-"""Options and fixtures of every kind of test."""
+"""Options of every kind of test, and the groups that share a process."""
 
 import signal
 
 import pytest
 
-STACKS = ("embedded", "compose")
+from tests.groups import STACKS, group_of, rank_of, stack_name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
         action="append",
+        type=stack_name,
         choices=STACKS,
-        help="what the e2e journeys run against; repeat it. Default: all",
+        help="what the e2e journeys run against; repeat it. Default: all. `embedded` is `local`",
     )
     parser.addoption(
         "--cases", type=int, default=800, help="how many requests the fuzzing sends in all"
@@ -23,3 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only_on(stack): the test is about one of the stacks")
     # Who ends a run by a signal ends what it has started, as with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=rank_of)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))

@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.only_on("embedded")
+pytestmark = pytest.mark.only_on("local")
 
 
 @contextmanager
 def start(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The demo, which ends with the test at the latest."""
+    """Start the demo, which ends with the test at the latest."""
     with subprocess.Popen(
         [sys.executable, "-m", "terna", "demo", "--trials", "3", *arguments],
         cwd=folder,
@@ -34,6 +34,7 @@ def start(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Return what is printed up to the line with this text; fails the test without one."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -44,7 +45,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def servers_in(folder: Path) -> Sequence[psutil.Process]:
-    """Processes that work in the demo's folder."""
+    """Return the processes that work in the demo's folder."""
     everyone = psutil.process_iter(["cwd"])
     return [process for process in everyone if process.info["cwd"] == str(folder)]
 
@@ -60,7 +61,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_demo_tells_its_facts_and_leaves_no_process(checkout: Path) -> None:
+def test_demo_writes_its_facts_and_leaves_no_process(checkout: Path) -> None:
     facts = json.loads((checkout / "out.json").read_text())
     assert facts["holdout"]["f1"] > 0.8
     assert facts["model"]["version"] == 1
@@ -69,7 +70,7 @@ def test_the_demo_tells_its_facts_and_leaves_no_process(checkout: Path) -> None:
     assert not servers_in(checkout)
 
 
-def test_a_second_demo_adds_a_version_and_the_printed_curl_line_works(checkout: Path) -> None:
+def test_second_demo_adds_a_version_and_the_printed_curl_line_works(checkout: Path) -> None:
     with start(checkout, "--keep") as process:
         printed = read_until(process, "Ctrl-C ends it")
         command = printed[printed.index("curl ") : printed.index("Everything stays up")]
@@ -84,7 +85,7 @@ def test_a_second_demo_adds_a_version_and_the_printed_curl_line_works(checkout: 
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, ending: signal.Signals) -> None:
+def test_interrupted_demo_leaves_no_process(tmp_path: Path, ending: signal.Signals) -> None:
     with start(tmp_path) as process:
         read_until(process, "acquired")
         assert len(servers_in(tmp_path)) > 1
@@ -94,7 +95,7 @@ def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, ending: signal.Si
     assert not servers_in(tmp_path)
 
 
-def test_a_taken_port_is_named_and_another_one_used(tmp_path: Path) -> None:
+def test_taken_port_is_named_and_another_one_used(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         (tmp_path / ".env").write_text(f"TERNA_SERVING_PORT={taken}\n")

@@ -1,4 +1,4 @@
-"""`docker compose up --wait`, as the README has it: what its user has, keeps and is safe from."""
+"""`docker compose up --wait`: what its user has, keeps and is safe from."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 ONE_SHOTS = sorted(name for name, service in SERVICES.items() if service["restart"] == "no")
 SERVERS = sorted(SERVICES.keys() - ONE_SHOTS)
 
-DOORS = {
+PORTS = {
     "training": 2222,
     "tracking": 5000,
     "postgres": 5432,
@@ -42,22 +42,13 @@ REACHES = {
     "erp": {"serving"},
     "postgres": {"object-store"},  # they share the network `storage`
 }
-"""The README's diagram. A network is open both ways: who is asked could knock back."""
+"""The diagram of docs/operations.md. A network is open both ways: who is asked could knock back."""
 
 REACHES_OUT = {"training", "erp"}
 """What publishes a port has a network that leads out, too."""
 
 AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
-
-
-@pytest.fixture(scope="module")
-def replica(images: str) -> Iterator[ComposeStack]:
-    """The whole replica, as one command brings it up in a fresh clone of an ordinary user's."""
-    with ComposeStack(images) as stack:
-        stack.project.checkout.write("terna/.env", b"TERNA_TRAINING_TRIALS=3\n")
-        stack.project.up()
-        yield stack
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ def kept(replica: ComposeStack) -> Kept:
 
 
 def digests(folder: Path, name: str) -> dict[str, str]:
-    """Every file below a folder, under the name by which somebody knows the folder."""
+    """Return the SHA-256 of every file below a folder, with `name` for the folder's path."""
     return {
         f"{name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -94,11 +85,11 @@ def digests(folder: Path, name: str) -> dict[str, str]:
     }
 
 
-def in_the_readme(start: str) -> str:
-    """The command that starts like this, with the lines on which it goes on."""
+def quickstart_command(start: str) -> str:
+    """Return the quickstart's command that starts like this, with the lines on which it goes on."""
     page = (ROOT / "docs/quickstart.md").read_text()
     found = re.search(rf"^{re.escape(start)}(?:.*\\\n)*.*$", page, re.MULTILINE)
-    assert found, f"the README has no {start!r}"
+    assert found, f"the quickstart has no {start!r}"
     return found.group()
 
 
@@ -111,13 +102,13 @@ def query(replica: ComposeStack, database: str, sql: str) -> str:
 # ---- what its user has ------------------------------------------------------------------------
 
 
-def test_the_readmes_curl_line_gets_a_label(replica: ComposeStack) -> None:
-    line = in_the_readme("curl --cacert certs/ca.crt https://localhost:8443")
+def test_curl_line_of_the_quickstart_gets_a_label(replica: ComposeStack) -> None:
+    line = quickstart_command("curl --cacert certs/ca.crt https://localhost:8443")
     answer = replica.project.checkout.run(line.replace("8443", str(replica.project.https_port)), {})
     assert json.loads(answer.stdout)["predictions"] in (["yes"], ["no"]), answer.stderr
 
 
-def test_what_was_made_belongs_to_the_checkouts_owner_and_ssh_takes_his_key(
+def test_generated_files_belong_to_the_checkouts_owner_and_ssh_accepts_his_key(
     replica: ComposeStack,
 ) -> None:
     owners = {path.lstat().st_uid for path in replica.root.rglob("*")}
@@ -151,7 +142,7 @@ def test_down_and_up_keeps_every_run_version_and_key(replica: ComposeStack) -> N
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_killed_container_that_is_started_again_has_lost_nothing(
+def test_killed_container_that_is_started_again_has_lost_nothing(
     replica: ComposeStack, server: str
 ) -> None:
     before = kept(replica)
@@ -162,9 +153,7 @@ def test_a_killed_container_that_is_started_again_has_lost_nothing(
 
 
 @pytest.mark.parametrize("one_shot", ONE_SHOTS)
-def test_what_has_been_done_once_changes_nothing_when_it_is_done_again(
-    replica: ComposeStack, one_shot: str
-) -> None:
+def test_one_shot_that_runs_again_changes_nothing(replica: ComposeStack, one_shot: str) -> None:
     before = kept(replica)
     replica.project.compose("run", "--rm", "-T", "--no-deps", one_shot)
     assert kept(replica) == before
@@ -174,28 +163,28 @@ def test_what_has_been_done_once_changes_nothing_when_it_is_done_again(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_reaches_its_neighbours_in_the_diagram_and_no_other(
+def test_server_reaches_its_neighbours_in_the_diagram_and_no_other(
     replica: ComposeStack, server: str
 ) -> None:
-    others = {door: port for door, port in DOORS.items() if door != server}
-    named = {f"{door}/{port}": door for door, port in others.items()}
+    others = {name: port for name, port in PORTS.items() if name != server}
+    named = {f"{name}/{port}": name for name, port in others.items()}
     addressed = {
-        f"{address}/{port}": door
-        for door, port in others.items()
-        for address in replica.project.addresses(door)
+        f"{address}/{port}": name
+        for name, port in others.items()
+        for address in replica.project.addresses(name)
     }
     reached = connect(replica, server, [*named, *addressed])
-    assert {door for place, door in named.items() if place in reached} == neighbours(server)
-    assert {door for place, door in addressed.items() if place in reached} == neighbours(server)
+    assert {name for place, name in named.items() if place in reached} == neighbours(server)
+    assert {name for place, name in addressed.items() if place in reached} == neighbours(server)
 
 
 def neighbours(server: str) -> set[str]:
-    """Whom it reaches, and who reaches it."""
+    """Return whom it reaches, and who reaches it."""
     return REACHES.get(server, set()) | {one for one, found in REACHES.items() if server in found}
 
 
 def connect(replica: ComposeStack, server: str, places: Sequence[str]) -> set[str]:
-    """Those of `host/port` to which a program inside the server's container gets a connection."""
+    """Return those of `host/port` that accept a connection from inside the server's container."""
     script = """for place; do
         timeout 3 bash -c "</dev/tcp/$place" 2>/dev/null && echo $place &
     done; wait"""
@@ -213,14 +202,14 @@ def beyond() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_only_a_server_with_a_published_door_reaches_out_of_the_replica(
+def test_only_a_server_with_a_published_port_reaches_out_of_the_replica(
     replica: ComposeStack, beyond: str, server: str
 ) -> None:
     reached = connect(replica, server, [f"{beyond}/{PORT}"])
     assert bool(reached) == (server in REACHES_OUT)
 
 
-def test_training_gets_into_optunas_database_and_no_other(replica: ComposeStack) -> None:
+def test_training_connects_to_optunas_database_and_no_other(replica: ComposeStack) -> None:
     attempt = """
 import pathlib, psycopg
 url = pathlib.Path("/secrets/terna_training_optuna_storage").read_text().replace("+psycopg", "")
@@ -252,7 +241,7 @@ def test_every_container_is_hardened(replica: ComposeStack, service: str) -> Non
     assert bool(host["CapAdd"]) == (service in AS_ROOT)
 
 
-def test_only_the_two_doors_are_published_and_only_on_this_machine(replica: ComposeStack) -> None:
+def test_only_two_ports_are_published_and_only_on_this_machine(replica: ComposeStack) -> None:
     published = {
         (service, bound["HostIp"])
         for service in SERVICES
@@ -262,12 +251,12 @@ def test_only_the_two_doors_are_published_and_only_on_this_machine(replica: Comp
     assert published == {("training", "127.0.0.1"), ("erp", "127.0.0.1")}
 
 
-def test_who_makes_the_keys_has_no_network(replica: ComposeStack) -> None:
+def test_init_secrets_has_no_network(replica: ComposeStack) -> None:
     assert replica.project.inspect("init-secrets")["HostConfig"]["NetworkMode"] == "none"
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "init-secrets"])
-def test_a_container_is_given_its_own_folders_only_and_cannot_write_there(
+def test_container_mounts_its_own_folders_only_and_read_only(
     replica: ComposeStack, service: str
 ) -> None:
     given = {
@@ -282,7 +271,7 @@ def test_a_container_is_given_its_own_folders_only_and_cannot_write_there(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_reads_all_of_its_own_keys_and_finds_no_others(
+def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:
     user = ("--user", "analyst") if server == "training" else ()
@@ -295,11 +284,11 @@ def test_a_server_reads_all_of_its_own_keys_and_finds_no_others(
 
 
 def own_folder(service: str) -> str:
-    """A folder of certs/ and of secrets/ is named like the image of who may read it."""
+    """Return the folder of certs/ and of secrets/ that a service may read: its image's name."""
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])
 
 
-def test_no_secret_is_in_what_the_engine_tells_or_what_the_containers_log(
+def test_no_secret_is_in_the_engines_metadata_or_the_containers_logs(
     replica: ComposeStack,
 ) -> None:
     secrets = long_words(replica.root / "secrets")
@@ -313,6 +302,6 @@ def test_no_secret_is_in_what_the_engine_tells_or_what_the_containers_log(
 
 
 def long_words(folder: Path) -> set[str]:
-    """Every word in every file that is too long to be anywhere else by chance."""
+    """Return every word in every file that is too long to be anywhere else by chance."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {word for path in files for word in path.read_text().split() if len(word) >= 32}

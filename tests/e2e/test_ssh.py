@@ -1,4 +1,4 @@
-"""Server 1's door: who gets in, with what, and what for."""
+"""Server 1's sshd: who may log in, with what, and what for."""
 
 import json
 import subprocess
@@ -16,15 +16,14 @@ REFUSED = "Permission denied (publickey)"
 
 
 @pytest.fixture(scope="module")
-def replica(images: str) -> Iterator[ComposeStack]:
-    """The training server, with what it depends on."""
-    with ComposeStack(images) as stack:
-        stack.project.up("training")
-        yield stack
+def replica(compose_stack: ComposeStack) -> Iterator[ComposeStack]:
+    """The replica; sshd makes this machine wait after these tests, so wait for it."""
+    yield compose_stack
+    compose_stack.wait_for("training")
 
 
 def new_key(replica: ComposeStack, *kind: str, authorized: bool = True) -> str:
-    """A private key of the checkout's owner, and whether the server knows its public half."""
+    """Make a private key of the checkout's owner; `authorized`: added to the server's."""
     key = replica.root.parent / f"id_{''.join(kind).replace('-', '_')}_{authorized}"
     make = ["ssh-keygen", "-q", "-N", "", "-f", str(key), "-t", *kind]
     assert replica.project.checkout.run(make, {}).returncode == 0
@@ -38,40 +37,40 @@ def new_key(replica: ComposeStack, *kind: str, authorized: bool = True) -> str:
 # ---- who, and with what -------------------------------------------------------------------------
 
 
-def test_the_analyst_gets_in_with_the_key_that_was_made(replica: ComposeStack) -> None:
+def test_analyst_logs_in_with_the_generated_key(replica: ComposeStack) -> None:
     assert replica.ssh("id -un").stdout == "analyst\n"
 
 
 @pytest.mark.parametrize("user", ["root", "sshd", "nobody"])
-def test_nobody_else_gets_in_with_it(replica: ComposeStack, user: str) -> None:
+def test_other_users_are_denied_with_it(replica: ComposeStack, user: str) -> None:
     assert REFUSED in replica.ssh("id", user=user).stderr
 
 
-def test_no_password_opens(replica: ComposeStack) -> None:
+def test_password_is_denied(replica: ComposeStack) -> None:
     told = replica.ssh("id", "-o", "PubkeyAuthentication=no", "-o", "BatchMode=no")
     assert REFUSED in told.stderr
 
 
 @pytest.mark.parametrize("kind", [("ed25519",), ("rsa", "-b", "3072")], ids=" ".join)
-def test_a_key_that_is_added_opens_from_the_next_login(
+def test_added_key_is_accepted_from_the_next_login(
     replica: ComposeStack, kind: tuple[str, ...]
 ) -> None:
     assert replica.ssh("id -un", key=new_key(replica, *kind)).stdout == "analyst\n"
 
 
 @pytest.mark.parametrize("kind", [("rsa", "-b", "2048"), ("ecdsa",)], ids=" ".join)
-def test_a_weak_key_does_not_open_even_if_it_is_added(
+def test_weak_key_is_denied_even_if_it_is_added(
     replica: ComposeStack, kind: tuple[str, ...]
 ) -> None:
     assert REFUSED in replica.ssh("id", key=new_key(replica, *kind)).stderr
 
 
-def test_a_key_that_nobody_added_does_not_open(replica: ComposeStack) -> None:
+def test_unknown_key_is_denied(replica: ComposeStack) -> None:
     stranger = new_key(replica, "ed25519", authorized=False)
     assert REFUSED in replica.ssh("id", key=stranger).stderr
 
 
-def test_the_server_stays_the_same_when_its_container_is_made_anew(replica: ComposeStack) -> None:
+def test_host_key_is_kept_when_the_container_is_recreated(replica: ComposeStack) -> None:
     assert replica.ssh("true").returncode == 0  # from here on another host key is refused
     replica.project.compose("up", "--detach", "--no-deps", "--force-recreate", "training")
     replica.wait_for("training")
@@ -81,12 +80,12 @@ def test_the_server_stays_the_same_when_its_container_is_made_anew(replica: Comp
 
 
 @pytest.mark.parametrize("shell", ["{}", "bash -lc '{}'"], ids=["a command", "a login shell"])
-def test_terna_is_at_hand_and_knows_the_tracking_server(replica: ComposeStack, shell: str) -> None:
+def test_terna_runs_and_reaches_the_tracking_server(replica: ComposeStack, shell: str) -> None:
     assert "Run all six phases" in replica.ssh(shell.format("terna train --help")).stdout
     assert replica.ssh(shell.format("terna healthcheck")).returncode == 0
 
 
-def test_a_file_can_be_copied_there_and_back(replica: ComposeStack) -> None:
+def test_file_can_be_copied_there_and_back(replica: ComposeStack) -> None:
     sftp = f"sftp -q -b - {' '.join(replica.login())} -P {replica.project.ssh_port}"
     batch = "put README.md there.md\\nget there.md ../back.md\\n"
     copied = replica.project.checkout.run(f"printf '{batch}' | {sftp} analyst@127.0.0.1", {})
@@ -104,7 +103,7 @@ def test_a_file_can_be_copied_there_and_back(replica: ComposeStack) -> None:
     ],
     ids=["to another server", "to itself", "as a proxy"],
 )
-def test_a_port_of_ones_own_leads_nowhere_behind_the_door(
+def test_local_port_forwarding_leads_nowhere(
     replica: ComposeStack, forwarding: tuple[str, str]
 ) -> None:
     port = free_port()
@@ -148,12 +147,14 @@ else:
     [("-R", "9999:127.0.0.1:22"), ("-R", "/tmp/socket:127.0.0.1:22"), ("-w", "0:0")],
     ids=["a port back", "a socket back", "a tunnel"],
 )
-def test_no_way_back_is_opened(replica: ComposeStack, forwarding: tuple[str, str]) -> None:
+def test_remote_forwarding_and_tunnels_are_refused(
+    replica: ComposeStack, forwarding: tuple[str, str]
+) -> None:
     told = replica.ssh("true", "-o", "ExitOnForwardFailure=yes", *forwarding)
     assert told.returncode != 0
 
 
-def test_neither_an_agent_nor_a_screen_is_lent(replica: ComposeStack) -> None:
+def test_agent_and_x11_are_not_forwarded(replica: ComposeStack) -> None:
     told = replica.ssh('echo "[$SSH_AUTH_SOCK$DISPLAY]"', "-A", "-X")
     assert told.stdout == "[]\n"
 

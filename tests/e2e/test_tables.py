@@ -14,11 +14,10 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_any_table_ends_in_a_served_model(stack: Stack, name: str) -> None:
+def test_trained_table_is_served_with_its_labels(stack: Stack, name: str) -> None:
     data, target, classes = TABLES[name]
-    stack.train("--data", data, "--target", target, "--name", name)
-    stack.stop("serving")
-    stack.start("serving", model=name)
+    stack.serve(name)
+    stack.train("--data", data, "--target", target)
     stack.wait_for_version(1)
 
     customers = _as_an_erp_sends_them(read(data).drop(columns=target))

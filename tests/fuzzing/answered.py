@@ -1,4 +1,4 @@
-"""What an answer may be, and a count of what the answers were."""
+"""What a response may be, and a count of what the responses were."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ USUAL = (200, 400, 404, 405, 413, 415)
 
 
 def check(path: str, status: int, body: bytes) -> None:
-    """Fail on an answer that is no client's fault, or tells what it must not."""
+    """Fail on a response that is the server's fault, or that repeats what was planted."""
     assert status in USUAL, body[:400]
     if status == 200:
         return
@@ -27,26 +27,26 @@ def check(path: str, status: int, body: bytes) -> None:
 
 
 @dataclass
-class Tally:
-    """How many answers of each status there were."""
+class StatusCounts:
+    """How many responses of each status there were."""
 
     statuses: dict[tuple[str, str], Counter[int]] = field(default_factory=dict)
-    """By what answered, and what was sent."""
+    """By backend, and by what was sent."""
 
-    def add(self, served: str, what: str, status: int) -> None:
-        self.statuses.setdefault((served, what), Counter())[status] += 1
+    def add(self, backend: str, what: str, status: int) -> None:
+        self.statuses.setdefault((backend, what), Counter())[status] += 1
 
-    def reached(self, served: str, what: str) -> float:
-        """The share of what was sent that the model answered."""
-        counted = self.statuses[served, what]
+    def reached(self, backend: str, what: str) -> float:
+        """Return the share of what was sent that the model answered."""
+        counted = self.statuses[backend, what]
         return counted[200] / counted.total()
 
     def table(self) -> Table:
-        """A row for each kind of request, and their sum."""
+        """Return a table with a row for each kind of request, and their sum."""
         every = sum(self.statuses.values(), Counter())
         table = Table("model", "sent", "cases", *map(str, sorted(every)), "reached the model")
-        for (served, what), counted in [*self.statuses.items(), (("all", ""), every)]:
+        for (backend, what), counted in [*self.statuses.items(), (("all", ""), every)]:
             numbers = [counted.total(), *(counted[status] for status in sorted(every))]
             share = f"{counted[200] / max(1, counted.total()):.0%}"
-            table.add_row(served, what, *(f"{number:,}" for number in numbers), share)
+            table.add_row(backend, what, *(f"{number:,}" for number in numbers), share)
         return table

@@ -18,7 +18,7 @@ from terna.serving.agent import agent
 from terna.settings import Settings
 from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
-from tests.integration.scored import models
+from tests.integration.differential import models
 from tests.ports import settings_on_free_ports
 from tests.running import running
 
@@ -28,15 +28,15 @@ ESTIMATORS: Mapping[str, BaseEstimator | None] = {
     COMPILED: None,
     PYFUNC: KNeighborsClassifier(algorithm="brute"),
 }
-"""Of the model that answers by each path; None for a forest."""
+"""Of the model that each backend answers; None for a forest."""
 GOOD = {"dataframe_records": [{"minutes": 99.5, "plan": "basic", "calls": 2, "vip": False}]}
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running server, and what it says."""
+    """A running server and its log."""
 
-    path: str
+    backend: str
     """`compiled` or `pyfunc`."""
     url: str
     ca: Path
@@ -50,32 +50,28 @@ class Served:
         )
 
     def check(self) -> None:
-        """It answers, by its own path, and its log tells nothing that it must not."""
+        """Fail unless its own backend answers, and its log holds nothing planted."""
         answer = self.client.post(self.url + INVOCATIONS, json=GOOD)
         assert answer.json()["predictions"] in (["yes"], ["no"])
-        assert answer.headers["x-model-backend"] == self.path
+        assert answer.headers["x-model-backend"] == self.backend
         said = self.log.read_text()
         assert "Traceback" not in said
         assert not [planted for planted in PLANTED if planted in said]
 
 
 @contextmanager
-def serving(root: Path, path: str) -> Iterator[Served]:
-    """A server that starts from its local copy of a model: there is no tracking server.
-
-    Args:
-        path: by which the model answers.
-    """
+def serving(root: Path, backend: str) -> Iterator[Served]:
+    """Start a server with a model in its cache, which this backend answers; without tracking."""
     settings = _settings(root)
     ensure_local_secrets(settings, root)
-    _bring(root, settings, ESTIMATORS[path])
+    _bring(root, settings, ESTIMATORS[backend])
     url = settings.erp.endpoint.removesuffix(INVOCATIONS)
     verified = ssl.create_default_context(cafile=str(settings.erp.ca))
     with (
         running("serving", root, settings),
         httpx.Client(verify=verified, timeout=60, trust_env=False) as client,
     ):
-        yield Served(path, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
+        yield Served(backend, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
 
 
 def _settings(root: Path) -> Settings:
@@ -86,7 +82,7 @@ def _settings(root: Path) -> Settings:
 
 
 def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> None:
-    """A signed version, judged and kept as if it came from the registry."""
+    """Sign a version, and have it validated and cached as if it came from the registry."""
     folder = root / "model"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own

@@ -1,4 +1,4 @@
-"""Whatever is sent to a running server, no answer is the server's fault, or tells what it must not.
+"""Whatever is sent to a running server, no response is the server's fault, or repeats it.
 
 `scripts/fuzz` runs this with more cases.
 """
@@ -26,7 +26,7 @@ from terna.contracts.scoring import CSV, PARQUET
 from terna.predictor.predictor import COMPILED, PYFUNC
 from terna.progress import Terminal
 from tests.fuzzing import sent
-from tests.fuzzing.answered import Tally, check
+from tests.fuzzing.answered import StatusCounts, check
 from tests.fuzzing.sent import REQUESTS, Sent
 from tests.fuzzing.served import Served, serving
 
@@ -59,9 +59,9 @@ schemathesis.openapi.media_type(PARQUET, sent.parquet_bodies())
 
 
 @pytest.fixture(scope="module")
-def tally() -> Iterator[Tally]:
-    """What was answered, told at the end."""
-    counted = Tally()
+def counts() -> Iterator[StatusCounts]:
+    """The responses' statuses, printed at the end."""
+    counted = StatusCounts()
     yield counted
     Console(width=100).print(counted.table())
 
@@ -86,7 +86,7 @@ class Described:
         self.schema = schemathesis.openapi.from_dict(self.document)
 
     def ask(self, case: Case[Any]) -> schemathesis.Response:
-        """Fails on an answer that the document has not."""
+        """Send a request; fails on a response that the document has not."""
         answer = case.call(self.served.url, self.session, verify=str(self.served.ca))
         case.validate_response(answer, checks=CHECKS)
         return answer
@@ -103,8 +103,8 @@ Fuzz = Callable[[st.SearchStrategy[Any], float, Callable[[Any], int]], None]
 
 
 @pytest.fixture
-def fuzz(request: pytest.FixtureRequest, served: Served, tally: Tally) -> Fuzz:
-    """Asks so much of all the cases, and then whether the server is still well.
+def fuzz(request: pytest.FixtureRequest, served: Served, counts: StatusCounts) -> Fuzz:
+    """Send a share of all the cases, and then check that the server still answers.
 
     The cases are the same each time, but for another `--hypothesis-seed`.
     """
@@ -115,7 +115,7 @@ def fuzz(request: pytest.FixtureRequest, served: Served, tally: Tally) -> Fuzz:
 
     def run(strategy: st.SearchStrategy[Any], share: float, ask: Callable[[Any], int]) -> None:
         count = max(1, round(share * options.cases))
-        with terminal.step(f"{served.path}: {what}", count) as advance:
+        with terminal.step(f"{served.backend}: {what}", count) as advance:
 
             @settings(
                 max_examples=count,
@@ -128,7 +128,7 @@ def fuzz(request: pytest.FixtureRequest, served: Served, tally: Tally) -> Fuzz:
             @given(strategy)
             def ask_each(case: Any) -> None:
                 note(repr(case))
-                tally.add(served.path, str(what), ask(case))
+                counts.add(served.backend, str(what), ask(case))
                 advance()
 
             ask_each()
@@ -138,8 +138,8 @@ def fuzz(request: pytest.FixtureRequest, served: Served, tally: Tally) -> Fuzz:
 
 
 @pytest.mark.parametrize("what", REQUESTS)
-def test_whatever_is_sent_the_answer_is_a_clients(
-    served: Served, fuzz: Fuzz, tally: Tally, what: str
+def test_fuzzed_request_gets_no_server_error(
+    served: Served, fuzz: Fuzz, counts: StatusCounts, what: str
 ) -> None:
     def ask(request: Sent) -> int:
         answer = served.ask(request)
@@ -147,11 +147,11 @@ def test_whatever_is_sent_the_answer_is_a_clients(
         return answer.status_code
 
     fuzz(REQUESTS[what], SHARES[what], ask)
-    assert what not in TABLES or tally.reached(served.path, what) >= REACHED
+    assert what not in TABLES or counts.reached(served.backend, what) >= REACHED
 
 
 @pytest.mark.parametrize("what", BY_THE_DOCUMENT)
-def test_every_answer_is_one_that_the_openapi_document_has(
+def test_every_response_is_in_the_openapi_document(
     described: Described, fuzz: Fuzz, what: GenerationMode
 ) -> None:
     def ask(case: Case[Any]) -> int:
@@ -163,7 +163,7 @@ def test_every_answer_is_one_that_the_openapi_document_has(
     fuzz(posted, BY_THE_DOCUMENT[what], ask)
 
 
-def test_every_route_of_the_openapi_document_is_there(described: Described) -> None:
+def test_every_get_route_of_the_openapi_document_answers_200(described: Described) -> None:
     for path, methods in described.document["paths"].items():
         if "get" in methods:
             answer = described.ask(described.schema[path]["GET"].Case())

@@ -18,7 +18,7 @@ from terna.local.servers import LocalServers, ensure_local_secrets, local_settin
 from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
 from tests.fakes import MemoryRegistry
-from tests.integration.scored import models
+from tests.integration.differential import models
 from tests.ports import settings_on_free_ports
 from tests.running import running
 

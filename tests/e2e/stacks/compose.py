@@ -40,6 +40,12 @@ class ComposeStack(Stack):
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def write_env(self, **settings: str) -> None:
+        """Write `.env`: these settings, and a first training that is short."""
+        lines = {"TERNA_TRAINING_TRIALS": "3"} | settings
+        text = "".join(f"{name}={value}\n" for name, value in lines.items())
+        self.project.checkout.write("terna/.env", text.encode())
+
     def up_without_a_model(self) -> None:
         """Everything but the first training: there is nothing in the registry."""
         self.project.up("training", "tracking")
@@ -69,11 +75,9 @@ class ComposeStack(Stack):
     def stop(self, server: str) -> None:
         self.project.compose("stop", "--timeout", "20", server)
 
-    def start(self, server: str, **changes: str) -> None:
-        settings = {f"terna_{server}_{name}".upper(): value for name, value in changes.items()}
-        passed_on = (self.root / "docker-compose.yml").read_text()
-        assert all(f"${{{name}:-" in passed_on for name in settings), f"not in compose: {settings}"
-        self.project.compose("up", "--detach", "--no-deps", server, **settings)
+    def start(self, server: str) -> None:
+        served = {"TERNA_SERVING_MODEL": self.model}
+        self.project.compose("up", "--detach", "--no-deps", server, **served)
         self.wait_for(server)
 
     def wait_for(self, server: str) -> None:
@@ -146,7 +150,7 @@ class ComposeStack(Stack):
         return True
 
     def _serving_answers(self) -> bool:
-        """The door has answers of its own while serving is away, but none to this."""
+        """The reverse proxy answers for itself while serving is away, but not to this."""
         erp = self.settings.erp
         version = httpx.URL(erp.endpoint).copy_with(path="/version")
         try:

@@ -2,13 +2,24 @@
 
 import json
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 from uuid import uuid4
 
 from tests.e2e.stacks.checkout import Checkout
 from tests.engine import docker
 from tests.ports import free_ports
+
+REMOVE = """
+read -r _
+ours="--filter label=com.docker.compose.project=$1"
+docker ps --all --quiet $ours | xargs --no-run-if-empty docker rm --force
+docker network ls --quiet $ours | xargs --no-run-if-empty docker network rm
+docker volume ls --quiet $ours | xargs --no-run-if-empty docker volume rm
+rm -rf "$2"
+"""
+"""What waits for the end of its input, and removes a project and its clone."""
 
 
 class Project:
@@ -22,6 +33,7 @@ class Project:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        self._open.enter_context(self._removed_at_last())
         self._open.enter_context(self.checkout)
         self._open.callback(self._remove)
         return self
@@ -64,6 +76,17 @@ class Project:
 
     def _compose(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return self.checkout.run(["docker", "compose", *arguments], self.environment(**settings))
+
+    @contextmanager
+    def _removed_at_last(self) -> Iterator[None]:
+        """Leave nothing behind, even where this process is killed, as pytest-xdist does."""
+        with subprocess.Popen(
+            ["bash", "-c", REMOVE, "remove", self.name, str(self.checkout.root.parent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        ):
+            yield
 
     def _remove(self) -> None:
         self.compose("down", "--volumes", "--timeout", "20", "--remove-orphans")

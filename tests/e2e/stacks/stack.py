@@ -19,6 +19,9 @@ PATIENCE = 120
 class Stack(ABC):
     """Three running servers, and what their users do with them."""
 
+    model = "rfc_tune"
+    """What serving answers for, and what is trained and promoted."""
+
     @property
     @abstractmethod
     def settings(self) -> Settings:
@@ -37,8 +40,8 @@ class Stack(ABC):
         """Stop one server; the others go on."""
 
     @abstractmethod
-    def start(self, server: str, **changes: str) -> None:
-        """Start a stopped server, with other settings where given; returns when it answers."""
+    def start(self, server: str) -> None:
+        """Start a stopped server; returns when it answers."""
 
     @abstractmethod
     def log(self, server: str) -> str:
@@ -52,11 +55,40 @@ class Stack(ABC):
     def write_artifact(self, path: str, content: bytes) -> None:
         """Replace such a file behind the tracking server's back."""
 
+    def serve(self, model: str) -> None:
+        """Have serving answer for this model, which is restarted where it is another one."""
+        if model != self.model:
+            self.stop("serving")
+            self.model = model
+            self.start("serving")
+
     def train(self, *arguments: str) -> str:
         """Train, and return what was printed; fails the test when the command does."""
-        done = self.terna("train", "--trials", "3", *arguments)
+        done = self.terna("train", "--trials", "3", "--name", self.model, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def promote(self, number: int) -> None:
+        """Promote a version by `terna promote`; fails the test when the command does."""
+        done = self.terna("promote", str(number), "--name", self.model)
+        assert done.returncode == 0, done.stderr
+
+    def in_production(self) -> int | None:
+        """Return the version with the alias `production`; None where there is none."""
+        found = self.registry().search_registered_models(f"name = '{self.model}'")
+        return next((int(each.aliases["production"]) for each in found if each.aliases), None)
+
+    def ensure_versions(self, count: int) -> None:
+        """Train until there are so many versions; the last one trained is in production."""
+        while len(self.registry().search_model_versions(f"name = '{self.model}'")) < count:
+            self.train()
+
+    def ensure_serving(self, version: int) -> None:
+        """Promote a version unless it is in production, and return when it answers."""
+        self.ensure_versions(version)
+        if self.in_production() != version:
+            self.promote(version)
+        self.wait_for_version(version)
 
     def labels(self) -> Client:
         """The ERP's client."""
@@ -80,14 +112,14 @@ class Stack(ABC):
             )
             time.sleep(0.1)
 
-    def tamper_with(self, version: int, name: str = "rfc_tune") -> None:
+    def tamper_with(self, version: int) -> None:
         """Change one byte of a stored model, as somebody with access to the artifacts could."""
-        stored = self.stored_model(version, name)
+        stored = self.stored_model(version)
         content = bytearray(self.read_artifact(stored))
         content[len(content) // 2] ^= 1
         self.write_artifact(stored, bytes(content))
 
-    def stored_model(self, version: int, name: str = "rfc_tune") -> str:
-        """Where a version's model is among the artifacts."""
-        source = self.registry().get_model_version_download_uri(name, str(version))
+    def stored_model(self, version: int) -> str:
+        """Return where a version's model is among the artifacts."""
+        source = self.registry().get_model_version_download_uri(self.model, str(version))
         return f"{source.removeprefix('mlflow-artifacts:/')}/model.skops"

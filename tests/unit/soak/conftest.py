@@ -19,7 +19,7 @@ def swap(number: int, worker_mb: float) -> Swap:
 @pytest.fixture
 def findings() -> Findings:
     """20 swaps and 2000 requests; a worker takes 1 MB more with each swap."""
-    found = Findings(Plan(requests=2000, swaps=20), "embedded", "nginx", BEGAN)
+    found = Findings(Plan(requests=2000, swaps=20), "local", "nginx", BEGAN)
     found.swaps = [swap(number, 100 + number) for number in range(20)]
     for number in range(20):
         tally = Tally(at=BEGAN + 2 * number + 2)

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, judge
+from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, verdict_of
 from terna.errors import TernaError
 from terna.security.ca import ensure_certificates
 
@@ -20,7 +20,7 @@ BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "n
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_a_version_may_say_what_it_says(version: str) -> None:
-    assert judge(QUESTION, Answer(200, version, BODIES[version])) is Verdict.GOOD
+    assert verdict_of(QUESTION, Answer(200, version, BODIES[version])) is Verdict.GOOD
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_version_may_say_what_it_says(version: str) -> None:
     ],
 )
 def test_what_another_version_or_none_says_is_mixed_up(body: bytes) -> None:
-    assert judge(QUESTION, Answer(200, "1", body)) is Verdict.MIXED_UP
+    assert verdict_of(QUESTION, Answer(200, "1", body)) is Verdict.MIXED_UP
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_another_version_or_none_says_is_mixed_up(body: bytes) -> None:
     ],
 )
 def test_another_status_and_a_version_that_was_never_promoted_have_failed(answer: Answer) -> None:
-    assert judge(QUESTION, answer) is Verdict.FAILED
+    assert verdict_of(QUESTION, answer) is Verdict.FAILED
 
 
 def said(version: str, body: bytes, close: bool = False) -> bytes:

@@ -17,7 +17,7 @@ def server(first: list[str], second: list[str]) -> Server:
         for number, labels in ((1, first), (2, second))
     ]
     target = Target("https://localhost/invocations", Path())
-    return Server("embedded", "nginx", target, models, lambda _: None, 1, ("127.0.0.1", 1))
+    return Server("local", "nginx", target, models, lambda _: None, 1, ("127.0.0.1", 1))
 
 
 def test_every_question_tells_the_versions_apart() -> None:

@@ -1,4 +1,4 @@
-"""Server 3's door: what its callers can count on, and what its operator can change."""
+"""Server 3's reverse proxy: what its callers can count on, and what its operator can change."""
 
 import json
 import os
@@ -30,15 +30,6 @@ JSON = {"content-type": "application/json"}
 TEN_MB = 10_000_000
 
 
-@pytest.fixture(scope="module")
-def replica(images: str) -> Iterator[ComposeStack]:
-    """The replica with one model, trained in a hurry."""
-    with ComposeStack(images) as stack:
-        write_env(stack)
-        stack.project.up("erp")
-        yield stack
-
-
 @pytest.fixture
 def caller(replica: ComposeStack) -> Iterator[httpx.Client]:
     with calling(replica) as client:
@@ -46,26 +37,21 @@ def caller(replica: ComposeStack) -> Iterator[httpx.Client]:
 
 
 def calling(replica: ComposeStack) -> httpx.Client:
-    door = httpx.URL(replica.settings.erp.endpoint).join("/")
-    return httpx.Client(base_url=door, verify=trusting(replica.settings.erp.ca))
+    proxy = httpx.URL(replica.settings.erp.endpoint).join("/")
+    return httpx.Client(base_url=proxy, verify=trusting(replica.settings.erp.ca))
 
 
-def write_env(replica: ComposeStack, **settings: str) -> None:
-    lines = {"TERNA_TRAINING_TRIALS": "1"} | settings
-    (replica.root / ".env").write_text("".join(f"{name}={lines[name]}\n" for name in lines))
-
-
-def question(size: int = 0) -> bytes:
-    """A customer whose label is asked for, in so many bytes."""
+def request_body(size: int = 0) -> bytes:
+    """Return a request for one customer's label, padded to so many bytes."""
     return json.dumps({"inputs": holdout_rows(1)}).encode().ljust(size)
 
 
 def ask(client: httpx.Client, **more: Any) -> httpx.Response:
-    return client.post("/invocations", content=question(), headers=JSON, **more)
+    return client.post("/invocations", content=request_body(), headers=JSON, **more)
 
 
-def refusal(response: httpx.Response) -> tuple[int, str]:
-    """An error's status and code; fails the test when it has not the form of all errors."""
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    """Return an error's status and code; fails the test when its form is not that of all errors."""
     assert response.headers["content-type"] == "application/json"
     assert set(response.json()) == {"error_code", "message"}
     return response.status_code, response.json()["error_code"]
@@ -77,7 +63,7 @@ def connected(
     at_most: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
     protocols: Sequence[str] = (),
 ) -> Iterator[ssl.SSLSocket]:
-    """A connection to the door on which nothing has been said yet."""
+    """Open a connection to the reverse proxy, on which nothing has been sent yet."""
     context = trusting(replica.settings.erp.ca)
     context.maximum_version = at_most
     context.set_alpn_protocols(list(protocols))
@@ -89,14 +75,14 @@ def connected(
 
 
 def inside(replica: ComposeStack, script: str, service: str = "erp") -> str:
-    """What a shell's line prints inside a container."""
+    """Return what a shell's line prints inside a container."""
     return replica.project.compose("exec", "-T", service, "bash", "-c", script)
 
 
 # ---- TLS ----------------------------------------------------------------------------------------
 
 
-def test_tls_1_3_is_spoken_and_nothing_older(replica: ComposeStack) -> None:
+def test_tls_1_3_is_accepted_and_tls_1_2_refused(replica: ComposeStack) -> None:
     with connected(replica) as connection:
         assert connection.version() == "TLSv1.3"
     with (
@@ -106,19 +92,19 @@ def test_tls_1_3_is_spoken_and_nothing_older(replica: ComposeStack) -> None:
         pass
 
 
-def test_what_is_recorded_today_is_safe_from_a_quantum_computer(replica: ComposeStack) -> None:
+def test_key_exchange_is_post_quantum(replica: ComposeStack) -> None:
     told = inside(replica, "openssl s_client -connect localhost:8443 </dev/null 2>/dev/null")
     assert "Negotiated TLS1.3 group: X25519MLKEM768" in told
 
 
 @pytest.mark.parametrize("spoken", ["h2", "http/1.1"])
-def test_http_2_is_spoken_with_whoever_knows_it(replica: ComposeStack, spoken: str) -> None:
-    with connected(replica, protocols=["h2", "http/1.1"] if spoken == "h2" else [spoken]) as door:
-        assert door.selected_alpn_protocol() == spoken
+def test_alpn_selects_http_2_where_the_client_offers_it(replica: ComposeStack, spoken: str) -> None:
+    with connected(replica, protocols=["h2", "http/1.1"] if spoken == "h2" else [spoken]) as proxy:
+        assert proxy.selected_alpn_protocol() == spoken
 
 
 @pytest.mark.parametrize("path", ["/ping", "/nothing"])
-def test_a_browser_is_told_to_stay_with_https(caller: httpx.Client, path: str) -> None:
+def test_every_response_has_strict_transport_security(caller: httpx.Client, path: str) -> None:
     assert caller.get(path).headers["strict-transport-security"] == "max-age=63072000"
 
 
@@ -133,27 +119,25 @@ def sslyze(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def objections(sslyze: Path, replica: ComposeStack, to: str) -> list[str]:
-    """What keeps the door from following one of Mozilla's lists."""
+    """Return what keeps the reverse proxy from complying with one of Mozilla's lists."""
     ca = f"--certinfo_ca_file={replica.settings.erp.ca}"
-    door = f"localhost:{replica.project.https_port}"
-    command = [sys.executable, "-m", "sslyze", f"--mozilla_config={to}", ca, door]
+    proxy = f"localhost:{replica.project.https_port}"
+    command = [sys.executable, "-m", "sslyze", f"--mozilla_config={to}", ca, proxy]
     environment = os.environ | {"PYTHONPATH": str(sslyze)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    _, judged, reasons = done.stdout.partition(f'Mozilla\'s "{to}" configuration')
-    assert judged, done.stdout + done.stderr
+    _, checked, reasons = done.stdout.partition(f'Mozilla\'s "{to}" configuration')
+    assert checked, done.stdout + done.stderr
     found = re.findall(r"^ +\* (\w+): ", reasons, re.MULTILINE)
     assert ("OK - Compliant" in reasons) == (not found), reasons
     return found
 
 
-def test_sslyze_finds_nothing_to_improve_but_that_a_year_is_longer_than_90_days(
-    sslyze: Path, replica: ComposeStack
-) -> None:
+def test_sslyze_finds_only_the_certificate_lifespan(sslyze: Path, replica: ComposeStack) -> None:
     assert objections(sslyze, replica, to="intermediate") == []
     assert objections(sslyze, replica, to="modern") == ["maximum_certificate_lifespan"]
 
 
-def test_a_renewed_certificate_is_shown_after_a_reload(replica: ComposeStack) -> None:
+def test_renewed_certificate_is_served_after_a_reload(replica: ComposeStack) -> None:
     with connected(replica) as connection:
         before = connection.getpeercert()
     (replica.root / "certs/erp/tls.crt").unlink()
@@ -170,52 +154,50 @@ def test_a_renewed_certificate_is_shown_after_a_reload(replica: ComposeStack) ->
 # ---- one request --------------------------------------------------------------------------------
 
 
-def test_a_callers_request_id_comes_back(caller: httpx.Client) -> None:
+def test_valid_request_id_is_returned(caller: httpx.Client) -> None:
     answer = caller.get("/ping", headers={"x-request-id": "order-4711.a_B"})
     assert answer.headers["x-request-id"] == "order-4711.a_B"
 
 
 @pytest.mark.parametrize("harmful", ["short", 'quote","status":200', "long" * 17, "space inside"])
-def test_a_request_id_that_could_garble_a_log_is_replaced(
-    caller: httpx.Client, harmful: str
-) -> None:
+def test_invalid_request_id_is_replaced(caller: httpx.Client, harmful: str) -> None:
     answer = caller.get("/ping", headers={"x-request-id": harmful})
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
-def test_ten_megabytes_are_taken_and_one_byte_more_is_not(caller: httpx.Client) -> None:
-    taken = caller.post("/invocations", content=question(TEN_MB), headers=JSON)
+def test_body_over_ten_megabytes_gets_413(caller: httpx.Client) -> None:
+    taken = caller.post("/invocations", content=request_body(TEN_MB), headers=JSON)
     assert taken.status_code == 200
-    refused = caller.post("/invocations", content=question(TEN_MB + 1), headers=JSON)
-    assert refusal(refused) == (413, "BAD_REQUEST")
+    refused = caller.post("/invocations", content=request_body(TEN_MB + 1), headers=JSON)
+    assert error_of(refused) == (413, "BAD_REQUEST")
     assert "the body is larger than 10 MB" in refused.json()["message"]  # not serving's words
 
 
-def test_a_body_of_untold_length_is_refused_at_the_same_size(caller: httpx.Client) -> None:
-    body = question(TEN_MB + 1)
+def test_chunked_body_over_ten_megabytes_gets_413(caller: httpx.Client) -> None:
+    body = request_body(TEN_MB + 1)
     pieces = (body[start : start + 2**20] for start in range(0, len(body), 2**20))
     refused = caller.post("/invocations", content=pieces, headers=JSON)
-    assert refusal(refused) == (413, "BAD_REQUEST")
+    assert error_of(refused) == (413, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/nothing", "/invocations/", "/metrics", "/stub_status", "/ping/../x"]
 )
-def test_nothing_but_the_endpoint_is_behind_the_door(caller: httpx.Client, path: str) -> None:
-    assert refusal(caller.get(path)) == (404, "ENDPOINT_NOT_FOUND")
+def test_other_paths_get_404(caller: httpx.Client, path: str) -> None:
+    assert error_of(caller.get(path)) == (404, "ENDPOINT_NOT_FOUND")
 
 
-def test_plain_http_is_told_to_speak_tls(replica: ComposeStack) -> None:
+def test_plain_http_gets_400_that_names_tls(replica: ComposeStack) -> None:
     plain = httpx.get(f"http://localhost:{replica.project.https_port}/ping")
-    assert refusal(plain) == (400, "BAD_REQUEST")
+    assert error_of(plain) == (400, "BAD_REQUEST")
     assert "TLS" in plain.json()["message"]
 
 
-def test_the_version_of_nginx_is_not_told(caller: httpx.Client) -> None:
+def test_server_header_has_no_version(caller: httpx.Client) -> None:
     assert {caller.get(path).headers["server"] for path in ("/ping", "/nothing")} == {"nginx"}
 
 
-def test_a_caller_that_dawdles_is_let_go(replica: ComposeStack) -> None:
+def test_slow_request_is_disconnected(replica: ComposeStack) -> None:
     start = b"POST /invocations HTTP/1.1\r\nhost: localhost\r\n"
     with connected(replica) as in_headers, connected(replica) as in_body:
         in_headers.sendall(start)
@@ -227,11 +209,11 @@ def test_a_caller_that_dawdles_is_let_go(replica: ComposeStack) -> None:
 # ---- what the operator sees ---------------------------------------------------------------------
 
 
-def test_a_request_is_one_line_of_json_without_customers_data(
+def test_request_is_logged_as_json_without_customer_data(
     replica: ComposeStack, caller: httpx.Client
 ) -> None:
     sent = {"x-request-id": "looked-for-in-the-log", **JSON}
-    body = question().replace(b"{", b'{"params": {"by": "Rosalind"}, ', 1)
+    body = request_body().replace(b"{", b'{"params": {"by": "Rosalind"}, ', 1)
     caller.post("/invocations?name=Gertrude", content=body, headers=sent)
 
     def lines() -> list[dict[str, Any]]:
@@ -247,12 +229,12 @@ def test_a_request_is_one_line_of_json_without_customers_data(
     assert not re.search("Gertrude|Rosalind|inputs", replica.log("erp"))
 
 
-def test_the_health_check_does_not_fill_the_log(replica: ComposeStack) -> None:
+def test_health_check_is_not_logged(replica: ComposeStack) -> None:
     assert replica.project.inspect("erp")["State"]["Health"]["Log"]
     assert '"client":"127.0.0.1"' not in replica.log("erp")
 
 
-def test_counters_are_for_the_inside_only(replica: ComposeStack) -> None:
+def test_stub_status_is_reachable_from_inside_only(replica: ComposeStack) -> None:
     asked = r"""exec 3<>/dev/tcp/127.0.0.1/8080
         printf 'GET /stub_status HTTP/1.0\r\n\r\n' >&3 && cat <&3"""
     assert "Active connections: " in inside(replica, asked)
@@ -264,12 +246,12 @@ def test_counters_are_for_the_inside_only(replica: ComposeStack) -> None:
 # ---- the way to serving -------------------------------------------------------------------------
 
 
-def test_connections_to_serving_are_kept(replica: ComposeStack) -> None:
+def test_upstream_connections_are_kept_alive(replica: ComposeStack) -> None:
     before = connections_accepted_by_serving(replica)
     for _ in range(50):
         with calling(replica) as caller:
             assert ask(caller).status_code == 200
-    # Each of the door's workers may need one, and serving's health check opens one now and then.
+    # Each of nginx's workers may need one, and serving's health check opens one now and then.
     assert connections_accepted_by_serving(replica) - before < 25
 
 
@@ -279,12 +261,12 @@ def connections_accepted_by_serving(replica: ComposeStack) -> int:
 
 
 def address(replica: ComposeStack, service: str) -> str:
-    """Where a container is between the door and serving."""
+    """Return a container's address between the reverse proxy and serving."""
     networks = replica.project.inspect(service)["NetworkSettings"]["Networks"]
     return str(networks[f"{replica.project.name}_serving-erp"]["IPAddress"])
 
 
-def test_a_server_that_only_says_it_is_serving_is_not_asked(
+def test_upstream_with_a_certificate_of_another_ca_gets_502(
     replica: ComposeStack, caller: httpx.Client, tmp_path: Path
 ) -> None:
     trusted = replica.root / "certs/erp/ca.crt"
@@ -294,19 +276,19 @@ def test_a_server_that_only_says_it_is_serving_is_not_asked(
         trusted.write_bytes((tmp_path / "ca.crt").read_bytes())
         reload(replica)
         replica.wait_until(lambda: ask(caller).status_code != 200)
-        assert refusal(ask(caller)) == (502, "TEMPORARILY_UNAVAILABLE")
+        assert error_of(ask(caller)) == (502, "TEMPORARILY_UNAVAILABLE")
     finally:
         trusted.write_bytes(ours)
         reload(replica)
     replica.wait_until(lambda: ask(caller).status_code == 200)
 
 
-def test_serving_that_is_away_is_told_and_is_found_again_at_another_address(
+def test_stopped_serving_gets_502_and_is_found_at_its_new_address(
     replica: ComposeStack, caller: httpx.Client
 ) -> None:
     before = address(replica, "serving")
     replica.stop("serving")
-    assert refusal(ask(caller)) == (502, "TEMPORARILY_UNAVAILABLE")
+    assert error_of(ask(caller)) == (502, "TEMPORARILY_UNAVAILABLE")
 
     with somebody_between(replica):
         replica.start("serving")
@@ -316,7 +298,7 @@ def test_serving_that_is_away_is_told_and_is_found_again_at_another_address(
 
 @contextmanager
 def somebody_between(replica: ComposeStack) -> Iterator[None]:
-    """Another container that takes the next address between the door and serving."""
+    """Run another container that takes the next address between the reverse proxy and serving."""
     network = f"--network={replica.project.name}_serving-erp"
     image = str(replica.project.inspect("erp")["Image"])
     name = docker("run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600").strip()
@@ -335,7 +317,7 @@ def reload(replica: ComposeStack) -> None:
 
 @dataclass
 class Asking:
-    """Asks again and again, beside the test, until it is left; `lost` is what went wrong."""
+    """Requests in a loop beside the test, until it is left; `lost` is what went wrong."""
 
     once: Callable[[], object]
     answered: int = 0
@@ -362,7 +344,7 @@ class Asking:
                 self.lost.append(error)
 
 
-def test_the_erps_own_client_loses_no_request_over_reloads(replica: ComposeStack) -> None:
+def test_erp_client_loses_no_request_over_reloads(replica: ComposeStack) -> None:
     rows = holdout_rows(1)
     with replica.labels() as labels, Asking(lambda: labels.predict(rows)) as asking:
         for _ in range(8):
@@ -384,9 +366,9 @@ def test_http_2_loses_no_request_over_reloads(replica: ComposeStack) -> None:
 
 @contextmanager
 def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subprocess.Popen[str]"]:
-    """curl 8 asks so many times over kept connections, and prints status/version of each answer.
+    """Run a curl 8 that asks so many times, and prints status/version of each answer.
 
-    Older ones fail where HTTP/2's GOAWAY tells them to ask again: docs/decisions/0009-door.md.
+    Older ones fail where HTTP/2's GOAWAY tells them to ask again: see decision 0009.
     """
     run = [
         "docker",
@@ -397,7 +379,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
     image = str(replica.project.inspect("object-store")["Image"])
-    sent = ["--header", "content-type: application/json", "--data-binary", question().decode()]
+    sent = ["--header", "content-type: application/json", "--data-binary", request_body().decode()]
     shown = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}/%{http_version} "]
     asked = ["--cacert", "/ca.crt", *sent, f"https://erp:8443/invocations?[1-{times}]"]
     command = [*run, ca, image, *options, *shown, *asked]
@@ -405,8 +387,8 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
         yield process
 
 
-def test_a_request_that_was_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
-    body = question()
+def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
+    body = request_body()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     with connected(replica) as connection:
         connection.sendall(f"{head}content-type: application/json\r\n\r\n".encode() + body[:9])
@@ -416,46 +398,47 @@ def test_a_request_that_was_half_sent_at_a_reload_is_answered(replica: ComposeSt
         assert connection.recv(12) == b"HTTP/1.1 200"
 
 
-# ---- settings: last, as the door is made anew with others ------------------------------------
+# ---- settings -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def changed(replica: ComposeStack) -> ComposeStack:
-    """The door, with all of its settings changed."""
-    settings = {"TERNA_ERP_TLS": "intermediate", "TERNA_ERP_RATE": "1", "TERNA_ERP_BURST": "1"}
-    write_env(replica, **settings)
-    replica.project.up("--no-deps", "erp")
-    return replica
+class TestChangedSettings:
+    """The reverse proxy with all of its settings changed, until the last of these tests."""
 
+    @pytest.fixture(scope="class")
+    def changed(self, replica: ComposeStack) -> Iterator[ComposeStack]:
+        replica.write_env(TERNA_ERP_TLS="intermediate", TERNA_ERP_RATE="1", TERNA_ERP_BURST="1")
+        replica.project.up("--no-deps", "erp")
+        yield replica
+        replica.write_env()
+        replica.project.up("--no-deps", "erp")
 
-@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_a_setting_lets_those_in_who_know_no_tls_1_3(changed: ComposeStack, version: str) -> None:
-    at_most = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}[version]
-    with connected(changed, at_most) as connection:
-        assert connection.version() == version
+    @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+    def test_tls_setting_intermediate_accepts_tls_1_2(
+        self, changed: ComposeStack, version: str
+    ) -> None:
+        at_most = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}[version]
+        with connected(changed, at_most) as connection:
+            assert connection.version() == version
 
+    def test_tls_setting_intermediate_complies_with_mozillas_list(
+        self, sslyze: Path, changed: ComposeStack
+    ) -> None:
+        assert objections(sslyze, changed, to="intermediate") == []
 
-def test_sslyze_finds_nothing_to_improve_with_that_setting(
-    sslyze: Path, changed: ComposeStack
-) -> None:
-    assert objections(sslyze, changed, to="intermediate") == []
+    def test_client_over_the_rate_gets_429_and_is_accepted_after_retry_after(
+        self, changed: ComposeStack
+    ) -> None:
+        with calling(changed) as caller:
+            answers = [caller.get("/ping") for _ in range(6)]
+            assert {answer.status_code for answer in answers} == {200, 429}
+            assert error_of(answers[-1]) == (429, "REQUEST_LIMIT_EXCEEDED")
+            time.sleep(int(answers[-1].headers["retry-after"]))
+            assert caller.get("/ping").status_code == 200
 
-
-def test_who_asks_too_much_is_told_when_to_come_back_and_then_let_in(
-    changed: ComposeStack,
-) -> None:
-    with calling(changed) as caller:
-        answers = [caller.get("/ping") for _ in range(6)]
-        assert {answer.status_code for answer in answers} == {200, 429}
-        assert refusal(answers[-1]) == (429, "REQUEST_LIMIT_EXCEEDED")
-        time.sleep(int(answers[-1].headers["retry-after"]))
-        assert caller.get("/ping").status_code == 200
-
-
-def test_others_are_let_in_while_one_asks_too_much(changed: ComposeStack) -> None:
-    from_inside = r"""printf 'GET /ping HTTP/1.0\r\n\r\n' |
-        openssl s_client -quiet -connect localhost:8443 2>/dev/null"""
-    with calling(changed) as caller:
-        while caller.get("/ping").status_code != 429:
-            pass
-        assert inside(changed, from_inside).startswith("HTTP/1.1 200")
+    def test_client_over_the_rate_does_not_block_others(self, changed: ComposeStack) -> None:
+        from_inside = r"""printf 'GET /ping HTTP/1.0\r\n\r\n' |
+            openssl s_client -quiet -connect localhost:8443 2>/dev/null"""
+        with calling(changed) as caller:
+            while caller.get("/ping").status_code != 429:
+                pass
+            assert inside(changed, from_inside).startswith("HTTP/1.1 200")

@@ -1,4 +1,4 @@
-"""Terna answers what `mlflow models serve` answers, to the byte, over one corpus of requests."""
+"""Terna responds as `mlflow models serve` does, to the byte, over one corpus of requests."""
 
 import json
 import re
@@ -16,9 +16,9 @@ from terna.predictor.pyfunc_model import PyfuncModel
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.settings import Serving
-from tests.integration.scored import models
-from tests.integration.scored.corpus import CSV, JSON, PARQUET, Case, corpus
-from tests.integration.scored.servers import MLflowServer, Said, serving
+from tests.integration.differential import models
+from tests.integration.differential.corpus import CSV, JSON, PARQUET, Case, corpus
+from tests.integration.differential.servers import MLflowServer, Response, serving
 from tests.rsgi import Answered, AppClient
 from tests.unit.workshop import NoLoader
 
@@ -48,15 +48,15 @@ class Pair:
 
     def ask(
         self, method: str, path: str, content_type: str | None, body: bytes
-    ) -> tuple[Said, Said]:
+    ) -> tuple[Response, Response]:
         headers = {} if content_type is None else {"content-type": content_type}
         ours = self.terna.ask(method, path, body, headers)
-        return self.mlflow.ask(method, path, content_type, body), _said(ours)
+        return self.mlflow.ask(method, path, content_type, body), _response_of(ours)
 
 
-def _said(answer: Answered) -> Said:
+def _response_of(answer: Answered) -> Response:
     headers = answer.headers
-    return Said(answer.status, headers["content-type"], answer.body, headers.get("allow"))
+    return Response(answer.status, headers["content-type"], answer.body, headers.get("allow"))
 
 
 @pytest.fixture(scope="module")
@@ -77,50 +77,50 @@ def compiled(folders: dict[str, Path]) -> AppClient:
     return _client("churn", folders["churn"], compile_model(model))
 
 
-def _client(name: str, folder: Path, program: CompiledModel | None = None) -> AppClient:
-    slot = ActiveModel()
-    original = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
-    slot.swap(Predictor(Version(name, 1, "", ""), lambda: original, program))
-    return AppClient(App(slot, Serving(threads=1), NoLoader()))
+def _client(name: str, folder: Path, compiled: CompiledModel | None = None) -> AppClient:
+    active = ActiveModel()
+    pyfunc = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
+    active.swap(Predictor(Version(name, 1, "", ""), lambda: pyfunc, compiled))
+    return AppClient(App(active, Serving(threads=1), NoLoader()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_same_answer(pairs: dict[str, Pair], case: Case) -> None:
+def test_response_equals_mlflows(pairs: dict[str, Pair], case: Case) -> None:
     theirs, ours = pairs[case.model].ask("POST", "/invocations", case.content_type, case.body)
 
-    _check_discretion(case, ours)
+    _check_error_message(case, ours)
     if case.differs:
         assert ours.status == case.differs.status
-        assert _essence(ours) != _essence(theirs), f"not different any more: {case.differs.why}"
+        assert _compared(ours) != _compared(theirs), f"not different any more: {case.differs.why}"
     else:
-        assert _essence(ours) == _essence(theirs)
+        assert _compared(ours) == _compared(theirs)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.model == "churn"], ids=str)
-def test_the_same_answer_with_a_compiled_model(
+def test_response_of_the_compiled_model_equals_pyfuncs(
     pairs: dict[str, Pair], compiled: AppClient, case: Case
 ) -> None:
     headers = {} if case.content_type is None else {"content-type": case.content_type}
 
-    by_pyfunc, by_program = (
-        _said(client.ask("POST", "/invocations", case.body, headers))
+    by_pyfunc, by_compiled = (
+        _response_of(client.ask("POST", "/invocations", case.body, headers))
         for client in (pairs["churn"].terna, compiled)
     )
 
-    assert by_program == by_pyfunc
+    assert by_compiled == by_pyfunc
 
 
-def _essence(said: Said) -> tuple[int, str, object]:
-    """All that must agree: of a refusal the status and the error code, but not the words."""
-    if said.status == 200:
-        return said.status, said.content_type, said.body
-    if said.content_type == "application/json":
-        return said.status, said.content_type, json.loads(said.body)["error_code"]
-    return said.status, said.content_type, None
+def _compared(response: Response) -> tuple[int, str, object]:
+    """Return all that must agree: of an error the status and the code, but not the message."""
+    if response.status == 200:
+        return response.status, response.content_type, response.body
+    if response.content_type == "application/json":
+        return response.status, response.content_type, json.loads(response.body)["error_code"]
+    return response.status, response.content_type, None
 
 
-def _check_discretion(case: Case, ours: Said) -> None:
-    """A refusal is one line, without anything that the client sent, schema dump or traceback."""
+def _check_error_message(case: Case, ours: Response) -> None:
+    """Fail unless an error is one line, without sent values, schema dump or traceback."""
     if ours.status == 200:
         return
     told = ours.body.decode()
@@ -147,7 +147,7 @@ def _names(model: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
-def test_the_same_routes(pairs: dict[str, Pair], path: str) -> None:
+def test_response_of_a_get_route_equals_mlflows(pairs: dict[str, Pair], path: str) -> None:
     theirs, ours = pairs["churn"].ask("GET", path, None, b"")
 
     assert ours == theirs
@@ -168,12 +168,14 @@ def test_the_same_routes(pairs: dict[str, Pair], path: str) -> None:
         ("GET", "/metrics/nothing"),
     ],
 )
-def test_the_same_status_of_a_wrong_route(pairs: dict[str, Pair], method: str, path: str) -> None:
+def test_status_of_a_wrong_route_equals_mlflows(
+    pairs: dict[str, Pair], method: str, path: str
+) -> None:
     theirs, ours = pairs["churn"].ask(method, path, None, b"")
 
     assert (ours.status, ours.allow) == (theirs.status, theirs.allow)
 
 
-def test_the_corpus_names_each_case_once() -> None:
+def test_corpus_names_each_case_once() -> None:
     names = [str(case) for case in CASES]
     assert len(set(names)) == len(names)

@@ -14,25 +14,25 @@ from tests.e2e.stacks.stack import Stack
 from tests.ports import settings_on_free_ports
 
 
-class EmbeddedStack(Stack):
+class LocalStack(Stack):
     """The servers as local processes, in a folder of their own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._settings = local_settings(root, settings_on_free_ports())
-        self._replica = LocalServers(root, self._settings, Silent())
+        self._servers = LocalServers(root, self._settings, Silent())
 
     @property
     def settings(self) -> Settings:
         return self._settings
 
     def __enter__(self) -> Self:
-        self._replica.__enter__()
-        self._replica.wait("serving")
+        self._servers.__enter__()
+        self._servers.wait("serving")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._replica.close()
+        self._servers.close()
 
     def terna(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -49,14 +49,13 @@ class EmbeddedStack(Stack):
         return str(file)
 
     def stop(self, server: str) -> None:
-        self._replica.stop(server)
+        self._servers.stop(server)
 
-    def start(self, server: str, **changes: str) -> None:
-        changed = getattr(self.settings, server).model_copy(update=changes)
-        self._replica.settings = replace(self.settings, **{server: changed})
-        self._replica.start(server)
-        self._replica.wait(server)
-        self._replica.settings = self.settings
+    def start(self, server: str) -> None:
+        serving = self.settings.serving.model_copy(update={"model": self.model})
+        self._servers.settings = replace(self.settings, serving=serving)
+        self._servers.start(server)
+        self._servers.wait(server)
 
     def log(self, server: str) -> str:
         return (self.root / f".terna/logs/{server}.log").read_text()

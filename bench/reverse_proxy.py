@@ -20,7 +20,7 @@ UPSTREAM_SECONDS = re.compile(rb'"upstream_seconds":"([\d.]+)"')
 def substitutions(
     folder: Path, certs: Path, secrets: Path, port: int, status: int, upstream: int
 ) -> dict[str, str]:
-    """All that the copy has differently: where things are, who is logged, and one limit.
+    """Return what the copy has differently: where things are, who is logged, and one limit.
 
     The limits stay on; but 2000 requests a second are a client's, and the bench is one client. It
     asks from where the replica's health check does, which no log has.
@@ -61,10 +61,12 @@ def copy(source: Path, folder: Path, changes: Mapping[str, str]) -> None:
         place.write_text(pattern.sub(replaced, file.read_text()))
     unused = [each for number, each in enumerate(changes, 1) if number not in used]
     if unused:
-        raise TernaError(f"{source} holds no {' nor '.join(unused)} any more: see bench/door.py")
+        raise TernaError(
+            f"{source} holds no {' nor '.join(unused)} any more: see bench/reverse_proxy.py"
+        )
 
 
-class Door:
+class ReverseProxy:
     """A running nginx with its configuration in a folder."""
 
     def __init__(self, folder: Path, log: Path, changes: Mapping[str, str]) -> None:

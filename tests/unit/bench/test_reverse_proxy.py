@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import door, machine
+from bench import machine, reverse_proxy
 from terna.errors import TernaError
 
 
@@ -12,8 +12,12 @@ from terna.errors import TernaError
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """All of the copy, for an nginx of Debian 12."""
     monkeypatch.setattr(machine, "nginx_version", lambda: (1, 22, 1))
-    folder = tmp_path / "door"
-    door.copy(door.NGINX, folder, door.substitutions(folder, Path("C"), Path("S"), 1111, 2222, 333))
+    folder = tmp_path / "nginx"
+    reverse_proxy.copy(
+        reverse_proxy.NGINX,
+        folder,
+        reverse_proxy.substitutions(folder, Path("C"), Path("S"), 1111, 2222, 333),
+    )
     return "".join(file.read_text() for file in sorted(folder.rglob("*.conf")))
 
 
@@ -43,7 +47,7 @@ def test_the_log_that_the_server_time_is_read_from_is_still_written(copied: str)
     assert '"upstream_seconds":"$upstream_response_time"' in copied
     assert "127.0.0.1 1;" in copied  # the load comes from there
     line = b'{"status":200,"upstream_status":"200","upstream_seconds":"0.012"}'
-    assert door.UPSTREAM_SECONDS.findall(line) == [b"0.012"]
+    assert reverse_proxy.UPSTREAM_SECONDS.findall(line) == [b"0.012"]
 
 
 def test_a_folder_that_has_changed_is_refused(tmp_path: Path) -> None:
@@ -51,7 +55,9 @@ def test_a_folder_that_has_changed_is_refused(tmp_path: Path) -> None:
     source.mkdir()
     (source / "nginx.conf").write_text("listen 8443;\n")
     with pytest.raises(TernaError, match="rate="):
-        door.copy(source, tmp_path / "copy", {r"listen 8443": "listen 1", r"rate=\d+r/s": "x"})
+        reverse_proxy.copy(
+            source, tmp_path / "copy", {r"listen 8443": "listen 1", r"rate=\d+r/s": "x"}
+        )
 
 
 def test_what_is_missing_comes_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

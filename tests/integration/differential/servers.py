@@ -19,7 +19,7 @@ PATIENCE = 90
 
 
 @dataclass(frozen=True)
-class Said:
+class Response:
     """A response, but for the headers that name the server and the time."""
 
     status: int
@@ -54,10 +54,10 @@ class MLflowServer:
             assert monotonic() < until, "mlflow models serve does not answer"
             sleep(0.3)
 
-    def ask(self, method: str, path: str, content_type: str | None, body: bytes) -> Said:
+    def ask(self, method: str, path: str, content_type: str | None, body: bytes) -> Response:
         headers = {} if content_type is None else {"content-type": content_type}
         response = self._client.request(method, path, content=body, headers=headers)
-        return Said(
+        return Response(
             response.status_code,
             response.headers.get("content-type", ""),
             response.content,
@@ -79,7 +79,7 @@ class MLflowServer:
 
 @contextmanager
 def serving(models: Mapping[str, Path]) -> Iterator[dict[str, MLflowServer]]:
-    """A server a model, started together."""
+    """Start a server for each model, all at once."""
     servers: dict[str, MLflowServer] = {}
     ports: list[int] = []
     try:

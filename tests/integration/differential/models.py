@@ -28,7 +28,7 @@ NONE: list[str] = []
 
 
 def save(folder: Path) -> dict[str, Path]:
-    """Every model, by name."""
+    """Save every model, and return their folders by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own, about signatures and type hints
         for name, make in MODELS.items():
