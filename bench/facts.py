@@ -17,7 +17,7 @@ Facts = dict[str, Any]
 
 
 def of(findings: Findings, machine: Mapping[str, Any]) -> Facts:
-    """Everything as JSON holds it. `ratios`, `server_ms_1000_rows`, `worker_rss_mb` and `ready_s`
+    """Return all as JSON holds it. `ratios`, `server_ms_1000_rows`, `worker_rss_mb` and `ready_s`
     are medians; `spread` has the lowest and the highest round of each."""
     figures = headline(findings)
     unknown = _too_few_cores(figures, machine["cores"]) | _not_loaded(findings)
@@ -36,7 +36,7 @@ def of(findings: Findings, machine: Mapping[str, Any]) -> Facts:
 
 
 def headline(findings: Findings) -> dict[str, Spread]:
-    """The figures that have goals, by their place in the facts."""
+    """Return the figures that have goals, by their place in the facts."""
     busy = {name: _throughputs(samples) for name, samples in findings.busy.items()}
     alone = {name: [each.p50_ms for each in samples] for name, samples in findings.alone.items()}
     one, two = (_throughputs(findings.workers[number]) for number in (1, 2))
@@ -55,7 +55,7 @@ def headline(findings: Findings) -> dict[str, Spread]:
 
 
 def _too_few_cores(figures: Mapping[str, Spread], cores: int) -> dict[str, str]:
-    """Why the second worker's figure is null."""
+    """Say why the second worker's figure is null."""
     if cores >= CORES_FOR_TWO:
         return {}
     measured = f"{figures[SECOND_WORKER].median:+.0%} measured"
@@ -63,7 +63,7 @@ def _too_few_cores(figures: Mapping[str, Spread], cores: int) -> dict[str, str]:
 
 
 def _not_loaded(findings: Findings) -> dict[str, str]:
-    """The models that serving did not load in time."""
+    """Return the models that serving did not load in time."""
     loaded = {point.size for point in findings.growth["columns"]}
     left_out = [columns for columns in findings.plan.columns if columns not in loaded]
     return {f"growth.columns.{columns}": "not loaded in time" for columns in left_out}

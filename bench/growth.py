@@ -44,7 +44,7 @@ class Growth:
         return self._beside_peers("connections", self.plan.connections)
 
     def by_rows(self) -> list[Point]:
-        """Rows in one request, over one connection."""
+        """Ask for several rows in one request, over one connection."""
         return self._beside_peers("rows", self.plan.rows)
 
     def by_columns(self) -> list[Point]:
@@ -120,7 +120,7 @@ def _point(
 
 
 def _together(servers: Sequence[System]) -> Memory:
-    """The worker of the first, and all processes of all."""
+    """Return the worker of the first, and all processes of all."""
     each = [memory.of(server) for server in servers]
     everything = sum(held.all_pss_mb for held in each)
     return replace(each[0], all_pss_mb=everything, processes=sum(held.processes for held in each))

@@ -36,12 +36,13 @@ def has_nginx() -> bool:
 
 
 def program(name: str) -> str | None:
-    """The path of a program; also where only root's PATH leads."""
+    """Return the path of a program; also where only root's PATH leads."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 @cache
 def nginx_version() -> tuple[int, ...]:
+    """Return the version of the nginx that is installed."""
     done = subprocess.run(
         [program("nginx") or "nginx", "-v"], capture_output=True, text=True, check=True
     )
@@ -55,7 +56,7 @@ def cores() -> int:
 
 
 def describe(peers: str) -> dict[str, Any]:
-    """What the figures depend on; `peers` are the peers' pinned requirements."""
+    """Return what the figures depend on; `peers` are the peers' pinned requirements."""
     return {
         "day": datetime.now(UTC).date().isoformat(),
         "cores": cores(),

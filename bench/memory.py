@@ -40,7 +40,7 @@ def of(system: System) -> Memory:
 
 
 def _holder(port: int) -> int:
-    """The process that accepted a connection to the port."""
+    """Return the process that accepted a connection to the port."""
     for connection in psutil.net_connections("tcp"):
         address, accepted = connection.laddr, connection.status == psutil.CONN_ESTABLISHED
         if address and address.port == port and accepted and connection.pid:

@@ -15,7 +15,7 @@ PAUSE = 0.02
 
 
 def seconds(stage: Stage, model: Model, starts: int, advance: Callable[[], None]) -> Spread:
-    """From the start of the process to /ping's first 200, the verified local copy being there."""
+    """Measure from the start of the process to /ping's first 200, with a warm model cache."""
     with systems.serving(stage, model, "ready") as server:
         server.wait()
     return Spread.of([_once(stage, model, advance) for _ in range(starts)])

@@ -83,7 +83,7 @@ class ReverseProxy:
             pass
 
     def logged_ms(self) -> list[float]:
-        """The time that the server took for each request since then, as nginx logged it."""
+        """Return the time that the server took for each request since then, as nginx logged it."""
         return [1000 * float(each) for each in UPSTREAM_SECONDS.findall(self._log.read_bytes())]
 
 

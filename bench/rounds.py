@@ -22,19 +22,20 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self:
+        """Summarize one value a round."""
         known = list(values)
         return cls(median(known), min(known), max(known))
 
     @classmethod
     def ratio(cls, these: Iterable[float], those: Iterable[float]) -> Self:
-        """Of one system to another, round by round."""
+        """Divide one system's samples by another's, round by round."""
         return cls.of(this / that for this, that in zip(these, those, strict=True))
 
 
 def interleaved(
     loads: Mapping[Key, Load], pace: Pace, advance: Callable[[], None]
 ) -> dict[Key, list[Sample]]:
-    """A sample a round of each load: A B C, A B C, …"""
+    """Take a sample a round of each load: A B C, A B C, …"""
     samples: dict[Key, list[Sample]] = {key: [] for key in loads}
     for _ in range(pace.rounds):
         for key, load in loads.items():
@@ -44,7 +45,7 @@ def interleaved(
 
 
 def once(load: Load, pace: Pace) -> Sample:
-    """One load's turn."""
+    """Take one load's turn."""
     if pace.warm_up:
         wrk.run(load, pace.warm_up)
     sample = wrk.run(load, pace.seconds)

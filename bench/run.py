@@ -64,6 +64,7 @@ class Bench:
     plan: Plan
 
     def run(self) -> Findings:
+        """Start the systems, ask them in turn, and return what was found."""
         with ExitStack() as up:
             terna, peers = self._started(up)
             pyfunc = up.enter_context(systems.pyfunc(self.stage, self.model))
@@ -115,7 +116,7 @@ class Bench:
             return self._interleaved("two workers", loads)
 
     def _growth(self, terna: System, peers: Sequence[System]) -> dict[str, list[Point]]:
-        """Rows come last: a batch of 10 000 stays in the worker's memory."""
+        """Measure how times grow; rows last, as 10 000 of them stay in the worker's memory."""
         growth = Growth(self.stage, self.model, terna, peers, self.plan)
         return {
             "connections": growth.by_connections(),
@@ -126,7 +127,7 @@ class Bench:
 
 
 def _logged_ms(terna: BehindProxy, pace: Pace, advance: Callable[[], None]) -> float:
-    """The mean of one round. nginx counts whole milliseconds: a median would be one of them."""
+    """Return the mean of one round: nginx counts whole milliseconds, and so would a median."""
     load = terna.load(rows=BATCH)
     wrk.run(load, max(1, pace.warm_up))
     terna.proxy.forget_requests()

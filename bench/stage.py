@@ -50,12 +50,12 @@ class Model:
     """What the model itself says of these customers, here."""
 
     def body(self, customers: list[list[Any]]) -> bytes:
-        """A request in the one form of MLflow's protocol that takes text beside numbers."""
+        """Return a request in the one form of MLflow's protocol that takes text beside numbers."""
         split = {"columns": self.columns, "data": customers}
         return json.dumps({"dataframe_split": split}, separators=(",", ":")).encode()
 
     def bodies(self, rows: int) -> Path:
-        """A file of requests of so many rows, a line each, which differ while they are small."""
+        """Write a file of requests of so many rows, a line each; small ones differ."""
         path = self.folder.with_name(f"{self.folder.name}-{rows}.jsonl")
         if not path.exists():
             customers = cycle(self.customers)
@@ -73,11 +73,11 @@ class Stage:
     reporter: Reporter
 
     def churn(self) -> Model:
-        """The main job's 12 columns, as a forest."""
+        """Train a forest on the main job's 12 columns."""
         return self.publish("bench_churn", CHURN_REQUEST)
 
     def wide(self, columns: int) -> Model:
-        """A forest over so many columns of random numbers, some of which tell something."""
+        """Train a forest on so many columns of random numbers, some of which tell something."""
         path = self.root / f"wide-{columns}.parquet"
         features, target = make_classification(
             ROWS_OF_WIDE, columns, n_informative=10, random_state=0

@@ -42,9 +42,11 @@ class System:
     trust: ssl.SSLContext | bool = False
 
     def load(self, rows: int = 1, connections: int = 1) -> Load:
+        """Return what wrk sends to this system."""
         return Load(self.url, self.model.bodies(rows), connections, self.trust)
 
     def client(self) -> httpx.Client:
+        """Return a client that trusts this system."""
         return httpx.Client(verify=self.trust, timeout=PATIENCE)
 
     def ask(self, customers: list[list[Any]]) -> list[Any]:
@@ -72,6 +74,7 @@ class System:
         self.process.wait_until(self.answers)
 
     def answers(self) -> bool:
+        """Return whether it answers one row."""
         try:
             return bool(self.ask(self.model.customers[:1]))
         except TernaError:
@@ -113,7 +116,7 @@ def terna(
 
 @contextmanager
 def pyfunc(stage: Stage, model: Model) -> Iterator[BehindProxy]:
-    """The same with the model as MLflow loads it, as those are served that do not compile."""
+    """Run the same with the model as MLflow loads it, as those are served that do not compile."""
     with (
         serving(stage, model, "pyfunc", compiled=False) as server,
         _behind_proxy(stage, "pyfunc", server) as system,
@@ -123,7 +126,7 @@ def pyfunc(stage: Stage, model: Model) -> Iterator[BehindProxy]:
 
 @contextmanager
 def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
-    """A constant answer on the server that serving runs on, behind the same nginx."""
+    """Run a constant answer on the server that serving runs on, behind the same nginx."""
     port = free_port()
     command = [sys.executable, "-m", "bench.peers.echo"]
     environment = _serving_settings(stage, model, "echo", port).environment()
@@ -178,7 +181,7 @@ def _running(
 
 @contextmanager
 def _behind_proxy(stage: Stage, label: str, server: System) -> Iterator[BehindProxy]:
-    """The same server behind an nginx of its own, once both answer."""
+    """Put the same server behind an nginx of its own, once both answer."""
     server.wait()
     port = free_port()
     keys = stage.root / "certs/erp", stage.root / "secrets/erp"

@@ -31,6 +31,7 @@ class Goal:
     scale: int = 1
 
     def text(self, value: float) -> str:
+        """Format a value with its unit."""
         return f"{_digits(value * self.scale)}{self.unit}"
 
 
@@ -82,18 +83,18 @@ class Table:
 
 
 def headline(facts: Facts) -> Table:
-    """Each figure with the lowest and the highest round, and its goal."""
+    """Tabulate each figure with the lowest and the highest round, and its goal."""
     return Table(("", "median", "rounds", "goal"), [_judged(goal, facts) for goal in GOALS])
 
 
 def systems(facts: Facts) -> Table:
-    """One row asked for, by system."""
+    """Tabulate what one row takes, by system."""
     heading = ("one row", "answers/s at 16", "p50 at 16", "p50 at 1", "worker's memory", "failed")
     return Table(heading, [_system(name, each) for name, each in facts["systems"].items()])
 
 
 def growth(what: str, facts: Facts) -> Table:
-    """The mean time of an answer by size and system, and serving's memory."""
+    """Tabulate the mean time of an answer by size and system, and serving's memory."""
     points = facts["growth"][what]
     names = list(dict.fromkeys(point["system"] for point in points))
     sizes = list(dict.fromkeys(point["size"] for point in points))
@@ -109,7 +110,7 @@ def growth(what: str, facts: Facts) -> Table:
 
 
 def machine(facts: Facts) -> str:
-    """Where the figures come from, in a line."""
+    """Say where the figures come from, in a line."""
     found = facts["machine"]
     return (
         f"{found['cores']} cores ({found['processor']}), {found['memory_gb']:.0f} GB, load"
@@ -121,7 +122,7 @@ def machine(facts: Facts) -> str:
 
 
 def shown(table: Table) -> Shown:
-    """For the terminal."""
+    """Return the table for the terminal."""
     shown = Shown()
     for number, name in enumerate(table.heading):
         shown.add_column(name, justify="right" if number else "left")
@@ -131,7 +132,7 @@ def shown(table: Table) -> Shown:
 
 
 def markdown(table: Table) -> str:
-    """For a page."""
+    """Return the table for a page."""
     rule = ("---", *("--:" for _ in table.heading[1:]))
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.heading, rule, *table.rows))
 
@@ -174,7 +175,7 @@ def _system(name: str, found: Facts) -> tuple[str, ...]:
 
 
 def _held(what: str, memory: Facts) -> str:
-    """Of models, which are a process each, all; else of the worker that answers."""
+    """Return the memory of all models' processes; else of the worker that answers."""
     return f"{_digits(memory['all_pss_mb' if what == 'models' else 'rss_mb'])} MB"
 
 

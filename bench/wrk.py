@@ -67,7 +67,7 @@ def settle(load: Load) -> None:
 
 
 def read(output: str) -> Sample:
-    """What post.lua wrote: one line after wrk's own.
+    """Read what post.lua wrote: one line after wrk's own.
 
     Raises:
         TernaError: there is no such line.

@@ -68,7 +68,7 @@ class Answer(NamedTuple):
 
 
 def verdict_of(question: Question, answer: Answer) -> Verdict:
-    """A version's answer is all its own, or it is mixed up."""
+    """Return whether a response is all of the version that it names."""
     expected = question.predictions.get(answer.version)
     if answer.status != 200 or expected is None:
         return Verdict.FAILED
@@ -90,9 +90,11 @@ class Tally:
 
     @property
     def requests(self) -> int:
+        """How many there were."""
         return self.good.total() + self.mixed_up + self.failed
 
     def count(self, verdict: Verdict, version: str, words: str = "") -> None:
+        """Count one request."""
         if verdict is Verdict.GOOD:
             self.good[version] += 1
             return
@@ -101,6 +103,7 @@ class Tally:
         self.words = [*self.words, f"{verdict.value}: {words}"][:FEW]
 
     def add(self, other: "Tally") -> None:
+        """Add another tally's counts."""
         self.good += other.good
         self.mixed_up += other.mixed_up
         self.failed += other.failed
@@ -135,7 +138,7 @@ class Client:
         return verdict
 
     def taken(self) -> Tally:
-        """What came of the requests since it was last taken."""
+        """Return what came of the requests since this was last called."""
         taken, self._tally = self._tally, Tally()
         taken.at = time.monotonic()
         return taken
@@ -155,6 +158,7 @@ class Target:
     ca: Path
 
     def client(self, questions: Sequence[Question]) -> Client:
+        """Return a client with a connection of its own."""
         url = urlsplit(self.url)
         trust = ssl.create_default_context(cafile=str(self.ca))
         connection = HTTPSConnection(url.hostname or "", url.port, timeout=PATIENCE, context=trust)
@@ -189,7 +193,7 @@ class Load:
             process.join()
 
     def taken(self) -> list[Tally]:
-        """The tallies that have come in since they were last taken.
+        """Return the tallies that have come in since this was last called.
 
         Raises:
             TernaError: a client has ended, and what it asked is not counted.
@@ -199,7 +203,7 @@ class Load:
         return self._waiting()
 
     def stopped(self) -> list[Tally]:
-        """The last tallies, once every client has its last answer."""
+        """Return the last tallies, once every client has its last answer."""
         self._stop.set()
         tallies, deadline = [], time.monotonic() + LEAVE
         while any(process.is_alive() for process in self._processes):
@@ -218,7 +222,7 @@ class Load:
 
 
 def _begun(questions: Sequence[Question], share: float) -> list[Question]:
-    """The same questions, from another one on: no two clients ask the same at once."""
+    """Return the same requests, from another one on: no two clients ask the same at once."""
     first = round(share * len(questions))
     return [*questions[first:], *questions[:first]]
 
@@ -238,7 +242,7 @@ def _keep_asking(
 
 
 def _read(body: bytes) -> Any:
-    """The JSON of a body; None where it is none."""
+    """Return the JSON of a body; None where it is none."""
     try:
         return json.loads(body)
     except ValueError:

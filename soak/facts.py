@@ -45,13 +45,13 @@ def of(findings: Findings) -> Facts:
 
 
 def growth(swaps: Sequence[Swap], size: Callable[[Memory], float]) -> float:
-    """In MB, of all processes together, from the warm-up to the end."""
+    """Return MB, of all processes together, from the warm-up to the end."""
     before, after = _compared(swaps)
     return round(_together(after, size) - _together(before, size), 1)
 
 
 def _compared(swaps: Sequence[Swap]) -> tuple[Sequence[Swap], Sequence[Swap]]:
-    """The swaps after the warm-up and the last ones: fewer and sooner where there are few."""
+    """Return the swaps after the warm-up and the last ones; fewer where there are few."""
     warm = swaps[min(WARM_UP, len(swaps) // 2) :]
     around = max(1, min(AROUND, len(warm) // 2))
     return warm[:around], warm[-around:]
@@ -62,7 +62,7 @@ def _together(swaps: Sequence[Swap], size: Callable[[Memory], float]) -> float:
 
 
 def _ends(swaps: Sequence[Swap], name: str) -> dict[str, list[float]]:
-    """A process's memory after the warm-up and at the end, in MB."""
+    """Return a process's memory after the warm-up and at the end, in MB."""
     before, after = (
         [swap.memory[name] for swap in end if name in swap.memory] for end in _compared(swaps)
     )

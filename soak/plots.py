@@ -45,7 +45,7 @@ def _rate(axes: Axes, findings: Findings) -> None:
 
 
 def _version(axes: Axes, findings: Findings) -> None:
-    """The version promoted; a dot where every worker answers it."""
+    """Draw the version promoted; a dot where every worker answers it."""
     begun = [swap.promoted - findings.began for swap in findings.swaps]
     numbers = [int(swap.version) for swap in findings.swaps]
     axes.step(begun, numbers, where="post", color=style.SOFT, linewidth=1)
@@ -56,7 +56,7 @@ def _version(axes: Axes, findings: Findings) -> None:
 
 
 def _memory(axes: Axes, findings: Findings) -> None:
-    """What each process takes more than after the first swap: growth shows, whatever its size."""
+    """Draw what each process takes more than after the first swap: growth shows at any size."""
     names = list(findings.swaps[-1].memory)
     for name, colour in zip(names, style.COLOURS, strict=False):
         known = [swap for swap in findings.swaps if name in swap.memory]

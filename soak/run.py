@@ -58,6 +58,7 @@ class Findings:
 
     @property
     def enough(self) -> bool:
+        """Whether as much was asked and swapped as planned."""
         asked = self.total.requests >= self.plan.requests
         return asked and len(self.swaps) >= self.plan.swaps
 

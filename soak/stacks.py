@@ -62,7 +62,7 @@ def local(root: Path, reporter: Reporter) -> Iterator[Server]:
 
 @contextmanager
 def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
-    """The replica in containers, its images built from this checkout; `terna promote` promotes.
+    """Run the replica in containers, its images built from this checkout.
 
     Raises:
         TernaError: it may not look into the containers' processes.

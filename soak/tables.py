@@ -10,7 +10,7 @@ NAMES = {
 
 
 def outcome(facts: Facts) -> Table:
-    """What came of it."""
+    """Tabulate what came of it."""
     swap = facts["swap_s"]
     return Table(
         ("", facts["stack"]),

@@ -34,7 +34,7 @@ class Memory:
 
 
 def processes(server: int) -> dict[str, psutil.Process]:
-    """By what they are: `server`, `follower`, `worker 1`, `worker 2`, …"""
+    """Return processes by what they are: `server`, `follower`, `worker 1`, `worker 2`, …"""
     leader = psutil.Process(server)
     found, workers = {"server": leader}, []
     for child in sorted(leader.children(), key=_begin):
@@ -47,7 +47,7 @@ def processes(server: int) -> dict[str, psutil.Process]:
 
 
 def memory_of(server: int) -> Mapping[str, Memory]:
-    """By process."""
+    """Return the memory by process."""
     sizes = {name: memory.rollup(each.pid) for name, each in processes(server).items()}
     return {
         name: Memory(size["Rss"], size["Pss"], size["Anonymous"]) for name, size in sizes.items()
@@ -74,7 +74,7 @@ class Watch:
         raise TernaError(f"of {len(self._workers)} workers one takes no connection.")
 
     def versions(self) -> set[str]:
-        """What the workers answer at this moment.
+        """Return what the workers answer at this moment.
 
         Raises:
             TernaError: a worker has ended.
@@ -85,6 +85,7 @@ class Watch:
             raise TernaError(f"a worker has ended: {type(error).__name__}") from error
 
     def close(self) -> None:
+        """Close the connections."""
         for connection in self._connections.values():
             connection.close()
 
@@ -104,7 +105,7 @@ class Watch:
 
 
 def _holds(worker: psutil.Process, port: int) -> bool:
-    """Whether it has accepted the connection that comes from the port.
+    """Return whether it has accepted the connection that comes from the port.
 
     In its own network: psutil knows connections of this process's only, not of a container's.
     """
@@ -115,7 +116,7 @@ def _holds(worker: psutil.Process, port: int) -> bool:
 
 
 def _target(descriptor: Path) -> str:
-    """What an open file is; empty when it was just closed."""
+    """Return what an open file is; empty when it was just closed."""
     try:
         return str(descriptor.readlink())
     except OSError:

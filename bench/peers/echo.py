@@ -20,6 +20,7 @@ class Echo:
 
 
 def build() -> Echo:
+    """Build the application of one worker."""
     return Echo()
 
 

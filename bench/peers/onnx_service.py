@@ -15,6 +15,8 @@ import onnxruntime
 
 @bentoml.service
 class Forest:
+    """BentoML's service around a forest in ONNX."""
+
     def __init__(self) -> None:
         folder = Path(os.environ["TERNA_BENCH_FOREST"])
         options = onnxruntime.SessionOptions()
@@ -28,6 +30,7 @@ class Forest:
 
     @bentoml.api
     async def invocations(self, dataframe_split: dict[str, Any]) -> dict[str, Any]:
+        """Return a label a row, in the form of MLflow's response."""
         _, probabilities = self._session.run(None, self._feed(**dataframe_split))
         negative, positive = self._facts["labels"]
         chosen = (probabilities[:, 1] >= self._facts["threshold"]).tolist()

@@ -17,6 +17,7 @@ FORMS = {"text": StringTensorType, "number": FloatTensorType}
 
 
 def main(model: Path, folder: Path) -> None:
+    """Convert the forest of a model directory to ONNX."""
     fitted = skops.io.load(model / "model.skops", trusted=TRUSTED)
     graph = to_onnx(fitted.estimator_, initial_types=inputs(fitted), options={"zipmap": False})
     facts = {"threshold": fitted.threshold, "labels": fitted.classes_.tolist()}
@@ -26,7 +27,7 @@ def main(model: Path, folder: Path) -> None:
 
 
 def inputs(fitted: Any) -> list[tuple[str, Any]]:
-    """One column of n rows each: shape (n, 1)."""
+    """Return one column of n rows each: shape (n, 1)."""
     encoding = fitted.estimator_.named_steps["prepare"]
     return [
         (column, FORMS[kind]([None, 1]))

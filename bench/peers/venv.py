@@ -14,7 +14,7 @@ FOLDER = PEERS.parents[1] / ".terna/bench/peers"
 
 
 def made(reporter: Reporter) -> Path:
-    """Its Python; what is there already is used when it was made from the same pins.
+    """Return its Python; what is there already is used when it was made from the same pins.
 
     Raises:
         TernaError: the packages cannot be installed.
@@ -32,7 +32,7 @@ def made(reporter: Reporter) -> Path:
 
 
 def converted(python: Path, model: Path) -> Path:
-    """The folder of a model directory's forest in ONNX.
+    """Return the folder of a model directory's forest in ONNX.
 
     Raises:
         TernaError: it does not convert.
