@@ -99,13 +99,13 @@ def test_what_a_request_says_besides_its_tensors() -> None:
         )
     )
 
-    assert (asked.id, asked.binary, asked.wanted) == ("42", True, {"a": True, "b": False})
+    assert (asked.id, asked.binary, asked.requested_outputs) == ("42", True, {"a": True, "b": False})
     assert asked.parameters["times"] == 2
 
 
 def test_an_answer_names_the_model_and_repeats_the_id() -> None:
     outputs = {"a": np.array([1]), "b": np.array(["x"])}
-    asked = InferenceRequest({}, id="42", wanted={"b": False})
+    asked = InferenceRequest({}, id="42", requested_outputs={"b": False})
 
     assert json.loads(render("churn", "3", asked, outputs)[0]) == {
         "model_name": "churn",
@@ -114,7 +114,7 @@ def test_an_answer_names_the_model_and_repeats_the_id() -> None:
         "outputs": [{"name": "b", "datatype": "BYTES", "shape": [1], "data": ["x"]}],
     }
     with pytest.raises(BadRequest, match="outputs are: a, b"):
-        render("churn", "3", InferenceRequest({}, wanted={SECRET: True}), outputs)
+        render("churn", "3", InferenceRequest({}, requested_outputs={SECRET: True}), outputs)
 
 
 def test_a_refusal_reads_as_the_protocol_words_it() -> None:
