@@ -238,9 +238,7 @@ def _from_binary(
         raise BadRequest(f"The 'binary_data_size' of input {number} is not within the body.")
     try:
         if dtype.hasobject:
-            return np.array([*_texts(data), None], dtype)[
-                :-1
-            ]  # None makes the dtype object, even without texts
+            return np.array([*_texts(data), None], dtype)[:-1]  # texts, even if there are none
         return np.frombuffer(data, dtype)
     except (ValueError, struct.error):
         raise _wrong_datatype(number) from None

@@ -99,7 +99,11 @@ def test_what_a_request_says_besides_its_tensors() -> None:
         )
     )
 
-    assert (asked.id, asked.binary, asked.requested_outputs) == ("42", True, {"a": True, "b": False})
+    assert (asked.id, asked.binary, asked.requested_outputs) == (
+        "42",
+        True,
+        {"a": True, "b": False},
+    )
     assert asked.parameters["times"] == 2
 
 

@@ -4,23 +4,14 @@ import gc
 import json
 import logging
 import shutil
-import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from terna.compiler.verification import verification
 from terna.contracts.version import Version
-from terna.errors import NotCompilable, TrackingUnreachable
-from terna.serving.agent import validator
-from terna.serving.agent.reconciler import BACKEND_TAG, Reconciler
-from terna.serving.agent.validator import Validator
-from terna.serving.cache import compiled_cache
-from terna.serving.endpoints.active_model import ActiveModel
-from terna.serving.loader import Loader
+from terna.errors import TrackingUnreachable
 from tests.unit.workshop import NAME, Server2, tamper
 
 
@@ -283,39 +274,6 @@ def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
     assert server.active.version == version
 
 
-def test_the_verified_local_copy_is_served_without_asking_the_registry(server: Server2) -> None:
-    version = server.promote()
-    server.poll_once()
-    server.registry.reachable = False
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version == version
-
-
-def test_a_new_machine_starts_without_a_model(server: Server2) -> None:
-    server.loader.poll_once()
-
-    assert server.active.version is None
-
-
-def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
-    server: Server2, caplog: pytest.LogCaptureFixture
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    tamper(server.models.verified(version))
-    server.compiled_cache.remove(server.models.path_for(version))
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version is None
-    assert server.kept() == set()
-    assert "the current version is not served" in caplog.text
-
-
 def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
@@ -330,110 +288,6 @@ def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) ->
     assert server.active.get().backend == "compiled"
 
 
-def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Server2) -> None:
-    version = server.promote()
-    server.poll_once()
-
-    server.restart_worker()
-    server.loader.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "compiled"
-    assert server.registry.tags[NAME, version.number][BACKEND_TAG] == "compiled: trees"
-
-
-@pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the compiled", "its end"])
-def test_a_program_that_was_tampered_with_is_not_used(server: Server2, place: int) -> None:
-    version = server.promote()
-    server.poll_once()
-    file = compiled_cache.path_for(server.models.path_for(version))
-    content = bytearray(file.read_bytes())
-    content[place] ^= 1
-    file.write_bytes(content)
-
-    server.restart_worker()
-    server.loader.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "pyfunc"
-
-
-def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
-    server: Server2, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = server.promote()
-    server.poll_once()
-    slow = server.promote()
-    monkeypatch.setattr(validator, "measure_seconds", lambda *_: 3600.0)
-
-    server.poll_once()
-
-    assert server.active.version == good
-    assert "TERNA_SERVING_MAX_SLOWDOWN is 10" in server.tag(slow)
-
-
-def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_so(
-    server: Server2,
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    uncompiled = Validator(server.compiled_cache, max_slowdown=0, compile_models=False)
-    server.reconciler = Reconciler(NAME, server.registry, server.models, uncompiled.validate)
-
-    server.poll_once()
-
-    assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: TERNA_SERVING_COMPILE says so"
-
-
-def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
-    server: Server2, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise NotCompilable("the labels of 1 of 200 rows differ")
-
-    monkeypatch.setattr(verification, "accepted", refuse)
-    version = server.promote()
-
-    server.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: the labels of 1 of 200 rows differ"
-
-
-def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
-    server: Server2, caplog: pytest.LogCaptureFixture
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    server.compiled_cache.remove(server.models.path_for(version))
-    lock = server.folder / NAME / ".lock"
-    lock.unlink()
-    lock.mkdir()
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version is None
-    assert "the current version is not served: unexpected IsADirectoryError" in caplog.text
-
-
-def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
-    other = ActiveModel()
-    second = Loader(NAME, server.worker(), server.compiled_cache, other)
-    for _ in range(3):
-        version = server.promote()
-        server.poll_once()
-        second.poll_once()
-        assert (server.active.version, other.version) == (version, version)
-
-    assert server.kept() == {2, 3}
-    assert server.unfinished() == []
-
-
 def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
@@ -446,21 +300,3 @@ def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Ser
     server.poll_once()
 
     assert server.active.version == version
-
-
-def test_a_worker_follows_by_itself_until_it_is_stopped(server: Server2) -> None:
-    server.loader.start()
-    version = server.promote()
-    server.reconciler.poll_once()
-    wait_until(lambda: server.active.version == version)
-
-    server.loader.stop()
-
-    wait_until(lambda: "loader" not in {thread.name for thread in threading.enumerate()})
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
