@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from terna.contracts import reference_rows
 from terna.contracts.scoring import ScoringRequest
 from terna.errors import ReferenceMismatch
 from terna.predictor.predictor import Prediction, Predictor
@@ -19,7 +20,12 @@ Edit = Callable[[dict[str, Any]], object]
 def test_the_reference_rows_are_answered_as_training_recorded(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    check_reference_rows(workshop.load(tmp_path / "model"), tmp_path / "model")
+    predictor = workshop.load(tmp_path / "model")
+
+    check_reference_rows(predictor, tmp_path / "model")
+
+    table, labels = reference_rows.read(tmp_path / "model")
+    assert predictor.predict_table(table) == labels
 
 
 def _swap_a_label(reference: dict[str, Any]) -> None:

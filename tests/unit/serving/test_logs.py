@@ -73,9 +73,15 @@ def test_lines_are_written_whole_in_parts_that_a_pipe_does_not_mix(
 
 
 def test_a_reader_that_does_not_read_keeps_no_request_waiting(pipe: tuple[int, int]) -> None:
-    log = RequestLog(pipe[1])
+    reading, writing = pipe
+    log = RequestLog(writing)
     for _ in range(10_000):  # many times what a pipe holds
         log.add(line("request"))
+    log.flush()
+
+    received = os.read(reading, 10_000_000)
+    assert 0 < received.count(b"\n") < 10_000
+    assert received.endswith(b"\n")
 
 
 def test_an_error_is_logged_by_its_kind_not_by_its_words() -> None:

@@ -117,6 +117,8 @@ def test_what_a_killed_download_left_is_removed_and_the_copies_stay(server: Serv
 def test_nothing_unfinished_is_found_on_a_new_machine(server: Server2) -> None:
     server.models.remove_partial_downloads()
 
+    assert server.unfinished() == []
+
 
 class Rendezvous(MemoryRegistry):
     """Lets two downloads begin and end together."""
