@@ -1,4 +1,4 @@
-"""A body becomes rows, or an error that says what is wrong and repeats nothing of the body."""
+"""A body becomes rows, or an error that says what is wrong and repeats no value."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def parsed_or_error(sent: bytes) -> Table | BadRequest:
 
 
 @given(tables())
-def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
+def test_same_rows_in_every_form_parse_alike(rows: Table) -> None:
     columns, values = list(rows.columns or ()), rows.values
     records = [dict(zip(columns, row, strict=True)) for row in values]
     by_column = {name: [row[i] for row in values] for i, name in enumerate(columns)}
@@ -86,7 +86,7 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
 @example(b"")
 @example(b"\xff\xfe")
 @example(b'{"inputs": [["\\ud800"]]}')
-def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
+def test_any_bytes_are_rows_or_bad_request(sent: bytes) -> None:
     assert isinstance(parsed_or_error(sent), Table | BadRequest)
 
 
@@ -98,12 +98,12 @@ def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
         pytest.param(b'{"inputs": [[' + b"1" * 5000 + b"]]}", id="a number of 5000 digits"),
     ],
 )
-def test_a_body_that_no_client_needs_is_a_bad_request(sent: bytes) -> None:
+def test_extreme_nesting_or_number_raises_bad_request(sent: bytes) -> None:
     assert str(parsed_or_error(sent)) == "The body is not valid JSON."
 
 
 @given(documents)
-def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> None:
+def test_any_json_is_whole_rows_or_bad_request_of_one_line(document: Any) -> None:
     match parsed_or_error(json.dumps(document).encode()):
         case BadRequest() as refused:
             assert len(str(refused).splitlines()) == 1
@@ -112,35 +112,35 @@ def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> N
 
 
 @given(documents, st.sampled_from(FORMS))
-def test_a_refusal_never_repeats_what_the_client_sent(document: Any, form: str) -> None:
+def test_error_never_repeats_a_value(document: Any, form: str) -> None:
     for sent in (json.dumps(document), json.dumps({form: document}), f'{{"{form}": {SECRET}}}'):
         told = parsed_or_error(sent.encode())
         if isinstance(told, BadRequest):
             assert SECRET not in f"{told} {told.__cause__}"
 
 
-def test_the_published_way_of_asking_works() -> None:
+def test_one_row_without_names_is_parsed() -> None:
     row = [128, 25, 265.1, 197.4, 244.7, 10.0, 1, "no", 110, 99, 91, 3]
     assert parsed(body(inputs=[row])) == Table([row], columns=None)
 
 
-def test_single_values_are_rows_of_one() -> None:
+def test_scalars_are_rows_of_one_value() -> None:
     assert parsed(body(inputs=[1, "b", None])) == Table([[1], ["b"], [None]])
 
 
-def test_no_customers_are_no_rows() -> None:
+def test_empty_list_is_no_rows() -> None:
     assert parsed(body(inputs=[])).values == []
     assert parsed(body(dataframe_split={"columns": ["a"], "data": []})) == Table([], ("a",))
 
 
-def test_what_a_record_does_not_name_is_missing() -> None:
+def test_column_absent_from_a_record_is_null() -> None:
     records = [{"plan": "voice"}, {"calls": 2}]
     assert parsed(body(dataframe_records=records)) == Table(
         [["voice", None], [None, 2]], ("plan", "calls")
     )
 
 
-def test_a_python_clients_nan_is_accepted() -> None:
+def test_nan_literal_is_accepted() -> None:
     ((cell,),) = parsed(b'{"inputs": [[NaN]]}').values
     assert math.isnan(cell)
 
@@ -169,18 +169,18 @@ def test_a_python_clients_nan_is_accepted() -> None:
         ),
     ],
 )
-def test_a_refusal_says_what_to_change_and_repeats_nothing(sent: bytes, expected: str) -> None:
+def test_error_suggests_fix_and_repeats_no_value(sent: bytes, expected: str) -> None:
     with pytest.raises(BadRequest, match=expected) as refused:
         parsed(sent)
     assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 0], [0.25], []])
-def test_an_answer_is_one_prediction_a_row(labels: list[Any]) -> None:
+def test_response_has_one_prediction_a_row(labels: list[Any]) -> None:
     assert json.loads(render(labels)) == {"predictions": labels}
 
 
-def test_a_refusal_reads_as_mlflow_words_it() -> None:
+def test_error_response_has_the_form_of_mlflow() -> None:
     message = str(parsed_or_error(b"{"))
     assert json.loads(render_error(BadRequest.error_code, message)) == {
         "error_code": "BAD_REQUEST",
@@ -216,7 +216,7 @@ def strict_rows(sent: bytes, names: list[str] = NAMES) -> Rows | None:
     ],
     ids=json.dumps,
 )
-def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str, Any]) -> None:
+def test_strictly_typed_rows_are_in_the_order_of_the_columns(document: dict[str, Any]) -> None:
     assert [list(row) for row in strict_rows(body(**document)) or ()] == ROWS
 
 
@@ -257,17 +257,17 @@ def test_each_form_gives_the_rows_in_the_order_of_the_columns(document: dict[str
         body(dataframe_split={"columns": NAMES, "data": [[1, "x"], [1]]}),
     ],
 )
-def test_what_is_not_plainly_these_columns_is_left_to_mlflow(sent: bytes) -> None:
+def test_ambiguous_body_is_left_to_mlflow(sent: bytes) -> None:
     assert strict_rows(sent) is None
 
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"[" * 100_000, b'{"inputs": [[1, "x"]]'])
-def test_what_is_no_json_is_refused_without_mlflow(sent: bytes) -> None:
+def test_invalid_json_is_rejected_without_mlflow(sent: bytes) -> None:
     with pytest.raises(BadRequest, match="not valid JSON"):
         strict_rows(sent)
 
 
-def test_the_lists_of_one_column_are_left_to_mlflow() -> None:
+def test_lists_of_one_column_are_left_to_mlflow() -> None:
     assert strict_rows(body(inputs=[["x"]]), ["a"]) is None
     assert strict_rows(body(inputs=[{"a": "x"}]), ["a"]) == [["x"]]
 
@@ -284,6 +284,6 @@ keys = st.sampled_from(["inputs", "instances", "data", "dataframe_records", "dat
 
 
 @given(form=keys, value=values)
-def test_whatever_is_sent_it_is_a_whole_table_or_nothing(form: str, value: Any) -> None:
+def test_any_value_gives_a_whole_table_or_none(form: str, value: Any) -> None:
     rows = strict_rows(body(**{form: value}))
     assert rows is None or {len(row) for row in rows} == {len(NAMES)}

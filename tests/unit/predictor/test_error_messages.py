@@ -18,23 +18,25 @@ def changed(column: str, value: Any) -> list[Any]:
     return [value if c == column else v for c, v in zip(COLUMNS, GOOD, strict=True)]
 
 
-def refusal(model: Predictor, rows: Table) -> str:
-    with pytest.raises(BadRequest) as refused:
+def error_message(model: Predictor, rows: Table) -> str:
+    with pytest.raises(BadRequest) as error:
         model.predict_table(rows)
-    return str(refused.value)
+    return str(error.value)
 
 
-def test_a_missing_column_is_named(model: Predictor) -> None:
-    assert refusal(model, Table([GOOD[1:3]], COLUMNS[1:3])) == "Missing columns: minutes, vip."
+def test_missing_columns_are_named(model: Predictor) -> None:
+    assert (
+        error_message(model, Table([GOOD[1:3]], COLUMNS[1:3])) == "Missing columns: minutes, vip."
+    )
 
 
-def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Predictor) -> None:
+def test_row_of_wrong_length_is_named_with_the_columns(model: Predictor) -> None:
     body = json.dumps({"inputs": [GOOD, GOOD[:-1]]}).encode()
 
-    with pytest.raises(InvalidParameter) as refused:
+    with pytest.raises(InvalidParameter) as error:
         model.predict(ScoringRequest(JSON, body))
 
-    assert str(refused.value) == (
+    assert str(error.value) == (
         "Row 1 has 3 values, and the model takes 4: minutes, plan, calls, vip."
     )
 
@@ -56,9 +58,9 @@ def test_a_wrong_count_of_values_names_the_row_and_the_columns_wanted(model: Pre
         ("calls", 10**30, "a whole number"),
     ],
 )
-def test_a_value_of_the_wrong_type_names_row_and_column_but_not_the_value(
+def test_value_of_wrong_type_is_named_by_row_and_column_only(
     model: Predictor, column: str, value: Any, wanted: str
 ) -> None:
-    message = refusal(model, Table([GOOD, changed(column, value)]))
+    message = error_message(model, Table([GOOD, changed(column, value)]))
 
     assert message == f"Row 1: '{column}' must be {wanted}."

@@ -26,7 +26,7 @@ from terna.predictor.outputs import render
 )
 def test_response_equals_that_of_mlflow(predictions: Any) -> None:
     expected = StringIO()
-    predictions_to_json(predictions, expected)  # type: ignore[no-untyped-call]
+    predictions_to_json(predictions, expected)
 
     assert render(predictions) == expected.getvalue().encode()
 

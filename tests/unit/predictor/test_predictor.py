@@ -1,4 +1,4 @@
-"""One loaded version: which rows it takes, and that it labels them as MLflow itself does."""
+"""A predictor labels rows as MLflow does, by either backend."""
 
 import gc
 import json
@@ -26,9 +26,7 @@ GOOD: list[Any] = [120.5, "basic", 3, True]
 ROWS = [[minutes, plan, 4, True] for minutes in range(60, 180, 5) for plan in ("basic", "extra")]
 
 
-def test_labels_equal_those_of_mlflow_itself(
-    model: Predictor, workshop: Workshop, tmp_path: Path
-) -> None:
+def test_labels_equal_those_of_mlflow(model: Predictor, workshop: Workshop, tmp_path: Path) -> None:
     folder = workshop.make(tmp_path / "model")
     expected = mlflow.pyfunc.load_model(str(folder)).predict(workshop.customers).tolist()
 
@@ -38,7 +36,7 @@ def test_labels_equal_those_of_mlflow_itself(
     assert set(labels) == {"yes", "no"}
 
 
-def test_the_four_json_forms_give_the_same_labels(model: Predictor, workshop: Workshop) -> None:
+def test_json_forms_give_the_same_labels(model: Predictor, workshop: Workshop) -> None:
     rows = workshop.rows()[:40]
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     lists = {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
@@ -59,7 +57,7 @@ def test_the_four_json_forms_give_the_same_labels(model: Predictor, workshop: Wo
     assert json.loads(answer.body)["predictions"] == model.predict_table(Table(rows))
 
 
-def test_named_columns_may_come_in_any_order_and_with_others_between(
+def test_named_columns_in_any_order_and_extra_ones_are_accepted(
     model: Predictor, workshop: Workshop
 ) -> None:
     rows = workshop.rows()
@@ -72,7 +70,7 @@ def test_named_columns_may_come_in_any_order_and_with_others_between(
 
 @pytest.mark.parametrize("missing", [None, math.nan])
 @pytest.mark.parametrize("column", ["minutes", "plan"])
-def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
+def test_null_and_nan_are_missing_numbers_and_texts(
     model: Predictor, workshop: Workshop, column: str, missing: float | None
 ) -> None:
     position = COLUMNS.index(column)
@@ -84,7 +82,7 @@ def test_null_and_nan_stand_for_a_missing_number_and_a_missing_text(
     assert model.predict_table(Table(rows)) == expected
 
 
-def test_a_category_never_seen_in_training_is_labelled(model: Predictor) -> None:
+def test_category_never_seen_in_training_is_labelled(model: Predictor) -> None:
     assert model.predict_table(Table([[120.5, "brand new — 客", 3, True]])) in (["yes"], ["no"])
 
 
@@ -100,7 +98,7 @@ def test_a_category_never_seen_in_training_is_labelled(model: Predictor) -> None
         ("vip", None, False),
     ],
 )
-def test_a_value_is_coerced_as_mlflow_does_it(
+def test_value_is_coerced_as_by_mlflow(
     model: Predictor, column: str, value: Any, meant: Any
 ) -> None:
     given, expected = (
@@ -115,7 +113,7 @@ def test_a_value_is_coerced_as_mlflow_does_it(
 
 
 @pytest.mark.parametrize("missing", [None, math.nan])
-def test_a_missing_text_means_the_same_alone_and_beside_others(
+def test_missing_text_alone_is_labelled_as_beside_others(
     model: Predictor, missing: float | None
 ) -> None:
     rows = [[minutes, missing, 5, True] for minutes in range(0, 200, 5)]
@@ -130,12 +128,12 @@ def test_a_missing_text_means_the_same_alone_and_beside_others(
         assert [json.loads(body)["predictions"][0] for body in alone] == together
 
 
-def test_no_rows_are_refused_as_scikit_learn_refuses_them(model: Predictor) -> None:
+def test_empty_table_is_rejected_as_by_scikit_learn(model: Predictor) -> None:
     with pytest.raises(PredictionFailed, match="The model failed on these rows"):
         model.predict_table(Table([]))
 
 
-def test_nothing_holds_a_model_that_is_let_go(workshop: Workshop, tmp_path: Path) -> None:
+def test_unused_predictor_frees_its_model(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load(tmp_path / "model")
     check_reference_rows(model, tmp_path / "model")
     forest = model.pyfunc().model.get_raw_model()
@@ -147,9 +145,7 @@ def test_nothing_holds_a_model_that_is_let_go(workshop: Workshop, tmp_path: Path
     assert [reference() for reference in held] == [None, None]
 
 
-def test_a_compiled_model_answers_to_the_byte_what_pyfunc_answers(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_compiled_response_equals_pyfunc_response(workshop: Workshop, tmp_path: Path) -> None:
     compiled = workshop.compiled()
     predictor = workshop.load(tmp_path / "compiled", compiled=compiled)
     body = json.dumps({"inputs": workshop.rows()}).encode()
@@ -161,7 +157,7 @@ def test_a_compiled_model_answers_to_the_byte_what_pyfunc_answers(
     assert compiled.rows == [len(workshop.customers)]
 
 
-def test_rows_that_only_mlflow_can_read_reach_the_compiled_model_through_its_parser(
+def test_csv_rows_reach_the_compiled_model_through_mlflow_parser(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     compiled = workshop.compiled()
@@ -175,7 +171,7 @@ def test_rows_that_only_mlflow_can_read_reach_the_compiled_model_through_its_par
     assert compiled.rows == [len(workshop.customers.dropna())]
 
 
-def test_mlflow_is_given_the_document_that_was_decoded_for_the_compiled_model(
+def test_body_is_decoded_once_for_both_backends(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predictor = workshop.load(tmp_path / "model", compiled=workshop.compiled())
@@ -194,7 +190,7 @@ def test_mlflow_is_given_the_document_that_was_decoded_for_the_compiled_model(
     assert given[0] is request.document()
 
 
-def test_a_refusal_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_path: Path) -> None:
+def test_error_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_path: Path) -> None:
     models = [
         workshop.load(tmp_path / "model"),
         workshop.load(tmp_path / "compiled", compiled=workshop.compiled()),
@@ -209,7 +205,7 @@ def test_a_refusal_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_pat
         assert refused[0] == refused[1]
 
 
-def test_what_the_compiled_model_fails_on_is_answered_by_pyfunc(
+def test_rows_on_which_the_compiled_model_fails_are_answered_by_pyfunc(
     workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Direct):

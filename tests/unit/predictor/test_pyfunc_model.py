@@ -40,16 +40,14 @@ def _with_a_tensor_signature(folder: Path) -> None:
         (_with_a_flavor_that_is_not_installed, "cannot be loaded: ModuleNotFoundError"),
     ],
 )
-def test_a_directory_that_is_no_servable_model_is_refused(
+def test_directory_without_loadable_model_raises_load_failed(
     workshop: Workshop, tmp_path: Path, change: Callable[[Path], object], reason: str
 ) -> None:
     with pytest.raises(LoadFailed, match=f"churn version 1 {reason}"):
         workshop.load(tmp_path / "model", change)
 
 
-def test_a_model_without_a_signature_is_asked_with_what_was_sent(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_model_without_schema_gets_what_was_sent(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load(tmp_path / "model", _without_a_signature)
     table = json.loads(workshop.customers.to_json(orient="split"))
     del table["index"]
@@ -62,7 +60,7 @@ def test_a_model_without_a_signature_is_asked_with_what_was_sent(
     assert (model.pyfunc().names, answer.backend) == ([], "pyfunc")
 
 
-def test_a_tensor_signature_is_enforced(workshop: Workshop, tmp_path: Path) -> None:
+def test_tensor_schema_is_enforced(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load(tmp_path / "model", _with_a_tensor_signature)
 
     with pytest.raises(InvalidParameter, match="do not fit the model's schema"):
@@ -72,7 +70,7 @@ def test_a_tensor_signature_is_enforced(workshop: Workshop, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "version", [Version("fraud", 1, "memory:/m-1", "run1"), Version(NAME, 1, "memory:/m-1", "run2")]
 )
-def test_the_signed_files_of_another_model_or_run_are_refused(
+def test_files_of_another_model_or_run_raise_load_failed(
     workshop: Workshop, tmp_path: Path, version: Version
 ) -> None:
     with pytest.raises(LoadFailed, match="holds the files of another model or run"):

@@ -17,9 +17,7 @@ from tests.unit.workshop import Workshop
 Edit = Callable[[dict[str, Any]], object]
 
 
-def test_the_reference_rows_are_answered_as_training_recorded(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_matching_reference_rows_are_accepted(workshop: Workshop, tmp_path: Path) -> None:
     predictor = workshop.load(tmp_path / "model")
 
     check_reference_rows(predictor, tmp_path / "model")
@@ -66,7 +64,7 @@ def _rename_a_column(reference: dict[str, Any]) -> None:
         (None, "has no reference rows"),
     ],
 )
-def test_a_model_that_answers_other_than_training_recorded_is_refused(
+def test_different_reference_labels_are_rejected(
     workshop: Workshop, tmp_path: Path, edit: Edit | None, reason: str
 ) -> None:
     def change(folder: Path) -> None:
@@ -89,7 +87,7 @@ class AnsweringNaN(Predictor):
         return prediction._replace(body=prediction.body.replace(b'"yes"', b"NaN"))
 
 
-def test_a_model_that_answers_nan_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+def test_nan_on_reference_rows_is_rejected(workshop: Workshop, tmp_path: Path) -> None:
     model = workshop.load_as(AnsweringNaN, tmp_path / "model")
 
     with pytest.raises(ReferenceMismatch, match="churn version 1 answers NaN"):

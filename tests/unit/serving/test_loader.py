@@ -12,7 +12,7 @@ from terna.serving.loader import Loader
 from tests.unit.workshop import NAME, Server2, tamper
 
 
-def test_the_verified_local_copy_is_served_without_asking_the_registry(server: Server2) -> None:
+def test_current_version_is_served_without_the_registry(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.reachable = False
@@ -23,13 +23,13 @@ def test_the_verified_local_copy_is_served_without_asking_the_registry(server: S
     assert server.active.version == version
 
 
-def test_a_new_machine_starts_without_a_model(server: Server2) -> None:
+def test_new_machine_starts_without_a_model(server: Server2) -> None:
     server.loader.poll_once()
 
     assert server.active.version is None
 
 
-def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
+def test_tampered_directory_is_not_served_and_is_removed(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = server.promote()
@@ -45,7 +45,7 @@ def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
     assert "the current version is not served" in caplog.text
 
 
-def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Server2) -> None:
+def test_restarted_worker_uses_the_compiled_model_made_here(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
 
@@ -57,7 +57,7 @@ def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Se
     assert server.registry.tags[NAME, version.number][BACKEND_TAG] == "compiled: trees"
 
 
-def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
+def test_unusable_folder_does_not_stop_the_start(
     server: Server2, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = server.promote()
@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
     assert "the current version is not served: unexpected IsADirectoryError" in caplog.text
 
 
-def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
+def test_two_workers_serve_the_same_promotions(server: Server2) -> None:
     other = ActiveModel()
     second = Loader(NAME, server.worker(), server.compiled_cache, other)
     for _ in range(3):
@@ -87,7 +87,7 @@ def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
     assert server.unfinished() == []
 
 
-def test_a_worker_follows_by_itself_until_it_is_stopped(server: Server2) -> None:
+def test_loader_thread_loads_each_version_until_it_is_stopped(server: Server2) -> None:
     server.loader.start()
     version = server.promote()
     server.reconciler.poll_once()

@@ -1,4 +1,4 @@
-"""Following the registry: what is promoted there answers here, or says there why not."""
+"""The reconciler: a promoted version is served here, or its tag says why not."""
 
 import gc
 import json
@@ -58,7 +58,7 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
 }
 
 
-def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> None:
+def test_nothing_is_served_without_a_version_in_production(server: Server2) -> None:
     server.poll_once()
     server.register()
     server.poll_once()
@@ -66,7 +66,7 @@ def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> No
     assert server.active.version is None
 
 
-def test_the_version_in_production_is_served_and_says_so(server: Server2) -> None:
+def test_version_in_production_is_served_and_tagged(server: Server2) -> None:
     version = server.promote()
 
     server.poll_once()
@@ -75,7 +75,7 @@ def test_the_version_in_production_is_served_and_says_so(server: Server2) -> Non
     assert server.tag(version) == "serving"
 
 
-def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2) -> None:
+def test_next_promotion_is_served_and_old_model_is_freed(server: Server2) -> None:
     server.promote()
     server.poll_once()
     old = weakref.ref(server.active.get())
@@ -88,7 +88,7 @@ def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2)
     assert old() is None
 
 
-def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
+def test_rollback_is_served_without_a_download(server: Server2) -> None:
     first = server.promote()
     server.poll_once()
     server.promote()
@@ -102,7 +102,7 @@ def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
 
 
 @pytest.mark.parametrize("mark", ["aliases", "stages"])
-def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2, mark: str) -> None:
+def test_promotion_in_the_mlflow_ui_is_served_and_completed(server: Server2, mark: str) -> None:
     server.promote()
     server.poll_once()
     version = server.register()
@@ -114,7 +114,7 @@ def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2,
     assert (server.registry.aliases[NAME], server.registry.stages[NAME]) == (2, 2)
 
 
-def test_a_promotion_is_completed_when_tracking_was_away_just_then(
+def test_promotion_is_completed_after_an_outage_of_tracking(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = server.register()
@@ -135,7 +135,7 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
     assert server.tag(version) == "serving"
 
 
-def test_nothing_is_written_to_the_registry_while_nothing_changes(
+def test_unchanged_production_writes_nothing_to_the_registry(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.promote()
@@ -149,7 +149,7 @@ def test_nothing_is_written_to_the_registry_while_nothing_changes(
     assert written == []
 
 
-def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: Server2) -> None:
+def test_version_taken_out_of_production_answers_until_the_next_one(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.aliases.clear()
@@ -161,7 +161,7 @@ def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: S
 
 
 @pytest.mark.parametrize(("promote_bad", "reason"), BAD.values(), ids=BAD)
-def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
+def test_bad_version_is_rejected_with_reason_and_old_one_answers(
     server: Server2, promote_bad: Callable[[Server2], Version], reason: str
 ) -> None:
     good = server.promote()
@@ -178,7 +178,7 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
 
 
 @pytest.mark.parametrize("promote_bad", [make for make, _ in BAD.values()], ids=BAD)
-def test_a_refused_version_is_not_downloaded_again_and_again(
+def test_rejected_version_is_not_downloaded_again(
     server: Server2, caplog: pytest.LogCaptureFixture, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
@@ -191,7 +191,7 @@ def test_a_refused_version_is_not_downloaded_again_and_again(
 
 
 @pytest.mark.parametrize("promote_bad", [make for make, _ in BAD.values()], ids=BAD)
-def test_the_next_good_version_is_taken_after_a_bad_one(
+def test_good_version_after_a_rejected_one_is_served(
     server: Server2, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
@@ -204,7 +204,7 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
     assert server.tag(good) == "serving"
 
 
-def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Server2) -> None:
+def test_rejected_version_promoted_again_is_tried_again(server: Server2) -> None:
     good, bad = server.promote(), server.promote_tampered()
     server.poll_once()
     server.registry.promote(good)
@@ -219,7 +219,7 @@ def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Serv
     assert server.tag(bad) == "serving"
 
 
-def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
+def test_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
     good = server.promote()
     server.poll_once()
     bad = server.register(change=_not_loadable)
@@ -231,7 +231,7 @@ def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> Non
     assert server.registry.stages[NAME] == good.number
 
 
-def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
+def test_rollback_from_a_rejected_version_is_completed(
     server: Server2,
 ) -> None:
     good = server.promote()
@@ -245,7 +245,7 @@ def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
     assert server.registry.stages[NAME] == good.number
 
 
-def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
+def test_reason_for_rejection_is_tagged_after_an_outage_of_tracking(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = server.promote_tampered()
@@ -263,7 +263,7 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
     assert server.registry.downloads == [1]
 
 
-def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
+def test_model_answers_during_an_outage_of_tracking(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.reachable = False
@@ -274,7 +274,7 @@ def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
     assert server.active.version == version
 
 
-def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) -> None:
+def test_tampered_directory_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     tamper(server.models.verified(version))
@@ -288,7 +288,7 @@ def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) ->
     assert server.active.get().backend == "compiled"
 
 
-def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Server2) -> None:
+def test_directory_removed_by_a_worker_is_downloaded_and_served_again(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     tamper(server.models.verified(version))

@@ -10,7 +10,7 @@ from terna.serving.agent.validator import Validator
 from tests.unit.workshop import NAME, Server2
 
 
-def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
+def test_version_much_slower_than_its_predecessor_is_rejected(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = server.promote()
@@ -24,7 +24,7 @@ def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
     assert "TERNA_SERVING_MAX_SLOWDOWN is 10" in server.tag(slow)
 
 
-def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_so(
+def test_version_answers_by_pyfunc_if_compiling_is_off(
     server: Server2,
 ) -> None:
     version = server.promote()
@@ -35,22 +35,22 @@ def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_s
     server.poll_once()
 
     assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: TERNA_SERVING_COMPILE says so"
+    backend = server.registry.tags[NAME, version.number][BACKEND_TAG]
+    assert backend == "pyfunc: TERNA_SERVING_COMPILE says so"
 
 
-def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
+def test_version_that_cannot_be_compiled_answers_by_pyfunc(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise NotCompilable("the labels of 1 of 200 rows differ")
 
-    monkeypatch.setattr(verification, "accepted", refuse)
+    monkeypatch.setattr(verification, "accepted", fail)
     version = server.promote()
 
     server.poll_once()
 
     assert server.active.version == version
     assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: the labels of 1 of 200 rows differ"
+    backend = server.registry.tags[NAME, version.number][BACKEND_TAG]
+    assert backend == "pyfunc: the labels of 1 of 200 rows differ"

@@ -22,7 +22,7 @@ def test_compiled_model_sealed_with_another_secret_is_not_loaded(
 
 
 @pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the compiled", "its end"])
-def test_a_program_that_was_tampered_with_is_not_used(server: Server2, place: int) -> None:
+def test_tampered_compiled_model_is_not_used(server: Server2, place: int) -> None:
     version = server.promote()
     server.poll_once()
     file = compiled_cache.path_for(server.models.path_for(version))

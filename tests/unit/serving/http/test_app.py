@@ -1,4 +1,4 @@
-"""HTTP as clients meet it, driven through RSGI."""
+"""The application as clients meet it, called through RSGI."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def client(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
     return empty
 
 
-def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
+def test_each_row_gets_a_label(client: Server, workshop: Workshop) -> None:
     answer = client.label(inputs=workshop.rows())
 
     labels = client.active.get().predict_table(Table(workshop.rows()))
@@ -63,7 +63,7 @@ def test_a_label_for_each_customer(client: Server, workshop: Workshop) -> None:
     assert answer.headers == {**JSON, **NAMES, "x-request-id": answer.headers["x-request-id"]}
 
 
-def test_nan_as_python_clients_write_it(client: Server) -> None:
+def test_nan_is_read_as_null(client: Server) -> None:
     answer = client.invoke(b'{"inputs": [[NaN, NaN, 3, true], [null, null, 3, true]]}')
 
     assert answer.status == 200
@@ -72,7 +72,7 @@ def test_nan_as_python_clients_write_it(client: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health"])
-def test_healthy_as_soon_as_there_is_a_model(
+def test_health_is_200_once_a_model_is_active(
     empty: Server, workshop: Workshop, tmp_path: Path, path: str
 ) -> None:
     status, code, message = empty.get(path).error
@@ -84,7 +84,7 @@ def test_healthy_as_soon_as_there_is_a_model(
     assert empty.get(path).status == 200
 
 
-def test_the_version_route_says_mlflows(client: Server) -> None:
+def test_version_route_returns_mlflow_version(client: Server) -> None:
     answer = client.get("/version")
 
     assert (answer.status, answer.body) == (200, b"3.17.2")
@@ -130,7 +130,7 @@ BAD, INVALID = "BAD_REQUEST", "INVALID_PARAMETER_VALUE"
         ({CUSTOMER: [GOOD]}, BAD, f"{ONE_FORM}; it has none."),
     ],
 )
-def test_rows_that_the_model_does_not_take(
+def test_rows_that_do_not_fit_are_named_without_their_values(
     client: Server,
     caplog: pytest.LogCaptureFixture,
     document: dict[str, Any],
@@ -151,7 +151,7 @@ def test_rows_that_the_model_does_not_take(
         b'{"inputs": [[' + b"9" * 5000 + b"]]}",
     ],
 )
-def test_a_body_that_is_not_json(client: Server, body: bytes) -> None:
+def test_invalid_json_is_answered_400(client: Server, body: bytes) -> None:
     assert client.invoke(body).error == (400, "BAD_REQUEST", "The body is not valid JSON.")
 
 
@@ -165,7 +165,7 @@ def test_a_body_that_is_not_json(client: Server, body: bytes) -> None:
         (f"application/json; who={CUSTOMER}", "without parameters other than charset"),
     ],
 )
-def test_a_wrong_content_type_is_told_in_plain_text(
+def test_wrong_content_type_is_answered_415_in_plain_text(
     client: Server, content_type: str | None, says: str
 ) -> None:
     answer = client.invoke(
@@ -205,15 +205,17 @@ def test_body_of_exactly_the_limit_is_answered(client: Server, headers: dict[str
         "/v2/models//infer",
     ],
 )
-def test_an_unknown_path_is_not_repeated(client: Server, path: str) -> None:
+def test_unknown_path_is_answered_404_and_not_repeated(client: Server, path: str) -> None:
     answer = client.get(path)
 
-    said = json.loads(answer.body)
+    document = json.loads(answer.body)
     if path.startswith("/v2/"):
-        assert set(said) == {"error"}
+        assert set(document) == {"error"}
     else:
-        assert said["error_code"] == "ENDPOINT_NOT_FOUND"
-        assert said["message"].startswith("There is no such path: ask one of /invocations, /ping,")
+        assert document["error_code"] == "ENDPOINT_NOT_FOUND"
+        assert document["message"].startswith(
+            "There is no such path: ask one of /invocations, /ping,"
+        )
     assert answer.status == 404
     assert CUSTOMER not in answer.body.decode()
 
@@ -232,7 +234,7 @@ def test_an_unknown_path_is_not_repeated(client: Server, path: str) -> None:
         ("POST", "/v2/models/churn", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_which_is_right(
+def test_wrong_method_is_answered_405_with_the_allowed_one(
     client: Server, method: str, path: str, allowed: str
 ) -> None:
     answer = client.ask(method, path, b"{}", JSON)
@@ -241,7 +243,7 @@ def test_a_wrong_method_is_told_which_is_right(
     assert f"This path answers {allowed} only." in answer.body.decode()
 
 
-def test_without_a_model_a_request_is_told_to_come_back(empty: Server) -> None:
+def test_request_without_a_model_is_answered_503(empty: Server) -> None:
     status, code, _ = empty.label(inputs=[GOOD]).error
 
     assert (status, code) == (503, "TEMPORARILY_UNAVAILABLE")
@@ -260,9 +262,7 @@ def failing(empty: Server, workshop: Workshop, tmp_path: Path) -> Server:
     return empty
 
 
-def test_an_unexpected_failure_tells_nobody_a_customers_value(
-    failing: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unexpected_error_shows_no_value(failing: Server, caplog: pytest.LogCaptureFixture) -> None:
     answer = failing.label(inputs=[[1.5, CUSTOMER, 3, True]])
 
     assert answer.error == (500, "INTERNAL_ERROR", "The server failed on this request.")
@@ -270,7 +270,7 @@ def test_an_unexpected_failure_tells_nobody_a_customers_value(
     assert CUSTOMER not in caplog.text
 
 
-def test_a_model_that_fails_tells_nobody_a_customers_value(
+def test_failing_model_shows_no_value(
     client: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(frame: Any, **_: Any) -> None:
@@ -285,12 +285,12 @@ def test_a_model_that_fails_tells_nobody_a_customers_value(
     assert CUSTOMER not in caplog.text
 
 
-def test_one_failure_does_not_spoil_the_next_request(client: Server) -> None:
+def test_request_after_a_failed_one_is_answered(client: Server) -> None:
     assert client.invoke(b"{").status == 400
     assert client.label(inputs=[GOOD]).status == 200
 
 
-def test_the_server_starts_from_the_local_copy_and_ends_its_threads(server: Server2) -> None:
+def test_server_starts_from_the_model_cache_and_ends_its_threads(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.reachable = False
@@ -332,7 +332,7 @@ def logged(
     app.close()
 
 
-def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was_sent(
+def test_request_is_logged_with_id_and_version_without_values(
     logged: Server, lines: list[RequestRecord]
 ) -> None:
     sent = json.dumps({"inputs": [[1.5, CUSTOMER, 3, True]] * 2}).encode()
@@ -342,8 +342,10 @@ def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was
         logged.ask(CUSTOMER, f"/{CUSTOMER}"),
     ]
 
-    told = [(line.method, line.route, line.status, line.rows, line.version) for line in lines]
-    assert told == [
+    logged_lines = [
+        (line.method, line.route, line.status, line.rows, line.version) for line in lines
+    ]
+    assert logged_lines == [
         ("POST", "/invocations", 200, 2, 1),
         ("POST", "/v2/models/{name}/infer", 404, 0, 0),
         ("other", "other", 404, 0, 0),
@@ -354,7 +356,7 @@ def test_every_request_is_logged_with_its_id_and_version_but_nothing_of_what_was
     assert CUSTOMER not in json.dumps(msgspec.to_builtins(lines))
 
 
-def test_overload_is_refused_at_once_and_says_when_to_come_back(
+def test_overload_is_answered_503_with_retry_after(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     predictor = workshop.load_as(Waiting, tmp_path / "model")
@@ -374,7 +376,7 @@ def test_overload_is_refused_at_once_and_says_when_to_come_back(
     assert answer.headers["retry-after"] == "1"
 
 
-def test_a_prediction_that_takes_too_long_is_answered_504(
+def test_prediction_over_the_timeout_is_answered_504(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     predictor = workshop.load_as(Waiting, tmp_path / "model")
@@ -396,7 +398,7 @@ class WaitingIfLarge(Waiting):
         return super().predict(request) if large else Predictor.predict(self, request)
 
 
-def test_many_rows_keep_no_single_row_waiting(
+def test_large_bodies_do_not_block_a_single_row(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     predictor = workshop.load_as(WaitingIfLarge, tmp_path / "model")
