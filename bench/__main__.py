@@ -30,7 +30,7 @@ def bench(
         bool, typer.Option("--readme", help="Also put the tables into docs/benchmark.md.")
     ] = False,
 ) -> None:
-    """Serving behind nginx beside real peers on the same model: how fast, how large."""
+    """Compare serving behind nginx with real peers on the same model: speed and memory."""
     if json_file and not json_file.absolute().parent.is_dir():
         raise SettingsError(f"There is no folder {json_file.parent} for --json to write to.")
     facts = _measure(quick)

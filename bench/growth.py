@@ -40,7 +40,7 @@ class Growth:
     plan: Plan
 
     def by_connections(self) -> list[Point]:
-        """Connections that ask for one row at once."""
+        """Ask for one row over several connections at once."""
         return self._beside_peers("connections", self.plan.connections)
 
     def by_rows(self) -> list[Point]:
@@ -59,7 +59,7 @@ class Growth:
             ]
 
     def by_models(self) -> list[Point]:
-        """Loaded models, the first of which is asked; one row, one connection.
+        """Load several models and ask the first: one row, one connection.
 
         Serving loads one model a process: these are processes, and each follows the registry.
         """

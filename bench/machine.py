@@ -19,7 +19,7 @@ PEERS = ("bentoml", "onnxruntime")
 
 
 def check_programs() -> None:
-    """Raises `TernaError` with the line to type when something is missing."""
+    """Check that nothing is missing; else raise `TernaError` with the line to type."""
     found = {
         "wrk": program("wrk"),
         "nginx": program("nginx"),

@@ -88,7 +88,7 @@ class Bench:
             )
 
     def _started(self, up: ExitStack) -> tuple[BehindProxy, list[System]]:
-        """Serving, and beside it who else labels, who has to agree with it, and the echo."""
+        """Start serving, and beside it the peers, which must agree with it, and the echo."""
         with self.stage.reporter.step("starting serving and its peers"):
             terna = up.enter_context(systems.terna(self.stage, self.model))
             peers = [up.enter_context(start(self.stage, self.model)) for start in PEERS]

@@ -64,7 +64,7 @@ class System:
             raise TernaError(f"{self.name} gives no labels: {error}") from error
 
     def check(self) -> None:
-        """Raises `TernaError` when it labels customers otherwise than the model does."""
+        """Check the labels; raise `TernaError` where they are other than the model's."""
         answered = self.ask(self.model.customers[:CHECKED])
         if answered != self.model.labels[:CHECKED]:
             raise TernaError(f"{self.name} labels the hold-out otherwise than the model does.")
@@ -106,7 +106,7 @@ def serving(
 def terna(
     stage: Stage, model: Model, label: str = "terna", workers: int = 1
 ) -> Iterator[BehindProxy]:
-    """Serving behind nginx, TLS on both hops, with everything on."""
+    """Run serving behind nginx, TLS on both hops, with everything on."""
     with (
         serving(stage, model, label, workers) as server,
         _behind_proxy(stage, label, server) as system,

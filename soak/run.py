@@ -69,7 +69,7 @@ class Findings:
             self.total.add(tally)
 
     def check(self) -> None:
-        """Raises `TernaError` when an answer was none, or when there were too few of them."""
+        """Check the responses; raise `TernaError` where one is wrong or they are too few."""
         total, plan, swaps = self.total, self.plan, len(self.swaps)
         if total.failed or total.mixed_up:
             raise TernaError(

@@ -58,7 +58,8 @@ class Watch:
     """A connection to each worker."""
 
     def __init__(self, server: Server) -> None:
-        """
+        """Connect to each worker.
+
         Raises:
             TernaError: a worker takes none.
         """

@@ -53,8 +53,8 @@ class InferenceRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     binary: bool = False
     """Outputs that are not asked for by name go back in binary."""
-    wanted: Mapping[str, bool] | None = None
-    """The outputs asked for, and whether each goes back in binary; None for all."""
+    requested_outputs: Mapping[str, bool] | None = None
+    """The outputs asked for by name, and whether each goes back in binary; None for all."""
 
 
 def parse(body: bytes, header_length: str = "") -> InferenceRequest:
@@ -64,42 +64,42 @@ def parse(body: bytes, header_length: str = "") -> InferenceRequest:
         header_length: the HTTP header `HEADER_LENGTH`, empty if there is none.
 
     Raises:
-        BadRequest: no such request, or a tensor that is not what it says it is.
+        BadRequest: the body is no such request, or a tensor does not hold what it declares.
     """
     length = _header_length(header_length, len(body))
     request = _decode(body[:length])
-    rest = _Binary(memoryview(body)[length:])
-    tensors = {tensor.name: _array(i, tensor, rest) for i, tensor in enumerate(request.inputs)}
+    binary = _BinaryData(memoryview(body)[length:])
+    tensors = {tensor.name: _array(i, tensor, binary) for i, tensor in enumerate(request.inputs)}
     if len(tensors) < len(request.inputs):
         raise BadRequest("Two inputs have one name.")
-    if not rest.is_read:
+    if not binary.is_read:
         raise BadRequest("The body holds more binary data than its inputs say.")
-    outputs = request.outputs
-    wanted = {o.name: bool((o.parameters or {}).get("binary_data")) for o in outputs or ()}
+    outputs = request.outputs or ()
+    requested = {o.name: bool((o.parameters or {}).get("binary_data")) for o in outputs}
     parameters = request.parameters or {}
     return InferenceRequest(
         tensors,
         request.id,
         parameters,
         bool(parameters.get("binary_data_output")),
-        wanted or None,
+        requested or None,
     )
 
 
 def render(
-    model: str, version: str, question: InferenceRequest, outputs: Tensors
+    model: str, version: str, request: InferenceRequest, outputs: Tensors
 ) -> tuple[bytes, int | None]:
-    """The body of an answer, and how much of it is JSON if binary data follows.
+    """Return the body of a response, and how many of its bytes are JSON if binary data follows.
 
     Raises:
-        BadRequest: an output that is asked for is not there.
-        ValueError, TypeError: an array holds what no tensor does.
+        BadRequest: the model has no output of a name that is asked for.
+        ValueError, TypeError: an array holds what no tensor can.
     """
-    wanted = question.wanted or dict.fromkeys(outputs, question.binary)
-    if not wanted.keys() <= outputs.keys():
+    requested = request.requested_outputs or dict.fromkeys(outputs, request.binary)
+    if not requested.keys() <= outputs.keys():
         raise BadRequest(f"The model's outputs are: {', '.join(outputs)}.")
     tensors, blobs = [], []
-    for name, binary in wanted.items():
+    for name, binary in requested.items():
         tensor = {"name": name} | describe(outputs[name])
         if binary:
             blobs.append(_to_binary(outputs[name]))
@@ -108,24 +108,24 @@ def render(
             tensor["data"] = _to_list(outputs[name])
         tensors.append(tensor)
     document: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
-    if question.id is not None:
-        document["id"] = question.id
+    if request.id is not None:
+        document["id"] = request.id
     head = msgspec.json.encode(document)
     return head + b"".join(blobs), len(head) if blobs else None
 
 
 def render_error(message: str) -> bytes:
-    """The body of a refusal."""
+    """Return the body of an error response."""
     return msgspec.json.encode({"error": message})
 
 
 def describe(array: NDArray[Any]) -> dict[str, Any]:
-    """The datatype and shape of an array, as the protocol says them."""
+    """Return the datatype and shape of an array, as the protocol names them."""
     return {"datatype": datatype(array.dtype), "shape": list(array.shape)}
 
 
 def datatype(dtype: "np.dtype[Any]") -> str:
-    """The protocol's name of a NumPy type; texts, dates and other objects are BYTES."""
+    """Return the protocol's name of a NumPy type; texts, dates and other objects are BYTES."""
     return _NAMES.get(dtype.newbyteorder("<"), "BYTES")
 
 
@@ -152,13 +152,14 @@ class _Request(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Request)
 
 
-def _header_length(said: str, available: int) -> int:
-    if not said:
+def _header_length(header: str, available: int) -> int:
+    """Return how many bytes of the body are JSON: all of them without the header."""
+    if not header:
         return available
-    # As many digits as a length may have; Python refuses to read some thousands.
-    if not said.isdecimal() or len(said) > 20 or int(said) > available:
+    # No length has more than 20 digits, and Python refuses to convert thousands of them.
+    if not header.isdecimal() or len(header) > 20 or int(header) > available:
         raise BadRequest(f"The header {HEADER_LENGTH} is no length within the body.")
-    return int(said)
+    return int(header)
 
 
 def _decode(text: bytes) -> _Request:
@@ -169,7 +170,7 @@ def _decode(text: bytes) -> _Request:
 
 
 def _decode_leniently(text: bytes) -> _Request:
-    """Python clients send `NaN` for a missing value, which strict JSON does not know."""
+    """Decode what Python's `json` takes: Python clients send `NaN` for a missing value."""
     try:
         return msgspec.convert(json.loads(text), _Request)
     except msgspec.ValidationError:
@@ -180,7 +181,7 @@ def _decode_leniently(text: bytes) -> _Request:
         raise BadRequest("The body is not valid JSON.") from None
 
 
-class _Binary:
+class _BinaryData:
     """The binary data behind the JSON of a request, taken tensor by tensor."""
 
     def __init__(self, data: memoryview) -> None:
@@ -195,7 +196,7 @@ class _Binary:
         return taken
 
 
-def _array(number: int, tensor: _Input, rest: _Binary) -> NDArray[Any]:
+def _array(number: int, tensor: _Input, binary: _BinaryData) -> NDArray[Any]:
     dtype = DATATYPES.get(tensor.datatype)
     if dtype is None:
         raise BadRequest(f"The datatype of input {number} is none of: {', '.join(DATATYPES)}.")
@@ -205,7 +206,7 @@ def _array(number: int, tensor: _Input, rest: _Binary) -> NDArray[Any]:
     values = (
         _from_list(number, tensor.data, dtype)
         if size is None
-        else _from_binary(number, size, rest, dtype)
+        else _from_binary(number, size, binary, dtype)
     )
     if len(values) != prod(tensor.shape):
         raise BadRequest(f"Input {number} does not hold as many values as its shape says.")
@@ -216,20 +217,23 @@ def _array(number: int, tensor: _Input, rest: _Binary) -> NDArray[Any]:
 
 
 def _from_list(number: int, data: Any, dtype: "np.dtype[Any]") -> NDArray[Any]:
-    """Nested or flat, in row-major order."""
+    """Return an array of values that are nested or flat, in row-major order."""
     if not isinstance(data, list):
         raise BadRequest(f"Input {number} needs a list 'data', or binary data.")
     try:
         values = np.array(data, dtype).ravel()
     except (ValueError, TypeError, OverflowError):
-        raise _not_of_its_type(number) from None
+        raise _wrong_datatype(number) from None
     if dtype.hasobject and not all(text is None or isinstance(text, str) for text in values):
-        raise _not_of_its_type(number)
+        raise _wrong_datatype(number)
     return values
 
 
-def _from_binary(number: int, size: Any, rest: _Binary, dtype: "np.dtype[Any]") -> NDArray[Any]:
-    data = rest.take(size) if isinstance(size, int) and size >= 0 else memoryview(b"")
+def _from_binary(
+    number: int, size: Any, binary: _BinaryData, dtype: "np.dtype[Any]"
+) -> NDArray[Any]:
+    """Return an array of the next `size` bytes."""
+    data = binary.take(size) if isinstance(size, int) and size >= 0 else memoryview(b"")
     if len(data) != size:
         raise BadRequest(f"The 'binary_data_size' of input {number} is not within the body.")
     try:
@@ -237,26 +241,26 @@ def _from_binary(number: int, size: Any, rest: _Binary, dtype: "np.dtype[Any]") 
             return np.array([*_texts(data), None], dtype)[:-1]  # texts, even if there are none
         return np.frombuffer(data, dtype)
     except (ValueError, struct.error):
-        raise _not_of_its_type(number) from None
+        raise _wrong_datatype(number) from None
 
 
 def _texts(data: memoryview) -> Iterator[str]:
-    """Each text behind its length in four bytes."""
-    place = 0
-    while place < len(data):
-        (length,) = _LENGTH.unpack_from(data, place)
-        place += _LENGTH.size + length
-        if place > len(data):
+    """Yield texts, each preceded by its length in four bytes."""
+    position = 0
+    while position < len(data):
+        (length,) = _LENGTH.unpack_from(data, position)
+        position += _LENGTH.size + length
+        if position > len(data):
             raise ValueError("cut short")
-        yield str(data[place - length : place], "utf-8")
+        yield str(data[position - length : position], "utf-8")
 
 
-def _not_of_its_type(number: int) -> BadRequest:
+def _wrong_datatype(number: int) -> BadRequest:
     return BadRequest(f"Input {number} holds a value that is not of its datatype.")
 
 
 def _to_list(array: NDArray[Any]) -> list[Any]:
-    """Flat, in row-major order; NaN and infinities become null, as JSON has no word for them."""
+    """Return the values flat, in row-major order; the encoder writes NaN and infinities as null."""
     return [*_as_texts(array)] if _is_bytes(array) else array.ravel().tolist()
 
 
@@ -277,5 +281,5 @@ def _as_texts(array: NDArray[Any]) -> Iterator[str | None]:
     for value in array.ravel().tolist():
         if isinstance(value, (list, dict, tuple)):
             raise TypeError("a tensor does not nest")
-        missing = value is None or value != value  # NaN and NaT are not themselves
+        missing = value is None or value != value  # NaN and NaT differ from themselves
         yield None if missing else value if isinstance(value, str) else str(value)

@@ -35,7 +35,7 @@ Rows = Sequence[Sequence[Any]]
 class Table:
     """Customers to label: n rows of raw feature values.
 
-    `columns` names the values of each row; None means "in the signature's order".
+    `columns` names the values of each row; None means "in the schema's order".
     """
 
     values: Rows
@@ -67,7 +67,7 @@ class ScoringRequest:
         """Return the rows if the body can only be meant as a table of these columns.
 
         None where there is any doubt that MLflow's own code would read the same rows. Each row's
-        cells are in the order of `names`, as JSON has them; nobody has looked at their types.
+        cells are in the order of `names`, as JSON has them; their types are not checked.
 
         Raises:
             BadRequest: the content type says JSON and the body is none.
@@ -78,7 +78,7 @@ class ScoringRequest:
         if not self._is_strict or type(document) is not dict or len(document) != 1:
             return None
         ((form, value),) = document.items()
-        if b"\\u0000" in self.body:  # NumPy's texts lose it at their end
+        if b"\\u0000" in self.body:  # NumPy strips it from the end of a text
             return None
         read = _STRICT_FORMS.get(form)
         return (read(value, names) or None) if read else None
@@ -166,12 +166,12 @@ def _strict_split(value: Any, names: list[str]) -> Rows | None:
 def _reordered(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
     try:
         position = {name: i for i, name in enumerate(columns)}
-        places = [position[name] for name in names]
+        positions = [position[name] for name in names]
     except (KeyError, TypeError):
         return None
     if len(position) < len(columns):
         return None
-    return [[row[i] for i in places] for row in rows]
+    return [[row[i] for i in positions] for row in rows]
 
 
 def _strict_records(value: Any, names: list[str]) -> Rows | None:

@@ -1,4 +1,4 @@
-"""What clients are told: MLflow's status and error code, and a message that repeats no value.
+"""Errors for clients: MLflow's status and error code, and a message that repeats no value.
 
 MLflow's own messages quote the rows, the schema and a traceback.
 """
@@ -30,7 +30,7 @@ FAILED = "The model failed on these rows."
 
 
 class ErrorMessages:
-    """Tells the clients of one model what is wrong with what they sent."""
+    """The error messages for clients of one model."""
 
     def __init__(self, metadata: Model) -> None:
         schema = metadata.get_input_schema()
@@ -61,12 +61,12 @@ class ErrorMessages:
         if error.error_class == "SCHEMA_ENFORCEMENT_FAILED":
             names = _input_names(inputs.data)
             return InvalidParameter(description or self._describe_missing(names) or UNFIT)
-        if wrong := self._describe_params(inputs.params):
-            return InvalidParameter(wrong)
+        if description := self._describe_params(inputs.params):
+            return InvalidParameter(description)
         return PredictionFailed(FAILED, error.get_http_status_code(), error.error_code)
 
     def describe_error(self, request: ScoringRequest) -> str:
-        """Say what is wrong with a body, as far as JSON and the schema tell; else nothing."""
+        """Return what is wrong with a body, as far as JSON and the schema tell; else ""."""
         if not request.content_type.startswith(JSON):
             return ""
         try:
@@ -78,7 +78,7 @@ class ErrorMessages:
             return str(error)
 
     def describe_table_error(self, table: Table) -> str:
-        """Say what is wrong with rows, as far as the schema tells; else nothing."""
+        """Return what is wrong with rows, as far as the schema tells; else ""."""
         try:
             self._check(table)
         except BadRequest as error:
@@ -144,13 +144,13 @@ def _check_cell(number: int, name: str, cell: Any, kind: DataType | None) -> Non
 
 
 def _is_number(cell: Any) -> bool:
-    """Forests round to float32, and fail on what that cannot hold."""
+    """Return whether float32 holds the cell: forests round to it, and fail on larger numbers."""
     fits = isinstance(cell, float) and not abs(cell) > MAX_FLOAT32
     return cell is None or fits or _is_whole(cell)
 
 
 def _is_whole(cell: Any) -> bool:
-    """128, and 128.0 as some clients write it; nothing that 64 bits cannot hold."""
+    """Return whether it is a whole number of 64 bits: 128, or 128.0 as some clients write it."""
     if isinstance(cell, float):
         return cell.is_integer() and abs(cell) < TWO_TO_63
     return isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < TWO_TO_63
@@ -161,13 +161,13 @@ def _is_boolean(cell: Any) -> bool:
 
 
 def _is_text(cell: Any) -> bool:
-    """Also NaN: what Python clients send where a text is missing."""
+    """Return whether it is text or missing: Python clients send NaN for a missing text."""
     missing = cell is None or (isinstance(cell, float) and isnan(cell))
     return missing or (isinstance(cell, str) and _is_unicode(cell))
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON may hold half a character, "\\ud800", which a text column cannot."""
+    """Return whether a text column can hold it: JSON may hold half a character, "\\ud800"."""
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 

@@ -1,6 +1,6 @@
 """What a client sends to `/invocations`, read by MLflow's own code into what a model takes.
 
-Where MLflow makes a row's meaning depend on how it was sent, or refuses what Terna's clients have
+Where MLflow makes a row's meaning depend on how it was sent, or rejects what Terna's clients have
 always sent, the document is put into another of MLflow's forms before MLflow reads it.
 """
 
@@ -41,7 +41,7 @@ MAX_PARQUET_CELLS = 5_000_000
 
 Document = Mapping[str, Any]
 
-# It tells which columns and parameters of a request a model does not know: the client's words.
+# It logs names of columns and parameters that a client sent, where the model does not know them.
 logging.getLogger("mlflow.models.utils").setLevel(logging.ERROR)
 
 
@@ -52,15 +52,15 @@ class Inputs:
     data: Any
     """A data frame, an array, named arrays or a list: as the form and the schema have it."""
     params: Any = None
-    """The request's `params`, not yet held against the schema."""
+    """The request's `params`, not yet checked against the schema."""
     wrapped: bool = True
-    """The response has the key `predictions`, as all but those of language models have."""
+    """Whether the response has the key `predictions`, as all but those of language models have."""
     describe_error: Callable[[], str] = lambda: ""
-    """Say what is wrong with the request, as far as its JSON and the schema tell; else nothing."""
+    """Returns what is wrong with the request, as far as its JSON and the schema tell; else ""."""
 
     @property
     def rows(self) -> int:
-        """How many rows it asks about."""
+        """How many rows are to be predicted."""
         named = isinstance(self.data, dict)
         column = next(iter(self.data.values()), ()) if named else self.data
         try:
@@ -70,7 +70,7 @@ class Inputs:
 
 
 class InputParser:
-    """Reads what the clients of one model send to `/invocations`."""
+    """A parser of what the clients of one model send to `/invocations`."""
 
     def __init__(self, metadata: Model) -> None:
         self._metadata = metadata
@@ -92,7 +92,7 @@ class InputParser:
             case scoring.JSON:
                 inputs = self._parse_json(request.document())
             case _:
-                _check_cells(request.body)
+                _check_parquet_size(request.body)
                 inputs = Inputs(parse_parquet_input(BytesIO(request.body)))
         restore_text_type(inputs.data, self._text_columns)
         return inputs
@@ -108,12 +108,12 @@ class InputParser:
         if not isinstance(document, dict):
             parse_form(document)  # says what the body must be
         if not is_unified_llm_input(document):
-            document = self._as_table(_without_azure_names(document))
+            document = self._as_table(_rename_azure_forms(document))
         parsed = parse_json_data(document, self._metadata, self._schema)
         return Inputs(parsed.data, parsed.params, not parsed.is_unified_llm_input)
 
     def _as_table(self, document: Document) -> Document:
-        """The document as a table with names, where MLflow's reading of it loses something."""
+        """Return the document as a table with names, where MLflow would lose something."""
         present = [form for form in FORMS if form in document]
         if not self._names or len(present) != 1:
             return document
@@ -127,23 +127,23 @@ class InputParser:
         return document
 
     def _by_position(self, document: Document, rows: Any, index: Any = None) -> Document:
-        """Rows in the schema's order, which MLflow takes for rows without names."""
+        """Return rows in the schema's order with names, which MLflow would not give them."""
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
             return document
-        wanted = len(self._names)
+        width = len(self._names)
         for number, row in enumerate(rows):
-            if len(row) != wanted:
+            if len(row) != width:
                 raise InvalidParameter(
-                    f"Row {number} has {len(row)} values, and the model takes {wanted}:"
+                    f"Row {number} has {len(row)} values, and the model takes {width}:"
                     f" {', '.join(self._names)}."
                 )
         table = {"columns": self._names, "data": rows, "index": index}
         return {"dataframe_split": table, "params": document.get("params")}
 
     def _with_missing_texts(self, document: Document, value: Any) -> Document:
-        """Named values with a missing text, of which NumPy would make the text "None" or "nan"."""
+        """Return named values as records if a text is missing: NumPy would make it "None"."""
         records = _records(value)
-        missing = any(_is_missing(r.get(name, "")) for r in records for name in self._text_columns)
+        missing = any(_is_null(r.get(name, "")) for r in records for name in self._text_columns)
         if not missing:
             return document
         return {"dataframe_records": records, "params": document.get("params")}
@@ -196,8 +196,8 @@ def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:
     return list(zip(*columns, strict=True)) or None
 
 
-def _without_azure_names(document: Document) -> Document:
-    """Azure ML's `data` and `input_data`, which MLflow would not know, by MLflow's names."""
+def _rename_azure_forms(document: Document) -> Document:
+    """Return a document with MLflow's names for Azure ML's `data` and `input_data`."""
     azure_forms = [form for form in AZURE_FORMS if form in document]
     if len(azure_forms) != 1 or any(form in document for form in FORMS):
         return document
@@ -220,13 +220,13 @@ def restore_text_type(data: Any, names: Sequence[str]) -> None:
         return
     for name in set(names) & set(data):
         column = data[name]
-        known = column.ndim > 1 or isinstance(column.dtype, pd.StringDtype)
-        if not known and column.isna().all():
+        has_type = column.ndim > 1 or isinstance(column.dtype, pd.StringDtype)
+        if not has_type and column.isna().all():
             data[name] = column.astype("str")
 
 
-def _check_cells(body: bytes) -> None:
-    from pyarrow import parquet  # megabytes, which only they need who are sent such a file
+def _check_parquet_size(body: bytes) -> None:
+    from pyarrow import parquet  # megabytes, needed only once such a file is sent
 
     metadata = parquet.read_metadata(BytesIO(body))
     rows = sum(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
@@ -239,7 +239,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _records(value: Any) -> list[dict[str, Any]]:
-    """A list of records, or columns of one length, as records; nothing else."""
+    """Return a list of records, or columns of one length, as records; else an empty list."""
     if isinstance(value, dict):
         columns = [cells if isinstance(cells, list) else [cells] for cells in value.values()]
         if len({len(cells) for cells in columns}) != 1:
@@ -250,5 +250,5 @@ def _records(value: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _is_missing(cell: Any) -> bool:
-    return cell is None or cell != cell  # NaN is not itself
+def _is_null(cell: Any) -> bool:
+    return cell is None or cell != cell  # NaN differs from itself

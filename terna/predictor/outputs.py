@@ -1,4 +1,4 @@
-"""What a model returns, as clients get it."""
+"""What a model returns, written as the body of a response."""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """A version that answers; any thread may ask it at any time."""
+    """A version that answers; any thread may call it at any time."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Predictor:
         """
         Args:
             load_pyfunc: loads the version from a directory whose signature has been verified.
-            on_compiled_failure: called when the compiled model fails, before pyfunc is asked.
+            on_compiled_failure: called when the compiled model fails, before pyfunc predicts.
 
         Raises:
             LoadFailed: without a compiled model the pyfunc model is loaded now.
@@ -94,14 +94,14 @@ class Predictor:
         """Return what MLflow's scoring server responds.
 
         Raises:
-            RequestError: each kind of it.
+            RequestError: any subclass.
         """
         return self.predict_compiled(request) or self._predict_parsed(request)
 
     def predict_compiled(
         self, request: ScoringRequest, max_rows: int | None = None
     ) -> Prediction | None:
-        """Return the compiled model's response; None where pyfunc must be asked.
+        """Return the compiled model's response; None where pyfunc must predict.
 
         Args:
             max_rows: with more rows than this, None is returned at once.
@@ -112,7 +112,7 @@ class Predictor:
         rows = request.strictly_typed_rows(self._names) if self._compiled else None
         if not rows or (max_rows is not None and len(rows) > max_rows):
             return None
-        predictions = self._ask_compiled(rows)
+        predictions = self._predict_rows(rows)
         if predictions is None:
             return None
         return Prediction(render(predictions), COMPILED, len(rows))
@@ -121,7 +121,7 @@ class Predictor:
         """Return the predictions as tensors of the Open Inference Protocol.
 
         Raises:
-            RequestError: each kind of it.
+            RequestError: any subclass.
         """
         from terna.predictor import tensors
 
@@ -129,9 +129,9 @@ class Predictor:
         table = pyfunc.table(request)
         predictions, backend = None, COMPILED
         if table is not None and list(table.columns or ()) == pyfunc.names:
-            predictions = self._ask_compiled(table.values)
+            predictions = self._predict_rows(table.values)
         if predictions is None:
-            predictions, backend = self._ask(pyfunc.parse_tensors(request, table))
+            predictions, backend = self._predict_inputs(pyfunc.parse_tensors(request, table))
         outputs = tensors.outputs(predictions, pyfunc.metadata.get_output_schema())
         name, number = self.version.name, str(self.version.number)
         try:
@@ -141,7 +141,7 @@ class Predictor:
         return Prediction(body, backend, tensors.count_rows(request), json_length)
 
     def predict_table(self, table: Table) -> list[Any]:
-        """Return one prediction a row, asked as clients ask.
+        """Return one prediction a row, by way of a scoring request as clients send it.
 
         Raises:
             RequestError: as `predict` does.
@@ -152,25 +152,25 @@ class Predictor:
         return predictions
 
     def _predict_parsed(self, request: ScoringRequest) -> Prediction:
-        """Return the response to what only MLflow's own code can read."""
+        """Return the response to what only MLflow's own code can parse."""
         from terna.predictor import outputs
 
         inputs = self.pyfunc().parse(request)
-        predictions, backend = self._ask(inputs)
+        predictions, backend = self._predict_inputs(inputs)
         return Prediction(outputs.render(predictions, inputs.wrapped), backend, inputs.rows)
 
-    def _ask(self, inputs: "Inputs") -> tuple[Any, str]:
-        """Return predictions for what MLflow has read, and the backend that made them."""
+    def _predict_inputs(self, inputs: "Inputs") -> tuple[Any, str]:
+        """Return predictions for parsed inputs, and the backend that made them."""
         rows = self.pyfunc().strictly_typed_rows(inputs) if self._compiled else None
-        predictions = self._ask_compiled(rows) if rows else None
+        predictions = self._predict_rows(rows) if rows else None
         if predictions is not None:
             return predictions, COMPILED
         return self.pyfunc().predict(inputs), PYFUNC
 
-    def _ask_compiled(self, rows: Rows) -> list[Any] | None:
+    def _predict_rows(self, rows: Rows) -> list[Any] | None:
         try:
             return self._compiled.predict_rows(rows) if self._compiled else None
-        except Exception as error:  # pyfunc knows better, or says what is wrong
+        except Exception as error:  # pyfunc answers instead, or says what is wrong
             self._on_compiled_failure()
             logger.error("the compiled model failed: %s", type(error).__name__)
             return None

@@ -50,7 +50,7 @@ class PyfuncModel:
         """Load a directory whose signature has been verified.
 
         Raises:
-            LoadFailed: no model, or one of another name or run.
+            LoadFailed: it holds no model, or that of another name or run.
         """
         enter_serving_environment()
         try:
@@ -106,14 +106,14 @@ class PyfuncModel:
     def strictly_typed_rows(self, inputs: Inputs) -> Rows | None:
         """Return the rows once MLflow has enforced the schema's types.
 
-        None where they are no rows of the schema's columns, or MLflow refuses them.
+        None where they are no rows of the schema's columns, or MLflow rejects them.
         """
         if inputs.params or not self.names:
             return None
         try:
             return rows_of_frame(enforce_schema(inputs.data, self.schema), self.names)
         except Exception:
-            return None  # `predict` refuses them too, and its errors are understood
+            return None  # `predict` rejects them too, and its errors become messages
 
     def predict(self, inputs: Inputs) -> Any:
         """Return what the model returns.
@@ -149,6 +149,6 @@ class PyfuncModel:
 
 
 def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
-    """Compare the files with their place in the registry, which their signature cannot cover."""
+    """Check that the files are of this model and run, which their signature cannot tell."""
     if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
         raise LoadFailed(f"{version} holds the files of another model or run.")

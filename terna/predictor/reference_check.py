@@ -1,4 +1,4 @@
-"""Whether a version gives the labels that training recorded."""
+"""The check that a version gives the labels that training recorded."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,12 @@ from terna.predictor.predictor import Predictor
 
 
 def check_reference_rows(predictor: Predictor, folder: Path) -> None:
-    """Ask for the reference rows of a model directory, which also warms the predictor up.
+    """Compare predictions for the reference rows of a model directory with training's labels.
+
+    This also warms the predictor up.
 
     Raises:
-        ReferenceMismatch: the labels differ, or there are no such rows.
+        ReferenceMismatch: the labels differ, or there are no reference rows.
     """
     version = predictor.version
     try:

@@ -1,4 +1,4 @@
-"""Between the Open Inference Protocol's tensors and what a model takes and returns.
+"""Conversion of the Open Inference Protocol's tensors to what a model takes, and back.
 
 A model with named columns takes a tensor a column, of shape [n] or [n, 1], or one tensor of shape
 [n, columns] in the schema's order. A model with tensors in its schema takes those. Without
@@ -55,7 +55,7 @@ def table(request: InferenceRequest, schema: Schema | None) -> Table | None:
 
 
 def count_rows(request: InferenceRequest) -> int:
-    """Return how many rows are asked about: the first length of the tensors."""
+    """Return how many rows the tensors hold: their first length."""
     return max((array.shape[0] for array in request.tensors.values() if array.ndim), default=0)
 
 
@@ -152,7 +152,7 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _cast_to_schema(array: NDArray[Any], spec: ColSpec | TensorSpec | None) -> NDArray[Any]:
-    """Return the width that the schema says: a compiled model returns Python's numbers."""
+    """Return an array of the schema's width: a compiled model returns Python's numbers."""
     dtype = _dtype(spec)
     fits = dtype is not None and dtype.kind == array.dtype.kind and dtype.kind in "iuf"
     return array.astype(dtype) if fits else array

@@ -1,4 +1,4 @@
-"""Loads the current version of the model cache in one worker, and each that follows it."""
+"""A worker's loader: it loads the model cache's current version, and each later one."""
 
 import logging
 import threading
@@ -23,10 +23,10 @@ POLL_SECONDS = 0.1
 
 
 class Loader:
-    """Loads the current version beside the one that answers, then swaps them.
+    """A loader of the current version: it loads it beside the active one, then swaps them.
 
-    A version that cannot be loaded here is not tried again before another one is current; what
-    answered goes on.
+    A version that cannot be loaded is not tried again before `set_current` is called again; the
+    active one goes on.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class Loader:
         self._thread = threading.Thread(target=self._poll, name="loader", daemon=True)
 
     def start(self) -> None:
-        """Load what is current here, without asking the registry, and then what will be."""
+        """Load the current version now, and in a thread each that becomes current."""
         self.poll_once()
         self._thread.start()
 
     def stop(self) -> None:
-        """Load nothing more."""
+        """Stop the thread: load nothing more."""
         self._stop.set()
 
     def poll_once(self) -> None:
-        """Load the current version, if this revision of the cache was not seen yet."""
+        """Load the current version, if the cache's revision has changed since the last look."""
         revision = self._models.revision(self._name)
         if revision == self._revision:
             return

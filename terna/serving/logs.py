@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 PIPE_BUF = 4096
-"""Bytes that a pipe takes whole, so that two processes' lines never mix, and that it has room for
-when it says that it can be written to: see pipe(7)."""
+"""Bytes that a pipe takes in one piece, so that two processes' lines never mix, and for which it
+has room whenever `poll` says that it is writable: see pipe(7)."""
 
 MAX_LINE_BYTES = 700
-"""Bytes of a line, at most: all but its names are numbers."""
+"""Bytes of a line, at most."""
 
 
 class RequestRecord(msgspec.Struct, omit_defaults=True, gc=False):
@@ -27,7 +27,7 @@ class RequestRecord(msgspec.Struct, omit_defaults=True, gc=False):
     request_id: str
     method: str
     route: str
-    """As it is documented, such as `/v2/models/{name}/infer`: a path may hold anything."""
+    """The path as it is documented, such as `/v2/models/{name}/infer`: a path may hold anything."""
     status: int
     seconds: float
     bytes_in: int
@@ -39,9 +39,9 @@ class RequestRecord(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class RequestLog:
-    """Collects lines, and writes them whole when there are some, or when it is told to.
+    """A buffer of log lines, which are written whole when it is full or flushed.
 
-    By no thread of its own: waking one up, and taking turns with it, takes as long as answering.
+    It has no thread of its own: switching to one takes as long as answering a request.
     """
 
     def __init__(self, file: int = 1) -> None:
@@ -63,16 +63,17 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has come; it is lost if nobody reads, as no request waits for a reader."""
+        """Write the buffered lines, or drop them if nobody reads: no request waits for a reader."""
         if self._lines and self._reader.poll(0):
             os.write(self._file, self._lines)
         self._lines.clear()
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as one line of JSON."""
+    """A formatter of log records as lines of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return one line of JSON, without the text of an exception."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
@@ -97,7 +98,7 @@ CONFIG: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # The agent says once that tracking is away; urllib3 would say so at every poll.
+        # The agent logs an outage of tracking once; urllib3 would at every poll.
         "urllib3": {"level": "ERROR"},
     },
 }
@@ -105,5 +106,5 @@ CONFIG: dict[str, Any] = {
 
 
 def configure() -> None:
-    """Write what this process logs to standard error, as JSON."""
+    """Have this process log to standard error, as JSON."""
     logging.config.dictConfig(CONFIG)

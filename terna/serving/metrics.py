@@ -1,6 +1,6 @@
-"""What Prometheus scrapes: counted in every process, rendered by whichever worker is asked.
+"""Metrics for Prometheus: counted in every process, rendered by whichever worker is asked.
 
-Each process counts in a file of its own, and the page adds the files up:
+Each process counts in a file of its own, and `render` adds the files up:
 https://prometheus.github.io/client_python/multiprocess/
 """
 
@@ -27,6 +27,7 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 25)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+"""Upper bounds of the histograms' buckets: seconds, and rows."""
 
 REQUESTS = Counter("terna_requests", "Requests answered.", ["route", "status"])
 SECONDS = Histogram(
@@ -37,12 +38,10 @@ IN_FLIGHT = Gauge(
     "terna_requests_in_flight", "Requests not answered yet.", multiprocess_mode="livesum"
 )
 FAILURES = Counter(
-    "terna_compiled_model_failures", "Times that a compiled model failed on plain rows."
+    "terna_compiled_model_failures", "Times that a compiled model failed on rows that fit it."
 )
 SWAPS = Counter("terna_swaps", "Versions that workers were to swap in.", ["result"])
-VERSIONS = Counter(
-    "terna_versions", "Versions that were judged, and what became of them.", ["result"]
-)
+VERSIONS = Counter("terna_versions", "Versions that were validated or rejected.", ["result"])
 MODEL = Gauge(
     "terna_model_info",
     "1 for the version by which a live worker answers, and by which backend.",
@@ -95,7 +94,7 @@ class RequestCounters:
 
 
 class HistogramBuffer:
-    """Some values of a histogram."""
+    """Values of a histogram, kept until they are flushed to it."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
@@ -108,7 +107,7 @@ class HistogramBuffer:
         self._counts[bisect_left(self._bounds, value)] += 1
 
     def flush(self, histogram: Histogram) -> None:
-        """Add all at once to a histogram, as `Histogram.observe` does with one."""
+        """Add all values at once to a histogram, as `Histogram.observe` does with one."""
         histogram._sum.inc(self._sum)
         for bucket, count in zip(histogram._buckets, self._counts, strict=True):
             if count:
@@ -124,7 +123,7 @@ class Info:
         self._labels: tuple[str, ...] = ()
 
     def set(self, *labels: str) -> None:
-        """Set it to 1 for these labels, and to 0 for those before."""
+        """Set the gauge to 1 for these labels, and to 0 for those before."""
         if self._labels:
             self._gauge.labels(*self._labels).set(0)
         self._gauge.labels(*labels).set(1)
@@ -132,7 +131,7 @@ class Info:
 
 
 def render() -> bytes:
-    """Return all processes' counts, in Prometheus' text format."""
+    """Return the counts of all processes, in Prometheus' text format."""
     if MULTIPROCESS_DIR not in os.environ:
         return generate_latest()
     folder = Path(os.environ[MULTIPROCESS_DIR])
@@ -143,15 +142,15 @@ def render() -> bytes:
 
 
 def reset(folder: Path) -> None:
-    """Forget what earlier servers counted here; the processes started from now on count here."""
+    """Remove what earlier servers counted here; processes started from now on count here."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for counted in folder.glob("*.db"):
-        counted.unlink()
+    for file in folder.glob("*.db"):
+        file.unlink()
     os.environ[MULTIPROCESS_DIR] = str(folder)
 
 
 def _remove_dead(folder: Path) -> None:
-    """Remove what processes that have ended had in flight, or answered with."""
+    """Remove the live gauges of processes that have ended: in flight, and which version."""
     for file in folder.glob("gauge_live*_*.db"):
         process = file.stem.rpartition("_")[2]
         if not Path("/proc", process).exists():

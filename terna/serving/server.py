@@ -21,7 +21,7 @@ from terna.settings import Serving, Settings
 def worker() -> App:
     """Build one worker's application and load its model.
 
-    It is loaded here, as a signal to end is lost on a worker whose event loop does not run yet.
+    It is loaded here because a worker whose event loop does not run yet loses a signal to end.
     """
     app = build()
     app.loader.poll_once()
@@ -29,7 +29,7 @@ def worker() -> App:
 
 
 def build(settings: Settings | None = None) -> App:
-    """Build one worker's application. It reads nothing before it is told to."""
+    """Build one worker's application; it reads no model before its loader polls."""
     serving = (settings or Settings.load()).serving
     active = ActiveModel()
     models = ModelCache(serving.cache_dir, serving.verify_key)
@@ -57,7 +57,7 @@ def run(app: str, serving: Serving) -> None:
     Args:
         app: where its factory is, as `module:function`.
     """
-    # A fork would copy the supervisor's thread half.
+    # A forked worker would inherit the locks that the supervisor's thread holds.
     multiprocessing.set_start_method("spawn", force=True)
     Granian(
         app,

@@ -1,5 +1,6 @@
 """What is documented exists, and what exists is documented."""
 
+import ast
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -297,3 +298,72 @@ def test_shell_lines_of_the_quickstart_are_found() -> None:
 )
 def test_shell_line_that_names_what_is_not_there_is_found(line: str) -> None:
     assert wrong_with(line)
+
+
+NO_VERBS = frozenset(
+    [
+        "a",
+        "all",
+        "an",
+        "and",
+        "another",
+        "any",
+        "as",
+        "at",
+        "both",
+        "by",
+        "each",
+        "every",
+        "everything",
+        "for",
+        "from",
+        "how",
+        "if",
+        "in",
+        "it",
+        "its",
+        "more",
+        "no",
+        "none",
+        "not",
+        "nothing",
+        "of",
+        "on",
+        "one",
+        "only",
+        "other",
+        "same",
+        "some",
+        "that",
+        "the",
+        "these",
+        "this",
+        "those",
+        "to",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "who",
+        "why",
+        "with",
+        "without",
+    ]
+)
+
+
+def functions_without_a_verb(folder: str) -> Iterator[str]:
+    """Yield the functions whose docstring begins with a word that is no verb; properties may."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                words = (ast.get_docstring(node) or "Return").split()
+                is_property = any("property" in ast.dump(d) for d in node.decorator_list)
+                if words[0].lower().strip("`.,:;") in NO_VERBS and not is_property:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+
+
+@pytest.mark.parametrize("folder", ["terna", "bench", "soak"])
+def test_every_docstring_of_a_function_begins_with_a_verb(folder: str) -> None:
+    assert list(functions_without_a_verb(folder)) == []

@@ -49,14 +49,14 @@ class Workshop:
         return self.folder / "signing.pub"
 
     def rows(self) -> list[list[Any]]:
-        """The customers as a client sends them, in the signature's order."""
+        """Return the customers as a client sends them, in the schema's order."""
         table = self.customers.astype(object)
         return table.where(table.notna(), None).to_numpy().tolist()
 
     def make(
         self, place: Path, run_id: str = "run1", name: str = NAME, change: Change | None = None
     ) -> Path:
-        """A signed directory in `place`; `change` edits it before it is signed."""
+        """Make a signed directory in `place`; `change` edits it before it is signed."""
         shutil.copytree(self.folder / "model", place)
         about = place / "MLmodel"
         text = about.read_text().replace("model: churn", f"model: {name}")
@@ -69,7 +69,7 @@ class Workshop:
     def load(
         self, place: Path, change: Change | None = None, compiled: CompiledModel | None = None
     ) -> Predictor:
-        """A loaded version 1 of the directory that `make` puts into `place`."""
+        """Load version 1 of the directory that `make` puts into `place`."""
         return self.load_as(Predictor, place, change, compiled)
 
     def load_as(
@@ -116,7 +116,7 @@ class Direct:
 
 
 def opened(folder: Path) -> Workshop:
-    """A workshop in an empty folder."""
+    """Open a workshop in an empty folder."""
     signing.ensure_signing_keys(folder / "signing.key", folder / "signing.pub")
     customers, labels = _customers()
     features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
@@ -175,7 +175,7 @@ class Server2:
         self.restart()
 
     def restart(self, registry: Registry | None = None) -> None:
-        """All processes anew on the same machine."""
+        """Restart all processes on the same machine."""
         self.models = self.worker()
         validator = Validator(self.compiled_cache, max_slowdown=10)
         self.reconciler = Reconciler(
@@ -188,18 +188,18 @@ class Server2:
         self.loader = Loader(NAME, self.worker(), self.compiled_cache, self.active)
 
     def poll_once(self) -> None:
-        """What happens every few seconds: the follower looks, then the worker."""
+        """Do what happens every few seconds: the reconciler polls, then the worker."""
         try:
             self.reconciler.poll_once()
         finally:
             self.loader.poll_once()
 
     def worker(self) -> ModelCache:
-        """The same models as another worker process sees them."""
+        """Return the model cache as another worker process has it."""
         return ModelCache(self.folder, self.workshop.public_key)
 
     def register(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
-        """A signed version of this server's model; `name` is what the files claim to be."""
+        """Register a signed version of this server's model; its files name the model `name`."""
         number = len(self.registry.versions.get(NAME, [])) + 1
         run_id = run_id or f"run{number}"
         made = self.workshop.make(self._root / f"made{number}-{run_id}", run_id, name, change)
@@ -216,11 +216,11 @@ class Server2:
         return version
 
     def tag(self, version: Version) -> str:
-        """What serving says of a version in the registry."""
+        """Return the status that serving wrote to a version."""
         return self.registry.tags.get((version.name, version.number), {}).get(STATUS_TAG, "")
 
     def kept(self) -> set[int]:
-        """The numbers of the versions whose models are on disk."""
+        """Return the numbers of the versions in the model cache."""
         models = (f for f in self.folder.glob("*/*") if f.is_dir())
         return {int(f.name.partition("-")[0]) for f in models if not f.name.startswith(".")}
 

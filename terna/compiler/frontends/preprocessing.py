@@ -209,7 +209,7 @@ def _other_cells(feature: Feature, cells: Sequence[Any]) -> tuple[Any, Any, Any]
     """Return an unknown cell, a missing one, and one of a column without any value.
 
     The last two are both NaN: serving makes NaN of a text column's None, see
-    `predictor.inputs.keep_texts`.
+    `predictor.inputs.restore_text_type`.
     """
     if not isinstance(feature, Text):
         unknown = not cells[0] if isinstance(cells[0], bool) else max(cells) + 1

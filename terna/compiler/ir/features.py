@@ -20,6 +20,7 @@ class Numeric:
 
     @property
     def imputed(self) -> bool:
+        """Whether a missing value is replaced."""
         return any(operation == "fill" for operation, _ in self.steps)
 
     def with_step(self, operation: str, operand: float) -> "Numeric":

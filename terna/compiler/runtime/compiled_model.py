@@ -25,7 +25,7 @@ class CompiledModel:
     """A plan, ready to run. Any thread may use it at any time."""
 
     def __init__(self, plan: Plan) -> None:
-        """Raises ValueError: the plan's parts do not fit each other."""
+        """Check the plan; raise ValueError where its parts do not fit each other."""
         self.plan = plan
         self._slots = 1 + sum(column.slots for column in plan.columns)
         self._parse = RowParser(plan.columns).parse

@@ -14,7 +14,7 @@ class LinearModel:
     """
 
     def __init__(self, linear: Linear, slots: int) -> None:
-        """Raises ValueError: the coefficients are not those of so many slots."""
+        """Check the coefficients; raise ValueError where they are not of so many slots."""
         self.sums_per_row = len(linear.intercepts)
         self._slots = slots
         self._order = np.frombuffer(linear.slots, "<i8")

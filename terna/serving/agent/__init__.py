@@ -1,1 +1,1 @@
-"""The process that follows the registry: fetch, verify, validate, set current."""
+"""The process that reconciles this machine with the registry: fetch, verify, validate."""

@@ -1,4 +1,4 @@
-"""The process beside the workers that follows the registry, so that they need not know MLflow."""
+"""The agent: a process that polls the registry, so that the workers need no MLflow."""
 
 import logging
 import os
@@ -18,14 +18,14 @@ logger = logging.getLogger("terna.serving")
 
 
 class Poller(Protocol):
-    """What is done every few seconds."""
+    """What the agent polls: `terna.serving.agent.reconciler.Reconciler`."""
 
     def poll_once(self) -> None:
-        """Do it once."""
+        """Ask the registry once, and act on what it says."""
 
 
 def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
-    """Build what follows the registry. It connects to nothing before it polls."""
+    """Build the reconciler; it connects to nothing before its first poll."""
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
     models = ModelCache(serving.cache_dir, serving.verify_key)
@@ -34,7 +34,7 @@ def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
 
 
 def run(reconciler: Poller, serving: Serving) -> None:
-    """Poll the registry every few seconds, as long as the server that started this lives."""
+    """Poll every `poll_seconds` until the server that started this process has ended."""
     server, outages = os.getppid(), OutageLog()
     while os.getppid() == server:
         outages.record(poll(reconciler))
@@ -42,7 +42,7 @@ def run(reconciler: Poller, serving: Serving) -> None:
 
 
 def poll(reconciler: Poller) -> Exception | None:
-    """Poll once; return the error, if there was one, as the process must go on."""
+    """Poll once, and return the error if there was one, as the process must go on."""
     try:
         reconciler.poll_once()
     except Exception as error:
@@ -51,14 +51,14 @@ def poll(reconciler: Poller) -> Exception | None:
 
 
 class OutageLog:
-    """Logs an outage once when it begins and once when it ends, not at every poll."""
+    """A log of outages: one line when one begins and one when it ends, not one a poll."""
 
     def __init__(self) -> None:
         self._outage = ""
         self._of_tracking = False
 
     def record(self, error: Exception | None) -> None:
-        """Log what one poll ended with, where that is news."""
+        """Log what one poll ended with, if it differs from what the poll before ended with."""
         outage = _describe(error)
         if outage and outage != self._outage:
             logger.warning("%s", outage)
@@ -69,7 +69,7 @@ class OutageLog:
 
 
 def _describe(error: Exception | None) -> str:
-    """Say it in one line; of an unexpected error only its kind, as its text may hold data."""
+    """Return one line; of an unexpected error only its kind, as its text may hold data."""
     if error is None or isinstance(error, TernaError):
         return str(error or "")
     return f"unexpected {type(error).__name__}"

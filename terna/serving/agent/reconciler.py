@@ -1,4 +1,4 @@
-"""Reconciles this machine with the registry: what is in production there becomes current here."""
+"""The reconciler: the version in production in the registry becomes current on this machine."""
 
 import logging
 from collections.abc import Callable
@@ -14,36 +14,36 @@ from terna.serving.cache.model_cache import ModelCache
 logger = logging.getLogger("terna.serving")
 
 STATUS_TAG = "terna.serving"
-"""The version's tag that says whether it serves here, and why not."""
+"""The version's tag that says whether it serves, and why not."""
 
 BACKEND_TAG = "terna.backend"
 """The version's tag that says which backend answers, and why not the compiled one."""
 
 MAX_TAG = 500
-"""Characters of a tag's value."""
+"""Characters of a tag's value, at most."""
 
 Validate = Callable[[Version, Path], str]
-"""Says which backend answers for a verified directory; raises `ModelRejected` if none may."""
+"""Returns the backend that answers for a verified directory; raises `ModelRejected` if none may."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known of the versions that have been in production while this process lives."""
+    """What is known of the versions that were in production since this process started."""
 
     validated: Version | None = None
-    """The one that was validated last, and is current here."""
+    """The version that was validated last, and is current here."""
     backend: str = ""
     """Which backend answers for it, and why."""
     rejected: Version | None = None
-    """The one in production, where that one may not serve."""
+    """The version in production, if it was rejected."""
     reason: str = ""
-    """Why it may not."""
+    """Why it was rejected."""
     reported: tuple[Version, str] | None = None
-    """The version and the status that the registry was told last."""
+    """The version and the status that were written to the registry last."""
 
 
 class Reconciler:
-    """Brings the version in production to this machine and makes it current.
+    """A reconciler: it brings the version in production to this machine and makes it current.
 
     A version is verified and validated beside the one that answers; one that fails is rejected,
     with the reason in its tag, and the old one goes on.
@@ -69,23 +69,23 @@ class Reconciler:
         Raises:
             TrackingUnreachable, TrackingRefused: nothing changes here.
         """
-        wanted = self._registry.production(self._name)
+        production = self._registry.production(self._name)
         metrics.CONTACT.set_to_current_time()
-        if wanted is None:
+        if production is None:
             return
-        if wanted != self._state.rejected:
-            # Whoever promotes a rejected version once more wants it tried once more.
+        if production != self._state.rejected:
+            # A rejected version is tried again once another one was in production in between.
             self._state = replace(self._state, rejected=None, reason="")
-            if not self._is_current(wanted):
-                self._state = self._bring(wanted)
-        self._report(wanted)
+            if not self._is_current(production):
+                self._state = self._update(production)
+        self._report(production)
 
     def _is_current(self, version: Version) -> bool:
         """Return whether it was validated and no worker has thrown its directory away since."""
         return version == self._state.validated and self._models.contains(version)
 
-    def _bring(self, version: Version) -> State:
-        """Fetch, validate and make current; return the state after that."""
+    def _update(self, version: Version) -> State:
+        """Fetch a version, validate it and make it current; return the state after that."""
         try:
             folder = self._models.fetch(version, self._registry)
             backend = self._validate(version, folder)
@@ -100,7 +100,7 @@ class Reconciler:
         return replace(self._state, validated=version, backend=backend)
 
     def _report(self, version: Version) -> None:
-        """Tell the registry what became of a version: once, or until it has heard."""
+        """Write the version's status to the registry; at every poll until that has succeeded."""
         rejected = version == self._state.rejected
         status = f"rejected: {self._state.reason}"[:MAX_TAG] if rejected else "serving"
         if self._state.reported == (version, status):

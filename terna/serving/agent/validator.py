@@ -1,4 +1,4 @@
-"""Decides whether a verified version may serve, and by which backend it answers."""
+"""The validator: whether a verified version may serve, and by which backend it answers."""
 
 import logging
 import time
@@ -20,11 +20,11 @@ from terna.serving.cache.compiled_cache import CompiledCache, cache_key
 logger = logging.getLogger("terna.serving")
 
 REPEATS = 5
-"""How often one row is asked; the fastest time counts, as others share the machine."""
+"""How often one row is predicted; the fastest time counts, as others share the machine."""
 
 
 class Validator:
-    """Validates one version after another, and remembers how fast the last one was."""
+    """A validator of one version after another, which remembers how fast the last one was."""
 
     def __init__(
         self, compiled_cache: CompiledCache, max_slowdown: float, compile_models: bool = True
@@ -43,7 +43,7 @@ class Validator:
         """Return which backend answers for the version, and why not the compiled one.
 
         Raises:
-            ModelRejected: each kind of it; a compiled model that was made stays unused.
+            ModelRejected: any subclass; a compiled model that was made stays unused.
         """
         pyfunc = PyfuncModel.load(version, folder)
         check_reference_rows(Predictor(version, lambda: pyfunc), folder)
@@ -60,7 +60,7 @@ class Validator:
         try:
             if not self._compile_models:
                 raise NotCompilable("TERNA_SERVING_COMPILE says so")
-            rows = _in_order(table, pyfunc.names)
+            rows = _rows_in_order(table, pyfunc.names)
             compiled, report = verification.compile_verified(
                 pyfunc.model, pyfunc, rows, cache_key(folder)
             )
@@ -87,7 +87,7 @@ class Validator:
         self._seconds = seconds
 
 
-def _in_order(table: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
+def _rows_in_order(table: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
     """Return the rows' cells in the schema's order."""
     position = {name: number for number, name in enumerate(table.columns or names)}
     if not names or not set(names) <= position.keys():
@@ -96,7 +96,7 @@ def _in_order(table: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
 
 
 def measure_seconds(predictor: Predictor, row: Table) -> float:
-    """Return how long one prediction takes."""
+    """Return how many seconds one prediction takes."""
     start = time.perf_counter()
     predictor.predict_table(row)
     return time.perf_counter() - start

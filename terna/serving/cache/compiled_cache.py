@@ -1,7 +1,7 @@
 """The compiled models of the model cache, sealed with this server's own secret.
 
 A model directory is signed by training. Its compiled model is made here, so training's signature
-does not cover it: the seal does, and only who reads this server's private key can make one.
+does not cover it: the seal does, and only who can read this server's private key can make one.
 """
 
 import hmac
@@ -23,7 +23,7 @@ SEAL_BYTES = 32
 """Of HMAC-SHA-256."""
 
 LIBRARIES = ("llvmlite", "mlflow-skinny", "numpy", "pandas", "scikit-learn")
-"""Another version of one of them compiles anew."""
+"""Libraries that a compiled model depends on: it is compiled anew when a version changes."""
 
 
 class CompiledCache:

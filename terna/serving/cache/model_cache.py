@@ -16,7 +16,7 @@ from terna.files import locked, write_private
 from terna.serving.cache import compiled_cache
 
 if TYPE_CHECKING:
-    # Only the agent has one: a worker does without MLflow.
+    # Only the agent has a registry: workers do not import MLflow.
     from terna.registry.registry import Registry
 
 CURRENT = "current.json"
@@ -44,7 +44,7 @@ class ModelCache:
         """Return the version's verified directory, downloaded if there is no good one here.
 
         Raises:
-            SignatureInvalid: and nothing of the version stays here.
+            SignatureInvalid: its files are not what training signed; nothing of it stays here.
             TrackingUnreachable, TrackingRefused: it cannot be downloaded.
         """
         with suppress(SignatureInvalid):
@@ -72,7 +72,7 @@ class ModelCache:
         return self.path_for(version).is_dir()
 
     def revision(self, name: str) -> int:
-        """Return another number after each `set_current`; 0 on a new machine."""
+        """Return a number that changes with each `set_current`; 0 on a new machine."""
         with suppress(OSError):
             return (self._folder / name / CURRENT).stat().st_mtime_ns
         return 0
@@ -81,11 +81,11 @@ class ModelCache:
         """Have the workers serve this version, now and after a restart."""
         path = self.path_for(version)
         with self._locked(version.name):
-            if path.exists():  # else another agent is versions ahead
+            if path.exists():  # else another agent is versions ahead, and has removed it
                 write_private(path.with_name(CURRENT), json.dumps(asdict(version)).encode())
 
     def remove_partial_downloads(self) -> None:
-        """Remove what killed downloads left. Only before any worker starts."""
+        """Remove what killed downloads left; to be called before any process downloads."""
         for part in self._folder.glob(f"*/{PART}*"):
             shutil.rmtree(part, ignore_errors=True)
 
@@ -112,7 +112,9 @@ class ModelCache:
         return path
 
     def _verify(self, path: Path) -> Path:
-        from terna.security import signing  # brings cryptography, 20 MB that a worker can save
+        from terna.security import (
+            signing,
+        )  # imports cryptography: 20 MB that most workers save
 
         try:
             signing.verify(path, self._public_key)

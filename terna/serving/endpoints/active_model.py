@@ -1,4 +1,4 @@
-"""The model that answers."""
+"""The active model: the one that answers."""
 
 from terna.contracts.version import Version
 from terna.errors import NoModel
@@ -6,7 +6,7 @@ from terna.predictor.predictor import Predictor
 
 
 class ActiveModel:
-    """Holds one loaded version; swapping it is one assignment.
+    """The holder of the loaded version that answers; swapping it is one assignment.
 
     A request takes the predictor once and keeps it to its end, so it never sees two versions, and
     the old one is freed when its last request is answered.
@@ -26,7 +26,7 @@ class ActiveModel:
         return self._predictor
 
     def swap(self, predictor: Predictor) -> None:
-        """Answer by this one from now on."""
+        """Make this predictor answer from now on."""
         self._predictor = predictor
 
     def serves(self, version: Version, backend: str) -> bool:
@@ -36,10 +36,10 @@ class ActiveModel:
 
     @property
     def predictor(self) -> Predictor | None:
-        """The one that answers, if there is one."""
+        """The predictor that answers, if there is one."""
         return self._predictor
 
     @property
     def version(self) -> Version | None:
-        """Its version, if there is one."""
+        """The version that answers, if there is one."""
         return self._predictor.version if self._predictor else None

@@ -49,10 +49,10 @@ class Loader(Protocol):
     """What keeps the active model up to date: `terna.serving.loader.Loader`."""
 
     def poll_once(self) -> None:
-        """Load the current version, if it was not loaded yet."""
+        """Load the current version, unless it is loaded."""
 
     def start(self) -> None:
-        """Load it now, and go on doing so."""
+        """Load the current version now, and from then on each that becomes current."""
 
     def stop(self) -> None:
         """Load nothing more."""
@@ -112,7 +112,7 @@ class App:
             self._counters.in_flight -= 1
 
     def close(self) -> None:
-        """Begin no work in threads any more."""
+        """Stop the executors: no work begins in a thread any more."""
         self._executors.close()
 
     async def _respond(self, request: Request) -> Response:
@@ -122,7 +122,7 @@ class App:
             if isinstance(error, (PredictionFailed, InternalError)):
                 logger.error("the model failed: %s", type(error.__cause__).__name__)
             return _error_response(request, error)
-        except Exception as error:  # its text may hold customers' data: only its kind is told
+        except Exception as error:  # only its kind is logged: its text may hold customers' data
             logger.error("unexpected %s", type(error).__name__)
             return _error_response(request, InternalError("The server failed on this request."))
 
@@ -138,7 +138,11 @@ class App:
         return methods[request.method]
 
     def _model_routes(self, request: Request) -> Routes:
-        """Return those of `/v2/models/NAME[/versions/NUMBER]`, and of what is below."""
+        """Return the routes of `/v2/models/NAME[/versions/NUMBER]`, and of what is below.
+
+        Raises:
+            NotFound: the path is none of these.
+        """
         found = _MODEL.fullmatch(request.path)
         if found is None:
             raise NotFound(f"There is no such path: ask one of {', '.join(self._routes)}.")
@@ -192,7 +196,7 @@ class App:
         return await self._open_inference.infer(name, version, length, await request.body())
 
     async def _metrics(self, _request: Request) -> Response:
-        self._counters.flush()  # what other workers have counted is a quarter of a second old
+        self._counters.flush()  # other workers' counts are up to FLUSH_SECONDS old
         return await self._server.metrics()
 
 

@@ -22,38 +22,38 @@ class Executor:
     def __init__(self, threads: int, max_queue: int, timeout: float) -> None:
         """
         Args:
-            threads: how much is done at a time.
-            max_queue: how much more may wait for that.
+            threads: how many calls run at a time.
+            max_queue: how many more may wait for a thread.
             timeout: seconds after which nobody waits for a result any more.
         """
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        self._places = BoundedSemaphore(threads + max_queue)
+        self._capacity = BoundedSemaphore(threads + max_queue)
         self._timeout = timeout
 
     async def run(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-        """Return what the work returns.
+        """Run work in a thread and return what it returns.
 
         Raises:
             Overloaded: the queue is full; nothing was begun.
-            TimedOut: it takes too long. What has begun goes on, and keeps its place to its end.
+            TimedOut: it takes too long; what has begun goes on, and takes up a thread to its end.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._capacity.acquire(blocking=False):
             raise Overloaded("Too much is waiting already: ask again in a second.")
         done: Future[T] = self._threads.submit(work, *args, **more)
-        done.add_done_callback(self._leave)
+        done.add_done_callback(self._release)
         future = asyncio.wrap_future(done)
         await asyncio.wait([future], timeout=self._timeout)
         if not future.done():
             future.cancel()
-            raise TimedOut("Request processing time exceeded limit")  # MLflow's words
+            raise TimedOut("Request processing time exceeded limit")  # MLflow's message
         return future.result()
 
     def close(self) -> None:
-        """Begin nothing more; what has begun goes on."""
+        """Stop: what has begun goes on, what waits never begins."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _leave(self, _done: Future[Any]) -> None:
-        self._places.release()
+    def _release(self, _done: Future[Any]) -> None:
+        self._capacity.release()
 
 
 class Executors:
@@ -65,18 +65,18 @@ class Executors:
         self._large = Executor(1, max_queue, timeout)
 
     async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-        """Return what the work returns.
+        """Run work in a thread and return what it returns.
 
         Args:
             size: of the request's body, in bytes.
 
         Raises:
-            Overloaded, TimedOut: there is too much of it, or it takes too long.
+            Overloaded, TimedOut: as `Executor.run` does.
         """
         executor = self._large if size >= LARGE_BODY else self._usual
         return await executor.run(work, *args, **more)
 
     def close(self) -> None:
-        """Begin nothing more; what has begun goes on."""
+        """Stop: what has begun goes on, what waits never begins."""
         self._usual.close()
         self._large.close()

@@ -9,10 +9,10 @@ from terna.serving.http.executors import Executors
 from terna.serving.http.response import TEXT, Response, prediction_response
 
 MAX_INLINE_BYTES = 16_384
-"""What is parsed in the event loop: in less time than a thread costs, 30 to 50 µs."""
+"""Bytes of the largest body parsed in the event loop: a thread would cost more, 30 to 50 µs."""
 
 MAX_INLINE_ROWS = 16
-"""What a compiled model answers in the event loop, for the same reason."""
+"""Rows that a compiled model predicts in the event loop, at most, for the same reason."""
 
 
 class MLflowRoutes:
@@ -26,7 +26,7 @@ class MLflowRoutes:
         """Return what MLflow's scoring server answers.
 
         Raises:
-            RequestError: each kind of it.
+            RequestError: any subclass.
         """
         predictor = self._active.get()
         request = ScoringRequest(content_type, body)
@@ -47,7 +47,7 @@ class MLflowRoutes:
 
 
 def error_response(error: RequestError) -> Response:
-    """Return a status, MLflow's error code, and one line for a person."""
+    """Return an error's status, MLflow's error code, and one line for a person."""
     if isinstance(error, UnsupportedMediaType):
         return Response(str(error).encode(), error.status, TEXT)
     body = render_error(error.error_code, str(error))

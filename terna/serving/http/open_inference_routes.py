@@ -21,7 +21,7 @@ class OpenInferenceRoutes:
         self._executors = executors
 
     async def server(self) -> Response:
-        """Return the server's name and what it knows beyond the protocol."""
+        """Return the server's name, version and protocol extensions."""
         extensions = list(open_inference.EXTENSIONS)
         return json_response(
             {"name": "terna", "version": version("terna"), "extensions": extensions}
@@ -55,7 +55,7 @@ class OpenInferenceRoutes:
         """Return the model's predictions as tensors.
 
         Raises:
-            RequestError: each kind of it.
+            RequestError: any subclass.
         """
         predictor = self._get(name, version)
         prediction = await self._executors.run(len(body), _infer, predictor, body, header_length)
@@ -75,7 +75,7 @@ class OpenInferenceRoutes:
 
 
 def error_response(error: RequestError) -> Response:
-    """Return a status, and one line for a person."""
+    """Return an error's status, and one line for a person."""
     body = open_inference.render_error(str(error))
     return Response(body, error.status, extra_headers=error.headers)
 
@@ -85,7 +85,7 @@ def _infer(predictor: Predictor, body: bytes, header_length: str) -> Prediction:
 
 
 def _metadata(predictor: Predictor) -> Response:
-    from terna.predictor import tensors  # brings MLflow and pandas, which take seconds to import
+    from terna.predictor import tensors  # imports MLflow and pandas, which takes seconds
 
     metadata = predictor.pyfunc().metadata
     document = {

@@ -1,4 +1,4 @@
-"""The live model, described: OpenAPI for programs, and one page for people.
+"""The active model's description: OpenAPI for programs, and one page for people.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -16,6 +16,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, Schema, TensorSpec
 from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
 from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
 from terna.predictor.inputs import column_names
+from terna.predictor.mlflow_private import has_type_hints
 from terna.predictor.predictor import Predictor
 from terna.serving.http.open_inference_routes import BINARY
 from terna.serving.http.response import HTML, TEXT
@@ -54,7 +55,7 @@ _SAMPLES: Mapping[DataType, Any] = {
 
 
 def document(predictor: Predictor) -> bytes:
-    """The routes in OpenAPI 3.1, as JSON."""
+    """Return the routes in OpenAPI 3.1, as JSON."""
     version = predictor.version
     name = f"/v2/models/{version.name}"
     return json.dumps(
@@ -87,10 +88,10 @@ def document(predictor: Predictor) -> bytes:
 
 
 def page(predictor: Predictor) -> bytes:
-    """One HTML page that needs nothing else, from anywhere."""
+    """Return one HTML page that loads nothing else."""
     template = Template(files(__package__).joinpath("docs.html").read_text())
     version = predictor.version
-    said = template.substitute(
+    html = template.substitute(
         name=escape(version.name),
         number=version.number,
         backend=predictor.backend,
@@ -99,30 +100,30 @@ def page(predictor: Predictor) -> bytes:
         params="".join(_parameter_rows(predictor.pyfunc().metadata.get_params_schema())),
         example=escape(json.dumps(example(predictor), indent=2, ensure_ascii=False)),
     )
-    return said.encode()
+    return html.encode()
 
 
 def example(predictor: Predictor) -> Json:
-    """A request that the model answers: its own example, else one made up from its signature.
+    """Return a request that the model answers: its own example, else one from its schema.
 
-    Each value of the row is of another row of the model's example, so that it is nobody's.
+    Each value of the row is of another row of the model's example, so that it is no customer's.
     """
-    sent = json.loads(predictor.pyfunc().example or "{}")
-    table = sent.get("dataframe_split")
+    saved = json.loads(predictor.pyfunc().example or "{}")
+    table = saved.get("dataframe_split")
     if table and table["data"]:
         cells = zip(*table["data"], strict=True)
-        row = [_known(column, i) for i, column in enumerate(cells)]
+        row = [_pick(column, i) for i, column in enumerate(cells)]
         return {"dataframe_records": [dict(zip(table["columns"], row, strict=True))]}
-    return sent or _made_up(predictor.pyfunc().metadata)
+    return saved or _example_from_schema(predictor.pyfunc().metadata)
 
 
-def _known(cells: Iterable[Any], number: int) -> Any:
-    """One of the values that are not missing, another one for each column."""
-    known = [cell for cell in cells if cell is not None and cell == cell]  # NaN is not itself
+def _pick(cells: Iterable[Any], number: int) -> Any:
+    """Return one of the values that are not missing, of another row for each column number."""
+    known = [cell for cell in cells if cell is not None and cell == cell]  # NaN differs from itself
     return known[number % len(known)] if known else None
 
 
-def _made_up(metadata: Model) -> Json:
+def _example_from_schema(metadata: Model) -> Json:
     schema = metadata.get_input_schema()
     if schema is None:
         return {"inputs": [[0.5]]}
@@ -133,8 +134,8 @@ def _made_up(metadata: Model) -> Json:
     row = [_SAMPLES.get(kind, "text") for kind in kinds]
     if names := column_names(schema):
         return {"dataframe_records": [dict(zip(names, row, strict=True))]}
-    hinted = metadata._is_signature_from_type_hint()
-    return {"inputs": row} if hinted else {"dataframe_split": {"data": [row]}}
+    by_type_hints = has_type_hints(metadata)
+    return {"inputs": row} if by_type_hints else {"dataframe_split": {"data": [row]}}
 
 
 def _tensors(schema: Schema | None) -> list[TensorSpec]:
@@ -147,14 +148,14 @@ def _zeros(shape: tuple[int, ...]) -> Any:
 
 
 def _invocations(predictor: Predictor) -> Json:
-    reference = _content("Request", example=example(predictor))
+    content = _content("Request", example=example(predictor))
     table = {"schema": {"type": "string", "description": "A header and a line a row"}}
     return {
         "summary": "Ask for predictions",
-        "requestBody": {"required": True, "content": {**reference, CSV: table, PARQUET: {}}},
+        "requestBody": {"required": True, "content": {**content, CSV: table, PARQUET: {}}},
         "responses": {
-            "200": _answer("A prediction a row", _content("Predictions")),
-            **_refusals("Error"),
+            "200": _predicted("A prediction a row", _content("Predictions")),
+            **_errors("Error"),
             "415": {"description": "Another content type", "content": {TEXT: {}}},
         },
     }
@@ -174,45 +175,52 @@ def _infer() -> Json:
         "parameters": [length],
         "requestBody": {"required": True, "content": _content("InferenceRequest") | {BINARY: {}}},
         "responses": {
-            "200": _answer("The model's outputs", outputs),
-            **_refusals("InferenceError"),
+            "200": _predicted("The model's outputs", outputs),
+            **_errors("InferenceError"),
             "415": {"description": "A compressed body", "content": _content("InferenceError")},
         },
     }
 
 
 def _get(summary: str, content_type: str = JSON, always: bool = False) -> Json:
-    """
+    """Return a GET route.
+
     Args:
-        always: there need be no model.
+        always: the route answers without a model too.
     """
-    said = {"200": {"description": "As said", "content": {content_type: {}}}}
-    refused = {} if always else {"503": _unavailable({JSON: {}})}
-    return {"summary": summary, "responses": said | refused}
+    found = {"200": {"description": "As the summary says", "content": {content_type: {}}}}
+    errors = {} if always else {"503": _unavailable({JSON: {}})}
+    return {"summary": summary, "responses": found | errors}
 
 
-def _answer(description: str, content: Json) -> Json:
-    said = {"x-model-name": "string", "x-model-version": "string", "x-model-backend": "string"}
-    headers = {name: {"schema": {"type": kind}} for name, kind in said.items()}
+def _predicted(description: str, content: Json) -> Json:
+    types = {"x-model-name": "string", "x-model-version": "string", "x-model-backend": "string"}
+    headers = {name: {"schema": {"type": kind}} for name, kind in types.items()}
     return {"description": description, "headers": headers, "content": content}
 
 
-def _refusals(schema: str) -> Json:
+def _errors(schema: str) -> Json:
     content = _content(schema)
-    told = {
-        "400": "The rows do not fit the signature, or the model fails on them",
+    descriptions = {
+        "400": "The rows do not fit the schema, or the model fails on them",
         "413": "The body is too large",
         "500": "The model's answer cannot be written",
         "504": "The model takes too long",
     }
-    refused = {status: {"description": why, "content": content} for status, why in told.items()}
-    return refused | {"503": _unavailable(content)}
+    errors = {
+        status: {"description": description, "content": content}
+        for status, description in descriptions.items()
+    }
+    return errors | {"503": _unavailable(content)}
 
 
 def _unavailable(content: Json) -> Json:
-    again = {"description": "Seconds until it is worth asking again", "schema": {"type": "integer"}}
-    why = "No model is in production yet, or more is asked than can be answered"
-    return {"description": why, "headers": {"Retry-After": again}, "content": content}
+    retry_after = {
+        "description": "Seconds until it is worth asking again",
+        "schema": {"type": "integer"},
+    }
+    description = "No model is in production yet, or more is asked than can be answered"
+    return {"description": description, "headers": {"Retry-After": retry_after}, "content": content}
 
 
 def _content(schema: str, **more: Any) -> Json:
@@ -237,19 +245,23 @@ _TENSOR = _object(
 _TENSOR["properties"] |= {"parameters": _ANYTHING, "data": _list({})}
 _OUTPUT = _object(name=_TEXT)
 _OUTPUT["properties"] |= {"parameters": _ANYTHING}
-_QUESTION = _object(inputs=_list(_TENSOR))
-_QUESTION["properties"] |= {"id": _TEXT, "parameters": _ANYTHING, "outputs": _list(_OUTPUT)}
+_INFER = _object(inputs=_list(_TENSOR))
+_INFER["properties"] |= {
+    "id": _TEXT,
+    "parameters": _ANYTHING,
+    "outputs": _list(_OUTPUT),
+}
 _SCHEMAS: Mapping[str, Json] = {
     "Error": _object(error_code=_TEXT, message=_TEXT),
     "Predictions": _object(predictions={}),
     "InferenceError": _object(error=_TEXT),
-    "InferenceRequest": _QUESTION,
+    "InferenceRequest": _INFER,
     "InferenceAnswer": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
 }
 
 
 def _request(predictor: Predictor) -> Json:
-    """Exactly one of the forms, and the parameters."""
+    """Return the schema of a request: exactly one of the forms, and the parameters."""
     schema = predictor.pyfunc().metadata.get_input_schema()
     forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
     params = predictor.pyfunc().metadata.get_params_schema()
@@ -334,7 +346,7 @@ def _is_json(value: Any) -> bool:
 def _table_rows(schema: Schema | None) -> Iterator[str]:
     for spec in schema.inputs if schema else ():
         needed = "" if spec.required else "optional"
-        yield _cells(str(spec.name or "-"), _said(spec), needed)
+        yield _cells(str(spec.name or "-"), _describe_type(spec), needed)
 
 
 def _parameter_rows(schema: ParamSchema | None) -> Iterator[str]:
@@ -343,7 +355,7 @@ def _parameter_rows(schema: ParamSchema | None) -> Iterator[str]:
         yield _cells(spec.name, kind, f"default {spec.default}")
 
 
-def _said(spec: ColSpec | TensorSpec) -> str:
+def _describe_type(spec: ColSpec | TensorSpec) -> str:
     if isinstance(spec, TensorSpec):
         return f"tensor of {spec.type}, shape {spec.shape}"
     return spec.type.name if isinstance(spec.type, DataType) else str(spec.type)

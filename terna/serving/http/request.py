@@ -10,13 +10,13 @@ from uuid import uuid4
 from terna.errors import PayloadTooLarge
 
 OTHER = "other"
-"""What paths and methods without a route are called: they may hold anything."""
+"""The name of any path or method without a route in logs and metrics: they may hold anything."""
 
 _ID = re.compile("[A-Za-z0-9._-]{8,64}")
 
 
 class Scope(Protocol):
-    """What RSGI says of a request."""
+    """The head of a request, as RSGI has it."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        """The caller's own when it is harmless, so that one id follows a request everywhere."""
+        """The client's own id if it is harmless, so that both log the same one; else a new one."""
         own = self.header("x-request-id")
         return own if _ID.fullmatch(own) else uuid4().hex
 
@@ -58,14 +58,14 @@ class Request:
         """Read the body.
 
         Raises:
-            PayloadTooLarge: before more than the limit is held.
+            PayloadTooLarge: it is larger than the limit; reading stops there.
         """
         length = self.header("content-length")
         if not length.isdigit():
             body = await self._read_chunks()
         elif int(length) > self._max_body:
             raise self._too_large()
-        else:  # HTTP holds a client to its word, and one read takes 40 µs less than a loop
+        else:  # HTTP ends a body at its declared length, and one read takes 40 µs less than a loop
             body = await self._protocol()
         self.size = len(body)
         return body

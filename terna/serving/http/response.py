@@ -1,4 +1,4 @@
-"""What goes back to a client, whoever decided it."""
+"""What goes back to a client: a body, a status and headers."""
 
 from typing import Any, NamedTuple
 
@@ -22,14 +22,14 @@ class Response(NamedTuple):
     predictor: Predictor | None = None
     """The version that answers."""
     backend: str = ""
-    """Which one answered, where it is not the predictor's usual one."""
+    """The backend that answered, if it is not the predictor's usual one."""
     rows: int = 0
-    """How many were predicted."""
+    """How many rows were predicted."""
     extra_headers: Headers = ()
     """Headers that only this kind of response has."""
 
     def headers(self, request_id: str) -> list[tuple[str, str]]:
-        """Return all that goes before the body."""
+        """Return the headers: those of every response, of this kind, and of the model."""
         headers = [
             ("content-type", self.content_type),
             ("x-request-id", request_id),
@@ -46,11 +46,11 @@ class Response(NamedTuple):
 
 
 def json_response(document: Any, predictor: Predictor | None = None) -> Response:
-    """Return a document as JSON."""
+    """Return a response that holds a document as JSON."""
     return Response(msgspec.json.encode(document), predictor=predictor)
 
 
 def prediction_response(prediction: Prediction, predictor: Predictor) -> Response:
-    """Return what a predictor answered."""
+    """Return the response that holds a prediction."""
     body, backend, rows, _ = prediction
     return Response(body, predictor=predictor, backend=backend, rows=rows)

@@ -15,20 +15,20 @@ class ServerRoutes:
         self._executors = executors
 
     async def metrics(self) -> Response:
-        """Return what Prometheus scrapes, of all workers."""
+        """Return the metrics of all workers, in Prometheus' text format."""
         page = await self._executors.run(0, metrics.render)
         return Response(page, content_type=metrics.CONTENT_TYPE)
 
     async def openapi(self) -> Response:
-        """Return the routes, with the active model's schema and example, for programs."""
+        """Return the OpenAPI document, with the active model's schema and example."""
         return await self._executors.run(0, _document, self._active.get())
 
     async def docs(self) -> Response:
-        """Return the same for people."""
+        """Return the same as an HTML page for people."""
         return await self._executors.run(0, _page, self._active.get())
 
 
-# The schema is MLflow's and needs MLflow and pandas, which take seconds: imported in a thread.
+# `openapi` imports MLflow and pandas, which takes seconds: it is imported in a thread.
 
 
 def _document(predictor: Predictor) -> Response:

@@ -50,6 +50,7 @@ class ColumnProfile:
 
     @property
     def drawable(self) -> bool:
+        """Whether its distribution says something and shows no customer."""
         return self.distinct > 1 and not (self.identifier and self.kind == "text")
 
 

@@ -1,4 +1,4 @@
-"""Tensors come through the Open Inference Protocol as they were, or a line says what is wrong."""
+"""Tensors survive the Open Inference Protocol, and errors repeat no value."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def sent_back(array: NDArray[Any], binary: bool) -> NDArray[Any]:
 @given(numeric | textual)
 @example(np.array([], dtype=object))
 @example(np.array([[1.5, np.nan]], dtype=">f8"))
-def test_a_tensor_comes_back_from_binary_as_it_was(array: NDArray[Any]) -> None:
+def test_tensor_survives_binary_round_trip(array: NDArray[Any]) -> None:
     back = sent_back(array, binary=True)
 
     assert datatype(back.dtype) == datatype(array.dtype)
@@ -54,7 +54,7 @@ def test_a_tensor_comes_back_from_binary_as_it_was(array: NDArray[Any]) -> None:
 
 
 @given(numeric | textual)
-def test_a_tensor_comes_back_from_json_as_it_was(array: NDArray[Any]) -> None:
+def test_tensor_survives_json_round_trip(array: NDArray[Any]) -> None:
     back = sent_back(array, binary=False)
 
     finite = np.isfinite(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
@@ -62,7 +62,7 @@ def test_a_tensor_comes_back_from_json_as_it_was(array: NDArray[Any]) -> None:
     np.testing.assert_array_equal(back[finite], array[finite])
 
 
-def test_nan_is_null_in_json_which_comes_back_as_nan() -> None:
+def test_nan_is_null_in_json_and_read_as_nan() -> None:
     answer, length = render("m", "1", InferenceRequest({}), {"t": np.array([np.nan, 1.5])})
 
     assert length is None
@@ -70,7 +70,7 @@ def test_nan_is_null_in_json_which_comes_back_as_nan() -> None:
     assert np.isnan(sent_back(np.array([np.nan]), binary=False)).all()
 
 
-def test_texts_dates_and_missing_ones_are_bytes() -> None:
+def test_texts_dates_and_missing_values_are_bytes() -> None:
     dates = np.array(["2026-11-21", "NaT"], dtype="datetime64[D]")
     for array, data in [
         (np.array(["a", None, np.nan], dtype=object), ["a", None, None]),
@@ -82,14 +82,14 @@ def test_texts_dates_and_missing_ones_are_bytes() -> None:
         assert (output["datatype"], output["data"]) == ("BYTES", data)
 
 
-def test_data_may_be_nested_or_flat() -> None:
+def test_nested_and_flat_data_are_read_alike() -> None:
     for data in ([1, 2, 3, 4], [[1, 2], [3, 4]]):
         tensor = {"name": "t", "datatype": "FP32", "shape": [2, 2], "data": data}
         read = parse(body(tensor)).tensors["t"]
         assert (read.tolist(), read.dtype) == ([[1, 2], [3, 4]], np.dtype("float32"))
 
 
-def test_what_a_request_says_besides_its_tensors() -> None:
+def test_id_parameters_and_requested_outputs_are_read() -> None:
     asked = parse(
         body(
             INPUT,
@@ -99,13 +99,17 @@ def test_what_a_request_says_besides_its_tensors() -> None:
         )
     )
 
-    assert (asked.id, asked.binary, asked.wanted) == ("42", True, {"a": True, "b": False})
+    assert (asked.id, asked.binary, asked.requested_outputs) == (
+        "42",
+        True,
+        {"a": True, "b": False},
+    )
     assert asked.parameters["times"] == 2
 
 
-def test_an_answer_names_the_model_and_repeats_the_id() -> None:
+def test_response_names_the_model_and_repeats_the_id() -> None:
     outputs = {"a": np.array([1]), "b": np.array(["x"])}
-    asked = InferenceRequest({}, id="42", wanted={"b": False})
+    asked = InferenceRequest({}, id="42", requested_outputs={"b": False})
 
     assert json.loads(render("churn", "3", asked, outputs)[0]) == {
         "model_name": "churn",
@@ -114,10 +118,10 @@ def test_an_answer_names_the_model_and_repeats_the_id() -> None:
         "outputs": [{"name": "b", "datatype": "BYTES", "shape": [1], "data": ["x"]}],
     }
     with pytest.raises(BadRequest, match="outputs are: a, b"):
-        render("churn", "3", InferenceRequest({}, wanted={SECRET: True}), outputs)
+        render("churn", "3", InferenceRequest({}, requested_outputs={SECRET: True}), outputs)
 
 
-def test_a_refusal_reads_as_the_protocol_words_it() -> None:
+def test_error_response_has_the_form_of_the_protocol() -> None:
     assert json.loads(render_error("no")) == {"error": "no"}
 
 
@@ -147,9 +151,7 @@ BINARY = {"name": SECRET, "datatype": "INT64", "shape": [1], "parameters": {"bin
         (body(BINARY | {"parameters": {"binary_data_size": -8}}), "is not within the body"),
     ],
 )
-def test_a_request_that_cannot_be_read_is_told_why_and_repeats_nothing(
-    sent: bytes, says: str
-) -> None:
+def test_invalid_request_error_repeats_no_value(sent: bytes, says: str) -> None:
     with pytest.raises(BadRequest, match=says) as refused:
         parse(sent)
     assert SECRET not in str(refused.value)
@@ -166,7 +168,7 @@ def test_a_request_that_cannot_be_read_is_told_why_and_repeats_nothing(
         (BINARY | {"datatype": "BYTES"}, b"\x04\0\0\0\xff\xfe\xff\xfe", "not of its datatype"),
     ],
 )
-def test_binary_data_that_is_not_what_it_says_is_refused(
+def test_binary_data_of_wrong_size_or_type_is_rejected(
     tensor: dict[str, Any], data: bytes, says: str
 ) -> None:
     head = body(tensor)
@@ -175,14 +177,14 @@ def test_binary_data_that_is_not_what_it_says_is_refused(
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "100000", "1.5", "²", "9" * 5000])
-def test_a_header_length_that_is_no_place_in_the_body_is_refused(length: str) -> None:
+def test_header_length_outside_the_body_is_rejected(length: str) -> None:
     with pytest.raises(BadRequest, match="no length within the body"):
         parse(body(INPUT), length)
 
 
 @given(st.binary(), st.sampled_from(["", "0", "2", "7"]))
 @example(b'{"inputs": []}xx', "14")
-def test_any_bytes_are_tensors_or_a_bad_request(sent: bytes, length: str) -> None:
+def test_any_bytes_are_tensors_or_bad_request(sent: bytes, length: str) -> None:
     try:
         assert isinstance(parse(sent, length), InferenceRequest)
     except BadRequest as refused:

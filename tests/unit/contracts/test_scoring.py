@@ -1,4 +1,4 @@
-"""A body becomes rows, or an error that says what is wrong and repeats nothing of the body."""
+"""A body becomes rows, or an error that says what is wrong and repeats no value."""
 
 import json
 import math
@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from terna.contracts.scoring import FORMS, Table, decode, parse, render, render_error
+from terna.contracts.scoring import (
+    FORMS,
+    JSON,
+    Rows,
+    ScoringRequest,
+    Table,
+    decode,
+    parse,
+    render,
+    render_error,
+)
 from terna.errors import BadRequest
 
 SECRET = "Ada Lovelace, +44 20 7946 0991"
@@ -50,7 +60,7 @@ def parsed_or_error(sent: bytes) -> Table | BadRequest:
 
 
 @given(tables())
-def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
+def test_same_rows_in_every_form_parse_alike(rows: Table) -> None:
     columns, values = list(rows.columns or ()), rows.values
     records = [dict(zip(columns, row, strict=True)) for row in values]
     by_column = {name: [row[i] for row in values] for i, name in enumerate(columns)}
@@ -76,7 +86,7 @@ def test_every_form_of_the_same_rows_means_the_same(rows: Table) -> None:
 @example(b"")
 @example(b"\xff\xfe")
 @example(b'{"inputs": [["\\ud800"]]}')
-def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
+def test_any_bytes_are_rows_or_bad_request(sent: bytes) -> None:
     assert isinstance(parsed_or_error(sent), Table | BadRequest)
 
 
@@ -88,12 +98,12 @@ def test_any_bytes_are_rows_or_a_bad_request(sent: bytes) -> None:
         pytest.param(b'{"inputs": [[' + b"1" * 5000 + b"]]}", id="a number of 5000 digits"),
     ],
 )
-def test_a_body_that_no_client_needs_is_a_bad_request(sent: bytes) -> None:
+def test_extreme_nesting_or_number_raises_bad_request(sent: bytes) -> None:
     assert str(parsed_or_error(sent)) == "The body is not valid JSON."
 
 
 @given(documents)
-def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> None:
+def test_any_json_is_whole_rows_or_bad_request_of_one_line(document: Any) -> None:
     match parsed_or_error(json.dumps(document).encode()):
         case BadRequest() as refused:
             assert len(str(refused).splitlines()) == 1
@@ -102,35 +112,35 @@ def test_any_json_is_whole_rows_or_a_bad_request_of_one_line(document: Any) -> N
 
 
 @given(documents, st.sampled_from(FORMS))
-def test_a_refusal_never_repeats_what_the_client_sent(document: Any, form: str) -> None:
+def test_error_never_repeats_a_value(document: Any, form: str) -> None:
     for sent in (json.dumps(document), json.dumps({form: document}), f'{{"{form}": {SECRET}}}'):
         told = parsed_or_error(sent.encode())
         if isinstance(told, BadRequest):
             assert SECRET not in f"{told} {told.__cause__}"
 
 
-def test_the_published_way_of_asking_works() -> None:
+def test_one_row_without_names_is_parsed() -> None:
     row = [128, 25, 265.1, 197.4, 244.7, 10.0, 1, "no", 110, 99, 91, 3]
     assert parsed(body(inputs=[row])) == Table([row], columns=None)
 
 
-def test_single_values_are_rows_of_one() -> None:
+def test_scalars_are_rows_of_one_value() -> None:
     assert parsed(body(inputs=[1, "b", None])) == Table([[1], ["b"], [None]])
 
 
-def test_no_customers_are_no_rows() -> None:
+def test_empty_list_is_no_rows() -> None:
     assert parsed(body(inputs=[])).values == []
     assert parsed(body(dataframe_split={"columns": ["a"], "data": []})) == Table([], ("a",))
 
 
-def test_what_a_record_does_not_name_is_missing() -> None:
+def test_column_absent_from_a_record_is_null() -> None:
     records = [{"plan": "voice"}, {"calls": 2}]
     assert parsed(body(dataframe_records=records)) == Table(
         [["voice", None], [None, 2]], ("plan", "calls")
     )
 
 
-def test_a_python_clients_nan_is_accepted() -> None:
+def test_nan_literal_is_accepted() -> None:
     ((cell,),) = parsed(b'{"inputs": [[NaN]]}').values
     assert math.isnan(cell)
 
@@ -159,20 +169,121 @@ def test_a_python_clients_nan_is_accepted() -> None:
         ),
     ],
 )
-def test_a_refusal_says_what_to_change_and_repeats_nothing(sent: bytes, expected: str) -> None:
+def test_error_suggests_fix_and_repeats_no_value(sent: bytes, expected: str) -> None:
     with pytest.raises(BadRequest, match=expected) as refused:
         parsed(sent)
     assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 0], [0.25], []])
-def test_an_answer_is_one_prediction_a_row(labels: list[Any]) -> None:
+def test_response_has_one_prediction_a_row(labels: list[Any]) -> None:
     assert json.loads(render(labels)) == {"predictions": labels}
 
 
-def test_a_refusal_reads_as_mlflow_words_it() -> None:
+def test_error_response_has_the_form_of_mlflow() -> None:
     message = str(parsed_or_error(b"{"))
     assert json.loads(render_error(BadRequest.error_code, message)) == {
         "error_code": "BAD_REQUEST",
         "message": message,
     }
+
+
+NAMES = ["a", "b"]
+
+ROWS: list[list[Any]] = [[1, "x"], [2.5, None]]
+
+RECORDS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
+
+
+def strict_rows(sent: bytes, names: list[str] = NAMES) -> Rows | None:
+    return ScoringRequest(JSON, sent).strictly_typed_rows(names)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"inputs": ROWS},
+        {"instances": ROWS},
+        {"data": ROWS},
+        {"inputs": RECORDS},
+        {"instances": RECORDS},
+        {"dataframe_records": RECORDS},
+        {"dataframe_records": [record | {"more": [1]} for record in RECORDS]},
+        {"inputs": {"b": ["x", None], "a": [1, 2.5]}},
+        {"dataframe_split": {"data": ROWS}},
+        {"dataframe_split": {"columns": ["a", "b"], "data": ROWS}},
+        {"dataframe_split": {"columns": ["b", "c", "a"], "data": [["x", 0, 1], [None, 0, 2.5]]}},
+    ],
+    ids=json.dumps,
+)
+def test_strictly_typed_rows_are_in_the_order_of_the_columns(document: dict[str, Any]) -> None:
+    assert [list(row) for row in strict_rows(body(**document)) or ()] == ROWS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"[1]",
+        b"7",
+        b"{}",
+        b'{"inputs": [[NaN, "x"]]}',
+        b'{"inputs": [[1e999, "x"]]}',
+        b'{"inputs": [[1, "\\ud800"]]}',
+        b'{"inputs": [[1, "x\\u0000"]]}',
+        b'\xef\xbb\xbf{"inputs": [[1, "x"]]}',
+        body(rows=ROWS),
+        body(inputs=ROWS, params={}),
+        body(inputs=ROWS, messages=[]),
+        body(inputs=[]),
+        body(inputs=[[1]]),
+        body(inputs=[[1, "x", 2]]),
+        body(inputs=[[1, "x"], "ab"]),
+        body(inputs=[{"a": 1}]),
+        body(inputs=[{"a": 1, "b": "x", "c": [1]}]),
+        body(inputs=[{"a": 1, "b": "x"}, [1, "x"]]),
+        body(inputs={"a": [1], "b": ["x", "y"]}),
+        body(inputs={"a": 1, "b": "x"}),
+        body(inputs={"a": [1], "b": ["x"], "c": [1]}),
+        body(inputs="ab"),
+        body(dataframe_records={"a": 1, "b": "x"}),
+        body(dataframe_records=["ab"]),
+        body(dataframe_records=[{"a": 1}]),
+        body(dataframe_split=ROWS),
+        body(dataframe_split={"columns": NAMES}),
+        body(dataframe_split={"columns": NAMES, "data": ROWS, "index": [0, 1]}),
+        body(dataframe_split={"columns": ["a"], "data": [[1]]}),
+        body(dataframe_split={"columns": ["a", "a", "b"], "data": [[1, 2, "x"]]}),
+        body(dataframe_split={"columns": [["a"], "b"], "data": ROWS}),
+        body(dataframe_split={"columns": NAMES, "data": [[1, "x"], [1]]}),
+    ],
+)
+def test_ambiguous_body_is_left_to_mlflow(sent: bytes) -> None:
+    assert strict_rows(sent) is None
+
+
+@pytest.mark.parametrize("sent", [b"", b"{", b"[" * 100_000, b'{"inputs": [[1, "x"]]'])
+def test_invalid_json_is_rejected_without_mlflow(sent: bytes) -> None:
+    with pytest.raises(BadRequest, match="not valid JSON"):
+        strict_rows(sent)
+
+
+def test_lists_of_one_column_are_left_to_mlflow() -> None:
+    assert strict_rows(body(inputs=[["x"]]), ["a"]) is None
+    assert strict_rows(body(inputs=[{"a": "x"}]), ["a"]) == [["x"]]
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner),
+    max_leaves=9,
+)
+
+keys = st.sampled_from(["inputs", "instances", "data", "dataframe_records", "dataframe_split"])
+
+
+@given(form=keys, value=values)
+def test_any_value_gives_a_whole_table_or_none(form: str, value: Any) -> None:
+    rows = strict_rows(body(**{form: value}))
+    assert rows is None or {len(row) for row in rows} == {len(NAMES)}

@@ -1,4 +1,4 @@
-"""Requests as MLflow reads them, and the rows that the compiled model gets of the same bytes."""
+"""Requests are parsed as MLflow parses them, and so are strictly typed rows."""
 
 import json
 import math
@@ -75,7 +75,7 @@ FORMS = (
 
 @settings(max_examples=300)
 @given(form=st.sampled_from(FORMS), rows=strictly_typed_rows)
-def test_the_compiled_model_gets_the_rows_that_mlflow_would_hand_to_the_model(
+def test_strictly_typed_rows_equal_those_that_mlflow_parses(
     form: str, rows: list[tuple[Any, ...]]
 ) -> None:
     sent = as_form(form, rows)
@@ -98,7 +98,7 @@ def same(strict: Any, enforced: Any) -> bool:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("beside", [[], ["basic"]])
-def test_a_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -> None:
+def test_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -> None:
     rows = [(1.5, plan, 3, True) for plan in [None, *beside]]
 
     frame = PARSER.parse(ScoringRequest(JSON, as_form(form, rows))).data
@@ -116,19 +116,19 @@ def test_a_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -
         ("application/vnd.apache.parquet ; charset=utf-8", "application/vnd.apache.parquet"),
     ],
 )
-def test_a_content_type_may_say_that_it_is_utf8(content_type: str, name: str) -> None:
+def test_content_type_with_charset_utf8_is_accepted(content_type: str, name: str) -> None:
     assert media_type(content_type) == name
 
 
 @given(st.text())
-def test_no_content_type_is_repeated(content_type: str) -> None:
+def test_content_type_error_does_not_repeat_it(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType) as refused:
         media_type(f"{content_type}; SECRET=SECRET")
 
     assert "SECRET" not in str(refused.value)
 
 
-def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is_read() -> None:
+def test_small_parquet_file_of_too_many_rows_is_rejected() -> None:
     file = BytesIO()
     pd.DataFrame({"minutes": 0.0}, index=range(MAX_PARQUET_CELLS + 1)).to_parquet(file, index=False)
     assert len(file.getvalue()) < 100_000
@@ -148,7 +148,7 @@ def test_a_small_file_that_holds_one_row_a_million_times_is_refused_before_it_is
         (np.array(7), 1),
     ],
 )
-def test_rows_are_counted_whatever_mlflow_makes_of_a_request(data: Any, rows: int) -> None:
+def test_rows_of_any_parsed_data_are_counted(data: Any, rows: int) -> None:
     assert Inputs(data).rows == rows
 
 

@@ -1,4 +1,4 @@
-"""Tensors for models of every signature, and whatever they return as tensors."""
+"""Tensors become what a model takes, and predictions become tensors."""
 
 from typing import Any
 
@@ -30,24 +30,24 @@ def read(schema: Schema | None, params: ParamSchema | None = None, **tensors: An
     return inputs(request, table(request, schema), Model(signature=signature))
 
 
-def test_one_tensor_may_hold_all_columns_in_order() -> None:
+def test_one_tensor_with_all_columns_is_accepted() -> None:
     frame = read(NUMBERS, anything=TWO).data
 
     assert frame.to_dict("list") == {"x": [1, 3], "y": [2, 4]}
     assert [str(dtype) for dtype in frame.dtypes] == ["float64", "float32"]
 
 
-def test_an_optional_column_may_be_left_out() -> None:
+def test_optional_column_may_be_left_out() -> None:
     assert read(NUMBERS, x=np.array([1.5])).data.to_dict("list") == {"x": [1.5]}
 
 
-def test_the_tensor_of_a_tensor_signature_may_have_any_name_and_width() -> None:
+def test_unnamed_tensor_of_any_width_is_cast_to_the_schema() -> None:
     array = read(UNNAMED, anything=TWO.astype("int8")).data
 
     assert (array.tolist(), array.dtype) == (TWO.tolist(), np.dtype("float64"))
 
 
-def test_named_tensors_are_handed_over_by_name() -> None:
+def test_named_tensors_are_passed_by_name() -> None:
     arrays = read(NAMED, weight=np.array([1, 2]), points=TWO).data
 
     assert {name: array.dtype.name for name, array in arrays.items()} == {
@@ -56,19 +56,19 @@ def test_named_tensors_are_handed_over_by_name() -> None:
     }
 
 
-def test_tensors_that_are_missing_or_too_many_are_told() -> None:
+def test_missing_and_extra_tensors_are_rejected() -> None:
     with pytest.raises(BadRequest, match="Missing tensors: weight"):
         read(NAMED, points=TWO)
     with pytest.raises(BadRequest, match="takes one tensor"):
         read(UNNAMED, a=TWO, b=TWO)
 
 
-def test_without_a_signature_a_model_gets_what_was_sent() -> None:
+def test_model_without_schema_gets_tensors_as_sent() -> None:
     assert read(None, a=TWO).data is TWO
     assert set(read(None, a=TWO, b=TWO).data) == {"a", "b"}
 
 
-def test_only_the_models_own_parameters_reach_it() -> None:
+def test_parameters_unknown_to_the_model_are_dropped() -> None:
     schema = ParamSchema([ParamSpec("times", DataType.long, 1)])
     assert read(NUMBERS, schema, x=np.array([1.5])).params == {"times": 2}
 
@@ -84,19 +84,19 @@ def test_only_the_models_own_parameters_reach_it() -> None:
         (np.float64(2), {OUTPUT: [2]}),
     ],
 )
-def test_whatever_a_model_returns_becomes_named_tensors(
+def test_predictions_of_any_type_become_named_tensors(
     predictions: Any, named: dict[str, Any]
 ) -> None:
     assert {name: array.tolist() for name, array in outputs(predictions, None).items()} == named
 
 
 @pytest.mark.parametrize("predictions", [[[1], [1, 2]], np.array([1j])])
-def test_what_no_tensor_holds_is_the_servers_error(predictions: Any) -> None:
+def test_predictions_that_no_tensor_holds_raise_internal_error(predictions: Any) -> None:
     with pytest.raises(InternalError, match="no tensor"):
         outputs(predictions, None)
 
 
-def test_an_output_has_the_name_and_width_of_the_signature() -> None:
+def test_output_has_name_and_width_of_the_schema() -> None:
     schema = Schema([ColSpec(DataType.float, "share")])
 
     (named,) = outputs([0.5], schema).items()
@@ -104,7 +104,7 @@ def test_an_output_has_the_name_and_width_of_the_signature() -> None:
     assert (named[0], named[1].dtype.name) == ("share", "float32")
 
 
-def test_the_inputs_are_described_as_the_signature_has_them() -> None:
+def test_inputs_are_described_as_in_the_schema() -> None:
     assert describe_inputs(NUMBERS) == [
         {"name": "x", "datatype": "FP64", "shape": [-1, 1]},
         {"name": "y", "datatype": "FP32", "shape": [-1, 1]},

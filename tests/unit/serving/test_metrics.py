@@ -1,4 +1,4 @@
-"""Metrics are those of all processes together."""
+"""Metrics are the sum of all processes."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def value(page: str, sample: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_every_process_tells_what_all_have_counted(tmp_path: Path) -> None:
+def test_counts_of_all_processes_are_added_up(tmp_path: Path) -> None:
     page_of(2, tmp_path)
     page = page_of(3, tmp_path)
 
@@ -47,7 +47,7 @@ def test_every_process_tells_what_all_have_counted(tmp_path: Path) -> None:
     assert value(page, "terna_request_rows_sum") == 15
 
 
-def test_a_histogram_is_what_prometheus_would_have_counted_value_by_value() -> None:
+def test_flushed_histogram_equals_one_observed_value_by_value() -> None:
     bounds = (0.5, 1.0, 5.0)
     at_once = Histogram("at_once", "", buckets=bounds, registry=None)
     one_by_one = Histogram("one_by_one", "", buckets=bounds, registry=None)
@@ -58,27 +58,27 @@ def test_a_histogram_is_what_prometheus_would_have_counted_value_by_value() -> N
 
     values.flush(at_once)
 
-    def told(histogram: Histogram) -> list[tuple[str, dict[str, str], float]]:
+    def samples_of(histogram: Histogram) -> list[tuple[str, dict[str, str], float]]:
         (family,) = histogram.collect()
         samples = [s for s in family.samples if not s.name.endswith("_created")]
         return [(s.name.removeprefix(family.name), s.labels, s.value) for s in samples]
 
-    assert told(at_once) == told(one_by_one)
+    assert samples_of(at_once) == samples_of(one_by_one)
 
 
-def test_what_a_process_had_in_flight_ends_with_it(tmp_path: Path) -> None:
+def test_requests_in_flight_of_an_ended_process_are_removed(tmp_path: Path) -> None:
     page_of(1, tmp_path)
     assert value(page_of(1, tmp_path), "terna_requests_in_flight") == 1
 
 
-def test_one_version_answers_at_a_time(tmp_path: Path) -> None:
+def test_info_gauge_is_1_for_one_version_only(tmp_path: Path) -> None:
     page = page_of(1, tmp_path)
 
     assert value(page, 'terna_model_info{backend="compiled",name="churn",version="2"}') == 1
     assert value(page, 'terna_model_info{backend="pyfunc",name="churn",version="1"}') == 0
 
 
-def test_a_server_starts_counting_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reset_removes_earlier_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
     page_of(2, tmp_path)
 

@@ -1,4 +1,4 @@
-"""The process that follows the registry: nothing ends it, and it logs each outage once."""
+"""The agent: no error ends it, and it logs each outage once."""
 
 import logging
 
@@ -31,7 +31,7 @@ def logged(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[
     return caplog.messages
 
 
-def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
+def test_outage_is_logged_once_at_its_begin_and_once_at_its_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     away, refused = TrackingUnreachable(AWAY), TrackingRefused("It says no.")
@@ -45,14 +45,14 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
     ("error", "message"),
     [(KeyError("customer 42"), "unexpected KeyError"), (TernaError("no"), "no")],
 )
-def test_the_end_of_another_error_says_nothing_of_the_tracking_server(
+def test_end_of_another_error_does_not_name_the_tracking_server(
     caplog: pytest.LogCaptureFixture, error: Exception, message: str
 ) -> None:
     assert logged(caplog, error, error, None) == [message, "works again"]
 
 
 @pytest.mark.parametrize("error", [TernaError("no"), KeyError("customer 42"), MemoryError()])
-def test_no_error_ends_the_process_or_tells_of_a_customer(
+def test_error_does_not_end_the_process_or_log_a_value(
     caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     assert logged(caplog, error)

@@ -1,26 +1,17 @@
-"""Following the registry: what is promoted there answers here, or says there why not."""
+"""The reconciler: a promoted version is served here, or its tag says why not."""
 
 import gc
 import json
 import logging
 import shutil
-import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from terna.compiler.verification import verification
 from terna.contracts.version import Version
-from terna.errors import NotCompilable, TrackingUnreachable
-from terna.serving.agent import validator
-from terna.serving.agent.reconciler import BACKEND_TAG, Reconciler
-from terna.serving.agent.validator import Validator
-from terna.serving.cache import compiled_cache
-from terna.serving.endpoints.active_model import ActiveModel
-from terna.serving.loader import Loader
+from terna.errors import TrackingUnreachable
 from tests.unit.workshop import NAME, Server2, tamper
 
 
@@ -67,7 +58,7 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
 }
 
 
-def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> None:
+def test_nothing_is_served_without_a_version_in_production(server: Server2) -> None:
     server.poll_once()
     server.register()
     server.poll_once()
@@ -75,7 +66,7 @@ def test_nothing_is_served_while_nothing_is_in_production(server: Server2) -> No
     assert server.active.version is None
 
 
-def test_the_version_in_production_is_served_and_says_so(server: Server2) -> None:
+def test_version_in_production_is_served_and_tagged(server: Server2) -> None:
     version = server.promote()
 
     server.poll_once()
@@ -84,7 +75,7 @@ def test_the_version_in_production_is_served_and_says_so(server: Server2) -> Non
     assert server.tag(version) == "serving"
 
 
-def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2) -> None:
+def test_next_promotion_is_served_and_old_model_is_freed(server: Server2) -> None:
     server.promote()
     server.poll_once()
     old = weakref.ref(server.active.get())
@@ -97,7 +88,7 @@ def test_the_next_promotion_is_followed_and_the_old_model_freed(server: Server2)
     assert old() is None
 
 
-def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
+def test_rollback_is_served_without_a_download(server: Server2) -> None:
     first = server.promote()
     server.poll_once()
     server.promote()
@@ -111,7 +102,7 @@ def test_a_rollback_is_followed_without_a_download(server: Server2) -> None:
 
 
 @pytest.mark.parametrize("mark", ["aliases", "stages"])
-def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2, mark: str) -> None:
+def test_promotion_in_the_mlflow_ui_is_served_and_completed(server: Server2, mark: str) -> None:
     server.promote()
     server.poll_once()
     version = server.register()
@@ -123,7 +114,7 @@ def test_a_promotion_in_the_mlflow_ui_is_followed_and_completed(server: Server2,
     assert (server.registry.aliases[NAME], server.registry.stages[NAME]) == (2, 2)
 
 
-def test_a_promotion_is_completed_when_tracking_was_away_just_then(
+def test_promotion_is_completed_after_an_outage_of_tracking(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = server.register()
@@ -144,21 +135,21 @@ def test_a_promotion_is_completed_when_tracking_was_away_just_then(
     assert server.tag(version) == "serving"
 
 
-def test_nothing_is_written_to_the_registry_while_nothing_changes(
+def test_unchanged_production_writes_nothing_to_the_registry(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.promote()
     server.poll_once()
 
-    def unwanted(*_: object) -> bool:
-        raise AssertionError("written again")
-
-    monkeypatch.setattr(server.registry, "tag", unwanted)
-    monkeypatch.setattr(server.registry, "complete_promotion", unwanted)
+    written: list[tuple[object, ...]] = []
+    monkeypatch.setattr(server.registry, "tag", lambda *of: written.append(of))
+    monkeypatch.setattr(server.registry, "complete_promotion", lambda *of: written.append(of))
     server.poll_once()
 
+    assert written == []
 
-def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: Server2) -> None:
+
+def test_version_taken_out_of_production_answers_until_the_next_one(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.aliases.clear()
@@ -170,7 +161,7 @@ def test_a_version_taken_out_of_production_goes_on_until_another_comes(server: S
 
 
 @pytest.mark.parametrize(("promote_bad", "reason"), BAD.values(), ids=BAD)
-def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
+def test_bad_version_is_rejected_with_reason_and_old_one_answers(
     server: Server2, promote_bad: Callable[[Server2], Version], reason: str
 ) -> None:
     good = server.promote()
@@ -187,7 +178,7 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_old_one_goes_on(
 
 
 @pytest.mark.parametrize("promote_bad", [make for make, _ in BAD.values()], ids=BAD)
-def test_a_refused_version_is_not_downloaded_again_and_again(
+def test_rejected_version_is_not_downloaded_again(
     server: Server2, caplog: pytest.LogCaptureFixture, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
@@ -200,7 +191,7 @@ def test_a_refused_version_is_not_downloaded_again_and_again(
 
 
 @pytest.mark.parametrize("promote_bad", [make for make, _ in BAD.values()], ids=BAD)
-def test_the_next_good_version_is_taken_after_a_bad_one(
+def test_good_version_after_a_rejected_one_is_served(
     server: Server2, promote_bad: Callable[[Server2], Version]
 ) -> None:
     promote_bad(server)
@@ -213,7 +204,7 @@ def test_the_next_good_version_is_taken_after_a_bad_one(
     assert server.tag(good) == "serving"
 
 
-def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Server2) -> None:
+def test_rejected_version_promoted_again_is_tried_again(server: Server2) -> None:
     good, bad = server.promote(), server.promote_tampered()
     server.poll_once()
     server.registry.promote(good)
@@ -228,7 +219,7 @@ def test_a_refused_version_is_tried_again_when_it_is_promoted_again(server: Serv
     assert server.tag(bad) == "serving"
 
 
-def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
+def test_promotion_of_a_bad_version_is_not_completed(server: Server2) -> None:
     good = server.promote()
     server.poll_once()
     bad = server.register(change=_not_loadable)
@@ -240,7 +231,7 @@ def test_the_promotion_of_a_bad_version_is_not_completed(server: Server2) -> Non
     assert server.registry.stages[NAME] == good.number
 
 
-def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
+def test_rollback_from_a_rejected_version_is_completed(
     server: Server2,
 ) -> None:
     good = server.promote()
@@ -254,7 +245,7 @@ def test_going_back_from_a_bad_version_to_the_one_that_answers_is_completed(
     assert server.registry.stages[NAME] == good.number
 
 
-def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
+def test_reason_for_rejection_is_tagged_after_an_outage_of_tracking(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = server.promote_tampered()
@@ -272,7 +263,7 @@ def test_the_reason_for_a_refusal_is_told_when_tracking_comes_back(
     assert server.registry.downloads == [1]
 
 
-def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
+def test_model_answers_during_an_outage_of_tracking(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     server.registry.reachable = False
@@ -283,40 +274,7 @@ def test_the_model_goes_on_while_tracking_is_away(server: Server2) -> None:
     assert server.active.version == version
 
 
-def test_the_verified_local_copy_is_served_without_asking_the_registry(server: Server2) -> None:
-    version = server.promote()
-    server.poll_once()
-    server.registry.reachable = False
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version == version
-
-
-def test_a_new_machine_starts_without_a_model(server: Server2) -> None:
-    server.loader.poll_once()
-
-    assert server.active.version is None
-
-
-def test_a_tampered_local_copy_is_not_served_and_is_thrown_away(
-    server: Server2, caplog: pytest.LogCaptureFixture
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    tamper(server.models.verified(version))
-    server.compiled_cache.remove(server.models.path_for(version))
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version is None
-    assert server.kept() == set()
-    assert "the current version is not served" in caplog.text
-
-
-def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) -> None:
+def test_tampered_directory_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     tamper(server.models.verified(version))
@@ -330,111 +288,7 @@ def test_a_tampered_local_copy_is_replaced_from_the_registry(server: Server2) ->
     assert server.active.get().backend == "compiled"
 
 
-def test_a_restarted_worker_answers_by_the_program_that_was_made_here(server: Server2) -> None:
-    version = server.promote()
-    server.poll_once()
-
-    server.restart_worker()
-    server.loader.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "compiled"
-    assert server.registry.tags[NAME, version.number][BACKEND_TAG] == "compiled: trees"
-
-
-@pytest.mark.parametrize("place", [0, 40, -1], ids=["the seal", "the compiled", "its end"])
-def test_a_program_that_was_tampered_with_is_not_used(server: Server2, place: int) -> None:
-    version = server.promote()
-    server.poll_once()
-    file = compiled_cache.path_for(server.models.path_for(version))
-    content = bytearray(file.read_bytes())
-    content[place] ^= 1
-    file.write_bytes(content)
-
-    server.restart_worker()
-    server.loader.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "pyfunc"
-
-
-def test_a_version_that_is_much_slower_than_its_predecessor_is_refused(
-    server: Server2, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = server.promote()
-    server.poll_once()
-    slow = server.promote()
-    monkeypatch.setattr(validator, "measure_seconds", lambda *_: 3600.0)
-
-    server.poll_once()
-
-    assert server.active.version == good
-    assert "TERNA_SERVING_MAX_SLOWDOWN is 10" in server.tag(slow)
-
-
-def test_where_nothing_is_to_be_compiled_the_original_answers_and_the_tag_says_so(
-    server: Server2,
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    uncompiled = Validator(server.compiled_cache, max_slowdown=0, compile_models=False)
-    server.reconciler = Reconciler(NAME, server.registry, server.models, uncompiled.validate)
-
-    server.poll_once()
-
-    assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: TERNA_SERVING_COMPILE says so"
-
-
-def test_a_version_that_cannot_be_compiled_answers_by_its_original_and_says_why(
-    server: Server2, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise NotCompilable("the labels of 1 of 200 rows differ")
-
-    monkeypatch.setattr(verification, "compile_verified", refuse)
-    version = server.promote()
-
-    server.poll_once()
-
-    assert server.active.version == version
-    assert server.active.get().backend == "pyfunc"
-    path = server.registry.tags[NAME, version.number][BACKEND_TAG]
-    assert path == "pyfunc: the labels of 1 of 200 rows differ"
-
-
-def test_a_folder_that_cannot_be_used_does_not_stop_the_start(
-    server: Server2, caplog: pytest.LogCaptureFixture
-) -> None:
-    version = server.promote()
-    server.poll_once()
-    server.compiled_cache.remove(server.models.path_for(version))
-    lock = server.folder / NAME / ".lock"
-    lock.unlink()
-    lock.mkdir()
-    server.restart()
-
-    server.loader.poll_once()
-
-    assert server.active.version is None
-    assert "the current version is not served: unexpected IsADirectoryError" in caplog.text
-
-
-def test_two_workers_follow_the_same_promotions(server: Server2) -> None:
-    other = ActiveModel()
-    second = Loader(NAME, server.worker(), server.compiled_cache, other)
-    for _ in range(3):
-        version = server.promote()
-        server.poll_once()
-        second.poll_once()
-        assert (server.active.version, other.version) == (version, version)
-
-    assert server.kept() == {2, 3}
-    assert server.unfinished() == []
-
-
-def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Server2) -> None:
+def test_directory_removed_by_a_worker_is_downloaded_and_served_again(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
     tamper(server.models.verified(version))
@@ -446,21 +300,3 @@ def test_a_copy_that_a_worker_threw_away_is_brought_and_served_again(server: Ser
     server.poll_once()
 
     assert server.active.version == version
-
-
-def test_a_worker_follows_by_itself_until_it_is_stopped(server: Server2) -> None:
-    server.loader.start()
-    version = server.promote()
-    server.reconciler.poll_once()
-    wait_until(lambda: server.active.version == version)
-
-    server.loader.stop()
-
-    wait_until(lambda: "loader" not in {thread.name for thread in threading.enumerate()})
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

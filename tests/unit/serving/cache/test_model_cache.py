@@ -1,4 +1,4 @@
-"""The verified local copies: whole or not at all, two of them, shared by all workers."""
+"""The model cache: whole versions or none, two of them, shared by all workers."""
 
 import shutil
 from collections.abc import Callable
@@ -23,7 +23,7 @@ KINDS = {
 }
 
 
-def test_a_version_is_downloaded_once_as_it_was_signed(server: Server2) -> None:
+def test_version_is_downloaded_once_as_it_was_signed(server: Server2) -> None:
     version = server.register()
 
     first = server.models.fetch(version, server.registry)
@@ -31,14 +31,14 @@ def test_a_version_is_downloaded_once_as_it_was_signed(server: Server2) -> None:
 
     assert first == second
     assert server.registry.downloads == [1]
-    original = server.registry.files(version)
+    signed = server.registry.files(version)
     assert {f.name: f.read_bytes() for f in first.iterdir()} == {
-        f.name: f.read_bytes() for f in original.iterdir()
+        f.name: f.read_bytes() for f in signed.iterdir()
     }
 
 
 @pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
-def test_a_version_that_is_not_what_training_signed_leaves_nothing_here(
+def test_version_with_invalid_signature_leaves_nothing_here(
     server: Server2, damage: Callable[[Path], object]
 ) -> None:
     version = server.register()
@@ -52,9 +52,7 @@ def test_a_version_that_is_not_what_training_signed_leaves_nothing_here(
 
 
 @pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
-def test_a_damaged_local_copy_is_thrown_away(
-    server: Server2, damage: Callable[[Path], object]
-) -> None:
+def test_damaged_directory_is_removed(server: Server2, damage: Callable[[Path], object]) -> None:
     version = server.register()
     damage(server.models.fetch(version, server.registry))
 
@@ -64,7 +62,7 @@ def test_a_damaged_local_copy_is_thrown_away(
     assert server.kept() == set()
 
 
-def test_a_damaged_local_copy_is_downloaded_again(server: Server2) -> None:
+def test_damaged_directory_is_downloaded_again(server: Server2) -> None:
     version = server.register()
     tamper(server.models.fetch(version, server.registry))
 
@@ -73,9 +71,7 @@ def test_a_damaged_local_copy_is_downloaded_again(server: Server2) -> None:
     assert server.registry.downloads == [1, 1]
 
 
-def test_a_missing_key_refuses_a_copy_but_does_not_throw_it_away(
-    server: Server2, tmp_path: Path
-) -> None:
+def test_missing_key_raises_error_but_keeps_the_directory(server: Server2, tmp_path: Path) -> None:
     version = server.register()
     folder = server.models.fetch(version, server.registry)
 
@@ -93,7 +89,7 @@ class Breaking(MemoryRegistry):
         raise TrackingUnreachable("The tracking server does not answer.")
 
 
-def test_a_download_that_breaks_off_leaves_nothing_here(server: Server2) -> None:
+def test_broken_download_leaves_nothing_here(server: Server2) -> None:
     version = server.register()
 
     with pytest.raises(TrackingUnreachable):
@@ -103,7 +99,7 @@ def test_a_download_that_breaks_off_leaves_nothing_here(server: Server2) -> None
     assert server.unfinished() == []
 
 
-def test_what_a_killed_download_left_is_removed_and_the_copies_stay(server: Server2) -> None:
+def test_partial_downloads_are_removed_and_versions_stay(server: Server2) -> None:
     version = server.register()
     folder = server.models.fetch(version, server.registry)
     shutil.copytree(folder, folder.with_name(".part-x1"))
@@ -114,8 +110,10 @@ def test_what_a_killed_download_left_is_removed_and_the_copies_stay(server: Serv
     assert server.models.verified(version) == folder
 
 
-def test_nothing_unfinished_is_found_on_a_new_machine(server: Server2) -> None:
+def test_new_machine_has_no_partial_downloads(server: Server2) -> None:
     server.models.remove_partial_downloads()
+
+    assert server.unfinished() == []
 
 
 class Rendezvous(MemoryRegistry):
@@ -131,7 +129,7 @@ class Rendezvous(MemoryRegistry):
         self._barrier.wait()
 
 
-def test_two_workers_that_fetch_at_once_both_get_the_whole_version(server: Server2) -> None:
+def test_two_fetches_at_once_both_get_the_whole_version(server: Server2) -> None:
     version = server.register()
     registry = Rendezvous(server.registry.folder)
 
@@ -144,7 +142,7 @@ def test_two_workers_that_fetch_at_once_both_get_the_whole_version(server: Serve
     assert server.unfinished() == []
 
 
-def test_two_workers_that_keep_at_once_both_succeed(server: Server2) -> None:
+def test_set_current_by_many_at_once_succeeds(server: Server2) -> None:
     versions = [server.register(), server.register()]
     for version in versions:
         server.models.fetch(version, server.registry)
@@ -157,7 +155,7 @@ def test_two_workers_that_keep_at_once_both_succeed(server: Server2) -> None:
     assert server.unfinished() == []
 
 
-def test_a_worker_that_checks_a_damaged_copy_spares_the_good_one_of_another(
+def test_verifying_a_damaged_directory_spares_a_good_one_fetched_meanwhile(
     server: Server2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = server.register()
@@ -185,7 +183,7 @@ def test_a_worker_that_checks_a_damaged_copy_spares_the_good_one_of_another(
     verify(fast.result(), server.workshop.public_key)
 
 
-def test_at_most_two_copies_are_kept_the_served_one_and_the_one_before(server: Server2) -> None:
+def test_current_version_and_the_one_before_are_kept(server: Server2) -> None:
     for _ in range(4):
         version = server.register()
         server.models.fetch(version, server.registry)
@@ -194,7 +192,7 @@ def test_at_most_two_copies_are_kept_the_served_one_and_the_one_before(server: S
     assert server.kept() == {3, 4}
 
 
-def test_a_rollback_keeps_the_version_it_went_back_to(server: Server2) -> None:
+def test_rollback_keeps_the_version_it_went_back_to(server: Server2) -> None:
     versions = [server.register() for _ in range(3)]
     for version in (versions[0], versions[1], versions[0], versions[2]):
         server.models.fetch(version, server.registry)
@@ -204,7 +202,7 @@ def test_a_rollback_keeps_the_version_it_went_back_to(server: Server2) -> None:
     assert server.registry.downloads == [1, 2, 3]
 
 
-def test_versions_that_never_serve_do_not_push_out_the_one_that_does(server: Server2) -> None:
+def test_versions_never_current_do_not_evict_the_current_one(server: Server2) -> None:
     serving = server.register()
     server.models.fetch(serving, server.registry)
     server.models.set_current(serving)
@@ -215,7 +213,7 @@ def test_versions_that_never_serve_do_not_push_out_the_one_that_does(server: Ser
     assert server.kept() == {1, 4}
 
 
-def test_of_the_others_the_one_fetched_last_is_kept_whatever_its_number(server: Server2) -> None:
+def test_version_fetched_last_is_kept_whatever_its_number(server: Server2) -> None:
     serving, second, third = (server.register() for _ in range(3))
     server.models.fetch(serving, server.registry)
     server.models.set_current(serving)
@@ -226,7 +224,7 @@ def test_of_the_others_the_one_fetched_last_is_kept_whatever_its_number(server: 
     assert server.kept() == {1, 2}
 
 
-def test_the_version_served_last_is_known_to_the_next_worker(server: Server2) -> None:
+def test_current_version_is_known_to_the_next_worker(server: Server2) -> None:
     version = server.register()
     server.models.fetch(version, server.registry)
     server.models.set_current(version)
@@ -234,7 +232,7 @@ def test_the_version_served_last_is_known_to_the_next_worker(server: Server2) ->
     assert server.worker().current(NAME) == version
 
 
-def test_a_worker_that_lags_behind_does_not_take_back_the_note_of_the_others(
+def test_set_current_of_an_evicted_version_changes_nothing(
     server: Server2,
 ) -> None:
     versions = [server.register() for _ in range(3)]
@@ -248,7 +246,7 @@ def test_a_worker_that_lags_behind_does_not_take_back_the_note_of_the_others(
 
 
 @pytest.mark.parametrize(
-    "note",
+    "content",
     [
         b"",
         b"{",
@@ -260,16 +258,14 @@ def test_a_worker_that_lags_behind_does_not_take_back_the_note_of_the_others(
         b'{"name": 1, "number": 1, "source": "", "run_id": ""}',
     ],
 )
-def test_a_broken_note_of_the_version_served_last_is_as_good_as_none(
-    server: Server2, note: bytes
-) -> None:
+def test_broken_current_file_means_no_current_version(server: Server2, content: bytes) -> None:
     (server.folder / NAME).mkdir(parents=True)
-    (server.folder / NAME / CURRENT).write_bytes(note)
+    (server.folder / NAME / CURRENT).write_bytes(content)
 
     assert server.models.current(NAME) is None
 
 
-def test_a_registry_made_anew_is_not_confused_with_the_one_before(
+def test_version_of_a_new_registry_has_a_directory_of_its_own(
     server: Server2, workshop: Workshop, tmp_path: Path
 ) -> None:
     before = server.register(run_id="run1")

@@ -1,4 +1,4 @@
-"""The model that answers: swapped at once, freed when nobody uses it."""
+"""The active model: swapped at once, freed when nobody uses it."""
 
 import gc
 import weakref
@@ -11,7 +11,7 @@ from terna.serving.endpoints.active_model import ActiveModel
 from tests.unit.workshop import Workshop
 
 
-def test_without_a_model_the_error_says_what_to_do() -> None:
+def test_no_model_error_suggests_a_promotion() -> None:
     active = ActiveModel()
 
     assert active.version is None
@@ -19,7 +19,7 @@ def test_without_a_model_the_error_says_what_to_do() -> None:
         active.get()
 
 
-def test_the_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
+def test_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
     active = ActiveModel()
     first, second = (workshop.load(tmp_path / name) for name in "ab")
 
@@ -30,9 +30,7 @@ def test_the_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: 
     assert active.version == second.version
 
 
-def test_the_old_model_is_freed_when_its_last_user_lets_it_go(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_old_model_is_freed_with_its_last_request(workshop: Workshop, tmp_path: Path) -> None:
     active = ActiveModel()
     active.swap(workshop.load(tmp_path / "a"))
     in_flight = active.get()

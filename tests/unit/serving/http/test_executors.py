@@ -1,4 +1,4 @@
-"""Work in threads: a little may wait, what is too much is refused, what takes too long is left."""
+"""Executors: a few calls wait, more are rejected, and a slow one times out."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def wait_for(event: Event) -> str:
     return "done"
 
 
-def test_what_is_more_than_may_wait_is_refused_at_once_and_the_rest_is_done(go_on: Event) -> None:
+def test_call_over_the_queue_limit_is_rejected_and_the_rest_is_done(go_on: Event) -> None:
     executor = Executor(threads=1, max_queue=2, timeout=10)
 
     async def ask() -> list[str]:
@@ -37,7 +37,7 @@ def test_what_is_more_than_may_wait_is_refused_at_once_and_the_rest_is_done(go_o
     assert asyncio.run(ask()) == ["done"] * 4
 
 
-def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Event) -> None:
+def test_call_over_the_timeout_takes_up_its_thread_until_it_ends(go_on: Event) -> None:
     executor = Executor(threads=1, max_queue=0, timeout=0.05)
 
     async def ask() -> str:
@@ -55,7 +55,7 @@ def test_what_takes_too_long_is_left_and_keeps_its_place_until_it_ends(go_on: Ev
     assert asyncio.run(asyncio.wait_for(ask(), 10)) == "done"
 
 
-def test_what_only_waited_for_too_long_is_never_begun(go_on: Event) -> None:
+def test_call_that_timed_out_in_the_queue_never_begins(go_on: Event) -> None:
     executor, begun = Executor(threads=1, max_queue=1, timeout=0.05), Event()
 
     async def ask() -> None:
@@ -78,7 +78,7 @@ def test_what_only_waited_for_too_long_is_never_begun(go_on: Event) -> None:
     assert not begun.is_set()
 
 
-def test_what_fails_says_so_and_leaves_its_place() -> None:
+def test_failed_call_raises_its_error_and_frees_its_thread() -> None:
     executor = Executor(threads=1, max_queue=0, timeout=10)
 
     def fail() -> None:

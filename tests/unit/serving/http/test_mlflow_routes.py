@@ -58,7 +58,7 @@ def body(workshop: Workshop, count: int = 3) -> bytes:
 
 
 def who(answer: Response) -> tuple[str, ...]:
-    return tuple(said for name, said in answer.headers("id") if name.startswith("x-model-"))
+    return tuple(value for name, value in answer.headers("id") if name.startswith("x-model-"))
 
 
 def invoke(routes: MLflowRoutes, content: bytes, content_type: str = JSON) -> Response:
@@ -68,7 +68,7 @@ def invoke(routes: MLflowRoutes, content: bytes, content_type: str = JSON) -> Re
 @pytest.mark.parametrize(
     "content_type", [JSON, "application/json; charset=utf-8", "application/json;charset=UTF-8"]
 )
-def test_a_label_a_row_and_the_version_that_gave_them(
+def test_each_row_gets_a_label_and_headers_name_the_version(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     model = workshop.load(tmp_path / "model")
@@ -83,7 +83,7 @@ def test_a_label_a_row_and_the_version_that_gave_them(
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/jsonl", "json"])
-def test_another_content_type_is_refused(
+def test_other_content_type_is_rejected(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     active.swap(workshop.load(tmp_path / "model"))
@@ -92,7 +92,7 @@ def test_another_content_type_is_refused(
         invoke(routes, body(workshop), content_type)
 
 
-def test_what_the_model_refuses_reaches_the_client(
+def test_errors_of_the_model_reach_the_client(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     active.swap(workshop.load(tmp_path / "model"))
@@ -103,7 +103,7 @@ def test_what_the_model_refuses_reaches_the_client(
         invoke(routes, b"{")
 
 
-def test_without_a_model_there_is_no_answer_but_mlflows_version(
+def test_without_a_model_only_mlflow_version_is_answered(
     routes: MLflowRoutes, workshop: Workshop
 ) -> None:
     with pytest.raises(NoModel):
@@ -116,7 +116,7 @@ def test_without_a_model_there_is_no_answer_but_mlflows_version(
     assert (answer.status, answer.body.decode(), who(answer)) == (200, VERSION, ())
 
 
-def test_ping_and_version_name_the_model_that_answers(
+def test_ping_and_version_name_the_active_model(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     active.swap(workshop.load(tmp_path / "model"))
@@ -126,7 +126,7 @@ def test_ping_and_version_name_the_model_that_answers(
     assert (ping.status, who(ping), who(version)) == (200, PYFUNC, PYFUNC)
 
 
-def test_a_refusal_is_mlflows_error_with_its_status() -> None:
+def test_error_response_has_mlflow_code_and_status() -> None:
     answer = error_response(BadRequest("Missing columns: minutes."))
 
     assert answer.status == 400
@@ -136,7 +136,7 @@ def test_a_refusal_is_mlflows_error_with_its_status() -> None:
     }
 
 
-def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
+def test_request_in_flight_finishes_on_old_model_which_is_freed(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     old = workshop.load_as(Waiting, tmp_path / "old")
@@ -163,7 +163,7 @@ def test_a_request_in_flight_finishes_on_the_old_model_which_is_then_freed(
     assert freed() is None
 
 
-def test_a_model_that_failed_on_a_request_is_freed_too(
+def test_model_that_failed_on_a_request_is_freed_too(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     active.swap(workshop.load_as(Failing, tmp_path / "old"))
@@ -177,7 +177,7 @@ def test_a_model_that_failed_on_a_request_is_freed_too(
     assert old() is None
 
 
-def test_a_prediction_does_not_keep_others_waiting(
+def test_prediction_in_a_thread_does_not_block_ping(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     model = workshop.load_as(Waiting, tmp_path / "model")
@@ -195,7 +195,7 @@ def test_a_prediction_does_not_keep_others_waiting(
     assert asyncio.run(ping_in_between()).status == 200
 
 
-def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
+def test_few_rows_are_predicted_without_a_thread(
     routes: MLflowRoutes,
     executors: Executors,
     active: ActiveModel,
@@ -212,7 +212,7 @@ def test_few_rows_are_answered_by_the_compiled_model_without_a_thread(
 
 
 @pytest.mark.parametrize("count", [MAX_INLINE_ROWS + 1, 160])
-def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
+def test_many_rows_are_predicted_in_a_thread(
     routes: MLflowRoutes,
     executors: Executors,
     active: ActiveModel,
@@ -232,7 +232,7 @@ def test_many_rows_are_answered_by_the_compiled_model_in_a_thread(
         invoke(routes, body(workshop, count))
 
 
-def test_a_large_body_is_not_even_parsed_in_the_event_loop(
+def test_large_body_is_parsed_in_a_thread(
     routes: MLflowRoutes,
     executors: Executors,
     active: ActiveModel,
@@ -246,7 +246,7 @@ def test_a_large_body_is_not_even_parsed_in_the_event_loop(
         invoke(routes, body(workshop, 1) + b" " * MAX_INLINE_BYTES)
 
 
-def test_rows_that_the_compiled_model_leaves_alone_are_answered_by_pyfunc(
+def test_rows_not_strictly_typed_are_coerced_by_mlflow(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol's routes, driven through RSGI."""
+"""The Open Inference Protocol's routes, called through RSGI."""
 
 import json
 from collections.abc import Iterator
@@ -53,26 +53,26 @@ def inputs(rows: list[list[Any]], **datatypes: str) -> list[dict[str, Any]]:
     ]
 
 
-def said(answer: Answered) -> Any:
+def document(answer: Answered) -> Any:
     return json.loads(answer.body)
 
 
 def labels(client: AppClient, rows: list[list[Any]]) -> list[str]:
     """What the scoring protocol answers."""
-    predictions: list[str] = said(client.post("/invocations", {"inputs": rows}))["predictions"]
+    predictions: list[str] = document(client.post("/invocations", {"inputs": rows}))["predictions"]
     return predictions
 
 
 @pytest.mark.parametrize("count", [1, MAX_INLINE_ROWS, MAX_INLINE_ROWS + 1, 160])
-def test_the_labels_are_those_of_the_scoring_protocol(
+def test_labels_equal_those_of_the_scoring_protocol(
     client: AppClient, compiled: Direct | None, workshop: Workshop, count: int
 ) -> None:
     rows = workshop.rows()[:count]
 
     answer = client.post(INFER, {"inputs": inputs(rows), "id": "42"})
 
-    path = "compiled" if compiled else "pyfunc"
-    assert said(answer) == {
+    backend = "compiled" if compiled else "pyfunc"
+    assert document(answer) == {
         "model_name": NAME,
         "model_version": "1",
         "id": "42",
@@ -85,29 +85,29 @@ def test_the_labels_are_those_of_the_scoring_protocol(
             }
         ],
     }
-    assert (answer.status, answer.headers["x-model-backend"]) == (200, path)
+    assert (answer.status, answer.headers["x-model-backend"]) == (200, backend)
 
 
 @pytest.mark.usefixtures("compiled")
-def test_numbers_of_another_width_are_taken(client: AppClient, workshop: Workshop) -> None:
+def test_numbers_of_another_width_are_accepted(client: AppClient, workshop: Workshop) -> None:
     rows = [row for row in workshop.rows() if row[0] is not None][:40]
     halves = [[float(round(row[0])), *row[1:]] for row in rows]
 
     answer = client.post(INFER, {"inputs": inputs(halves, minutes="FP32", calls="INT8")})
 
-    assert said(answer)["outputs"][0]["data"] == labels(client, halves)
+    assert document(answer)["outputs"][0]["data"] == labels(client, halves)
 
 
-def test_a_model_is_ready_and_described_by_name_and_version(
+def test_active_model_is_ready_and_described_by_name_and_version(
     client: AppClient, compiled: Direct | None
 ) -> None:
     for path in (f"/v2/models/{NAME}", f"/v2/models/{NAME}/versions/1"):
         answer = client.get(path)
-        assert said(client.get(f"{path}/ready")) == {"name": NAME, "ready": True}
-        assert {t["name"]: t["datatype"] for t in said(answer)["inputs"]} == DATATYPES
-        assert said(answer)["parameters"]["backend"] == answer.headers["x-model-backend"]
-        assert said(answer)["parameters"]["backend"] == ("compiled" if compiled else "pyfunc")
-    assert said(client.get("/v2/models")) == {"models": [NAME]}
+        assert document(client.get(f"{path}/ready")) == {"name": NAME, "ready": True}
+        assert {t["name"]: t["datatype"] for t in document(answer)["inputs"]} == DATATYPES
+        assert document(answer)["parameters"]["backend"] == answer.headers["x-model-backend"]
+        assert document(answer)["parameters"]["backend"] == ("compiled" if compiled else "pyfunc")
+    assert document(client.get("/v2/models")) == {"models": [NAME]}
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,24 @@ def test_a_model_is_ready_and_described_by_name_and_version(
     ],
 )
 @pytest.mark.usefixtures("compiled")
-def test_another_model_or_version_is_not_here(client: AppClient, path: str) -> None:
+def test_other_model_or_version_is_answered_404(client: AppClient, path: str) -> None:
     answer = client.get(path)
 
-    assert (answer.status, set(said(answer))) == (404, {"error"})
+    assert (answer.status, set(document(answer))) == (404, {"error"})
     assert CUSTOMER not in answer.body.decode()
 
 
-def test_without_a_model_the_server_lives_but_is_not_ready(client: AppClient) -> None:
-    assert said(client.get("/v2/health/live")) == {"live": True}
-    assert said(client.get("/v2"))["extensions"] == ["binary_tensor_data"]
-    assert said(client.get("/v2/models")) == {"models": []}
+def test_server_without_a_model_is_live_but_not_ready(client: AppClient) -> None:
+    assert document(client.get("/v2/health/live")) == {"live": True}
+    assert document(client.get("/v2"))["extensions"] == ["binary_tensor_data"]
+    assert document(client.get("/v2/models")) == {"models": []}
     for answer in (
         client.get("/v2/health/ready"),
         client.get(f"/v2/models/{NAME}"),
         client.get(f"/v2/models/{NAME}/ready"),
         client.post(INFER, {"inputs": []}),
     ):
-        assert (answer.status, set(said(answer))) == (503, {"error"})
+        assert (answer.status, set(document(answer))) == (503, {"error"})
 
 
 GOOD = [[120.5, "basic", 3, True]]
@@ -164,27 +164,27 @@ GOOD = [[120.5, "basic", 3, True]]
     ],
 )
 @pytest.mark.usefixtures("compiled")
-def test_tensors_that_do_not_fit_are_refused_in_one_line(
+def test_tensors_that_do_not_fit_are_answered_400_without_values(
     client: AppClient, caplog: pytest.LogCaptureFixture, sent: Any, says: str
 ) -> None:
     answer = client.post(INFER, {"inputs": sent})
 
     assert answer.status == 400
-    assert says in said(answer)["error"]
+    assert says in document(answer)["error"]
     assert CUSTOMER not in answer.body.decode() + caplog.text
 
 
 @pytest.mark.usefixtures("compiled")
-def test_compressed_tensors_are_refused(client: AppClient) -> None:
+def test_compressed_tensors_are_answered_415(client: AppClient) -> None:
     answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
 
-    assert (answer.status, set(said(answer))) == (415, {"error"})
+    assert (answer.status, set(document(answer))) == (415, {"error"})
 
 
 @pytest.mark.usefixtures("compiled")
-def test_a_column_too_many_is_ignored(client: AppClient) -> None:
+def test_extra_column_is_ignored(client: AppClient) -> None:
     more = {"name": CUSTOMER, "datatype": "BYTES", "shape": [1], "data": [CUSTOMER]}
 
     answer = client.post(INFER, {"inputs": [*inputs(GOOD), more]})
 
-    assert said(answer)["outputs"][0]["data"] == labels(client, GOOD)
+    assert document(answer)["outputs"][0]["data"] == labels(client, GOOD)

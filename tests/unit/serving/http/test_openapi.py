@@ -1,4 +1,4 @@
-"""The live model's description, for programs and for people."""
+"""The active model's description, for programs and for people."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def document(model: Predictor) -> Any:
     return json.loads(openapi.document(model), parse_constant=pytest.fail)
 
 
-def test_it_names_the_version_and_its_columns_with_their_types(document: Any) -> None:
+def test_document_names_version_columns_and_types(document: Any) -> None:
     assert document["info"]["title"] == NAME
     assert document["info"]["version"] == "1"
     request = document["components"]["schemas"]["Request"]["properties"]
@@ -36,16 +36,16 @@ def test_it_names_the_version_and_its_columns_with_their_types(document: Any) ->
     assert record["required"] == list(COLUMNS)
 
 
-def test_its_example_is_answered(document: Any, model: Predictor) -> None:
+def test_example_is_answered(document: Any, model: Predictor) -> None:
     content = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
     example = content["application/json"]["example"]
 
-    said = model.predict(ScoringRequest("application/json", json.dumps(example).encode()))
+    response = model.predict(ScoringRequest("application/json", json.dumps(example).encode()))
 
-    assert json.loads(said.body)["predictions"] in (["yes"], ["no"])
+    assert json.loads(response.body)["predictions"] in (["yes"], ["no"])
 
 
-def test_its_example_is_none_of_the_models_customers(document: Any, workshop: Workshop) -> None:
+def test_example_is_no_customer_of_the_model(document: Any, workshop: Workshop) -> None:
     content = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
     (record,) = content["application/json"]["example"]["dataframe_records"]
 
@@ -55,14 +55,14 @@ def test_its_example_is_none_of_the_models_customers(document: Any, workshop: Wo
 
 
 @pytest.mark.parametrize("path", ["/invocations", f"/v2/models/{NAME}/infer"])
-def test_a_client_reads_in_it_which_refusals_to_expect(document: Any, path: str) -> None:
+def test_document_lists_each_error_status(document: Any, path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]
 
     assert set(responses) == {"200", "400", "413", "415", "500", "503", "504"}
     assert "Retry-After" in responses["503"]["headers"]
 
 
-def test_every_reference_is_there(document: Any) -> None:
+def test_every_schema_is_referenced(document: Any) -> None:
     text = json.dumps(document)
     for name in document["components"]["schemas"]:
         assert f'"$ref": "#/components/schemas/{name}"' in text
@@ -74,7 +74,7 @@ def _with_a_hostile_name(folder: Path) -> None:
     about.write_text(about.read_text().replace('"minutes"', '"<script>alert(1)</script>"'))
 
 
-def test_the_page_is_whole_and_needs_nothing_from_elsewhere(model: Predictor) -> None:
+def test_page_is_whole_and_loads_nothing_else(model: Predictor) -> None:
     page = openapi.page(model).decode()
 
     assert all(f"<td>{name}</td>" in page for name in COLUMNS)
@@ -83,7 +83,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(model: Predictor) ->
     assert len(page) < 5000
 
 
-def test_a_models_names_are_no_part_of_the_page(workshop: Workshop, tmp_path: Path) -> None:
+def test_column_name_is_escaped_in_the_page(workshop: Workshop, tmp_path: Path) -> None:
     page = openapi.page(workshop.load(tmp_path / "model", _with_a_hostile_name)).decode()
 
     assert "<script>alert" not in page

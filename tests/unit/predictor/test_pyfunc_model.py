@@ -1,0 +1,88 @@
+"""A version as MLflow loads it: which directories load, and what schemas they may have."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow.pyfunc
+import pytest
+
+from terna.contracts.scoring import JSON, ScoringRequest, Table
+from terna.contracts.version import Version
+from terna.errors import InvalidParameter, LoadFailed
+from terna.predictor.pyfunc_model import PyfuncModel
+from tests.unit.workshop import NAME, Workshop
+
+
+def _without_the_model_file(folder: Path) -> None:
+    (folder / "model.skops").unlink()
+
+
+def _with_a_flavor_that_is_not_installed(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().replace("loader_module: mlflow.sklearn", "loader_module: x"))
+
+
+def _without_a_signature(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().partition("signature:")[0])
+
+
+def _with_a_tensor_signature(folder: Path) -> None:
+    tensor = '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}]'
+    before = (folder / "MLmodel").read_text().partition("signature:")[0]
+    (folder / "MLmodel").write_text(f"{before}signature:\n  inputs: '{tensor}'\n  outputs: null\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_without_the_model_file, "cannot be loaded"),
+        (_with_a_flavor_that_is_not_installed, "cannot be loaded: ModuleNotFoundError"),
+    ],
+)
+def test_directory_without_loadable_model_raises_load_failed(
+    workshop: Workshop, tmp_path: Path, change: Callable[[Path], object], reason: str
+) -> None:
+    with pytest.raises(LoadFailed, match=f"churn version 1 {reason}"):
+        workshop.load(tmp_path / "model", change)
+
+
+def test_model_without_schema_gets_what_was_sent(workshop: Workshop, tmp_path: Path) -> None:
+    model = workshop.load(tmp_path / "model", _without_a_signature)
+    table = json.loads(workshop.customers.to_json(orient="split"))
+    del table["index"]
+
+    body = json.dumps({"dataframe_split": table}).encode()
+    answer = model.predict(ScoringRequest(JSON, body))
+
+    signed = workshop.load(tmp_path / "signed")
+    assert json.loads(answer.body)["predictions"] == signed.predict_table(Table(workshop.rows()))
+    assert (model.pyfunc().names, answer.backend) == ([], "pyfunc")
+
+
+def test_tensor_schema_is_enforced(workshop: Workshop, tmp_path: Path) -> None:
+    model = workshop.load(tmp_path / "model", _with_a_tensor_signature)
+
+    with pytest.raises(InvalidParameter, match="do not fit the model's schema"):
+        model.predict(ScoringRequest(JSON, b'{"inputs": [[1, 2]]}'))
+
+
+@pytest.mark.parametrize(
+    "version", [Version("fraud", 1, "memory:/m-1", "run1"), Version(NAME, 1, "memory:/m-1", "run2")]
+)
+def test_files_of_another_model_or_run_raise_load_failed(
+    workshop: Workshop, tmp_path: Path, version: Version
+) -> None:
+    with pytest.raises(LoadFailed, match="holds the files of another model or run"):
+        PyfuncModel.load(version, workshop.make(tmp_path / "model"))
+
+
+def test_scores_and_labels_for_the_verification_are_those_of_the_model(workshop: Workshop) -> None:
+    model = mlflow.pyfunc.load_model(str(workshop.folder / "model"))
+    pyfunc = PyfuncModel(model)
+
+    scores = pyfunc.scores(workshop.rows())
+
+    assert pyfunc.predict_rows(workshop.rows()) == model.predict(workshop.customers).tolist()
+    assert (scores == model.get_raw_model().predict_proba(workshop.customers)).all()
