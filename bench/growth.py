@@ -66,7 +66,7 @@ class Growth:
         return list(self._by_models())
 
     def _with_columns(self, up: ExitStack) -> Iterator[tuple[int, System]]:
-        """Those that answer: a size that serving cannot load in time is told, and left out."""
+        """Yield those that answer; a size that serving cannot load in time is told and left out."""
         smallest, *wider = self.plan.columns
         yield smallest, self.terna
         for columns in wider:

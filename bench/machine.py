@@ -51,7 +51,7 @@ def nginx_version() -> tuple[int, ...]:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Return those that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
