@@ -92,7 +92,7 @@ class BehindProxy(System):
 def serving(
     stage: Stage, model: Model, label: str, workers: int = 1, compiled: bool = True
 ) -> Iterator[System]:
-    """`terna serve` without nginx, not waited for; `label` names its local copies and its log."""
+    """`terna serve` without nginx, not waited for; `label` names its model cache and its log."""
     port = free_port()
     settings = _serving_settings(stage, model, label, port, workers, compiled)
     url, trust = f"https://localhost:{port}/invocations", _trust(stage)

@@ -143,7 +143,7 @@ class Serving(BaseSettings):
     """Seconds that requests in flight have when the server is told to stop."""
 
     cache_dir: Path = Path(".terna/serving")
-    """The folder of the model cache: verified local copies of the versions served."""
+    """The folder of the model cache: verified directories of the versions served."""
 
     poll_seconds: float = Field(default=2, gt=0)
     """Seconds between two requests to the registry."""

@@ -1,6 +1,6 @@
 """Requests to the model of `tests.fuzzing.served`, from sound to senseless, by Hypothesis.
 
-What is planted in them may come back in no refusal, and be in no log.
+What is planted in them may come back in no error, and be in no log.
 """
 
 import csv

@@ -33,7 +33,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
-    """Serving alone, with a verified local copy of a model with text columns."""
+    """Serving alone, with a model of text columns in its model cache."""
     root = tmp_path_factory.mktemp("terna")
     settings = local_settings(root, settings_on_free_ports(), NAME)
     ensure_local_secrets(settings, root)

@@ -45,7 +45,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 @pytest.fixture
 def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
-    """Serving alone, with two workers and a compiled model that it finds in its local copies."""
+    """Serving alone, with two workers and a compiled model that it finds in its model cache."""
     settings = local_settings(tmp_path, settings_on_free_ports(), model=NAME)
     serving = settings.serving.model_copy(update={"workers": 2})
     settings = replace(settings, serving=serving)

@@ -168,7 +168,7 @@ def _infer() -> Json:
         "description": "How many bytes of the body are JSON, where tensors follow in binary",
         "schema": {"type": "integer", "minimum": 0},
     }
-    outputs = _content("InferenceAnswer") | {BINARY: {}}
+    outputs = _content("InferenceResponse") | {BINARY: {}}
     return {
         "summary": "Ask for predictions as tensors",
         "externalDocs": {"url": "https://github.com/kserve/open-inference-protocol"},
@@ -256,7 +256,7 @@ _SCHEMAS: Mapping[str, Json] = {
     "Predictions": _object(predictions={}),
     "InferenceError": _object(error=_TEXT),
     "InferenceRequest": _INFER,
-    "InferenceAnswer": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
+    "InferenceResponse": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
 }
 
 

@@ -17,7 +17,7 @@ CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 
 SECRET = "Ada-Lovelace-0815"
-"""A customer's value, which no refusal may repeat."""
+"""A customer's value, which no error may repeat."""
 
 
 @dataclass(frozen=True)

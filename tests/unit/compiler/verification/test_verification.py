@@ -34,7 +34,7 @@ def model(request: pytest.FixtureRequest) -> PyFuncModel:
 Change = Callable[[Any], Any]
 
 
-def refusal(model: PyFuncModel, change: Change) -> str:
+def reason(model: PyFuncModel, change: Change) -> str:
     """Return why a compiled model with a changed plan is refused."""
     compiled = CompiledModel(change(compile_model(model).plan))
     with pytest.raises(NotCompilable) as refused:
@@ -77,7 +77,7 @@ def test_one_split_that_is_off_by_its_last_bit_is_found(
         nodes["threshold"][node] = np.nextafter(nodes["threshold"][node], towards)
         return with_nodes(plan, nodes)
 
-    assert "differ" in refusal(model, change)
+    assert "differ" in reason(model, change)
 
 
 def test_missing_values_that_go_to_the_other_child_are_found(model: PyFuncModel) -> None:
@@ -90,7 +90,7 @@ def test_missing_values_that_go_to_the_other_child_are_found(model: PyFuncModel)
         ]
         return replaced(plan, columns=columns)
 
-    assert "differ" in refusal(model, change)
+    assert "differ" in reason(model, change)
 
 
 def test_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
@@ -100,7 +100,7 @@ def test_dropped_decision_threshold_is_found(model: PyFuncModel) -> None:
         bound = half["forest" if plan.postprocessor.name == "mean" else "boosting"]
         return replaced(plan, output=replaced(plan.output, bound=bound))
 
-    assert "predictions" in refusal(model, change)
+    assert "predictions" in reason(model, change)
 
 
 def test_swapped_labels_are_found(model: PyFuncModel) -> None:
@@ -108,14 +108,14 @@ def test_swapped_labels_are_found(model: PyFuncModel) -> None:
         below, above = plan.output.below, plan.output.above
         return replaced(plan, output=replaced(plan.output, below=above, above=below))
 
-    assert "predictions" in refusal(model, change)
+    assert "predictions" in reason(model, change)
 
 
 def test_labels_of_another_type_are_found(model: PyFuncModel) -> None:
     def change(plan: Any) -> Any:
         return replaced(plan, output=replaced(plan.output, above=True))
 
-    assert "predictions" in refusal(model, change)
+    assert "predictions" in reason(model, change)
 
 
 def test_swapped_categories_are_found(model: PyFuncModel) -> None:
@@ -126,7 +126,7 @@ def test_swapped_categories_are_found(model: PyFuncModel) -> None:
         (a, of_a), (b, of_b), *others = column.cells.known
         return replaced(column, cells=replaced(column.cells, known=[(a, of_b), (b, of_a), *others]))
 
-    assert "differ" in refusal(model, change)
+    assert "differ" in reason(model, change)
 
 
 def test_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) -> None:
@@ -139,7 +139,7 @@ def test_unknown_category_taken_for_a_known_one_is_found(model: PyFuncModel) -> 
         ]
         return replaced(plan, columns=columns)
 
-    assert "differ" in refusal(model, change)
+    assert "differ" in reason(model, change)
 
 
 def test_leaf_that_is_off_by_1e_7_is_found(model: PyFuncModel) -> None:
@@ -148,7 +148,7 @@ def test_leaf_that_is_off_by_1e_7_is_found(model: PyFuncModel) -> None:
         values += 1e-7
         return replaced(plan, engine=replaced(plan.engine, leaf_values=values.tobytes()))
 
-    assert "differ" in refusal(model, change)
+    assert "differ" in reason(model, change)
 
 
 def test_reference_rows_of_other_types_are_refused(model: PyFuncModel) -> None:
