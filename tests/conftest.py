@@ -1,10 +1,11 @@
 """Options of every kind of test, and the groups that share a process."""
 
 import signal
+from typing import Any
 
 import pytest
 
-from tests.groups import STACKS, group_of, rank_of, stack_name
+from tests.groups import STACKS, GroupScheduling, rank_of, stack_name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,8 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=rank_of)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)

@@ -1,12 +1,25 @@
-"""Which tests share a process when pytest-xdist runs them, and which begin first."""
+"""Which tests share a process when pytest-xdist runs them, and which begin first.
 
-import pytest
+A scheduler of our own, as pytest-xdist's `--dist loadgroup` writes groups into test ids, which
+pytest 9 no longer lets it change: https://github.com/pytest-dev/pytest-xdist
+"""
+
+import re
+from pathlib import PurePath
+
+from xdist.scheduler import LoadScopeScheduling
 
 STACKS = ("local", "compose")
 FORMER_NAMES = {"embedded": "local"}
 
+ON_COMPOSE = ("test_replica.py", "test_reverse_proxy.py", "test_ssh.py")
+"""Each asks the replica in containers only."""
+
 LOAD = ("test_fuzz.py", "test_soak.py")
 """Each loads the machine: one after the other."""
+
+ORDER = ("compose", "local", "load", "tests/e2e", "tests/integration", "")
+"""Groups by how they begin: those that wait for containers first, the rest runs beside them."""
 
 
 def stack_name(given: str) -> str:
@@ -14,25 +27,28 @@ def stack_name(given: str) -> str:
     return FORMER_NAMES.get(given, given)
 
 
-def group_of(item: pytest.Item) -> str:
-    """Return who shares a process: all on one stack, all that load the machine, each file."""
-    if stack := _stack_of(item):
-        return stack
-    if item.path.name in LOAD and "integration" in item.path.parts:
-        return "load"
-    return str(item.path.relative_to(item.config.rootpath))
+def group_of(test: str) -> str:
+    """Return who shares a process: all on one stack, all that load the machine, each file.
+
+    Args:
+        test: its id, such as `tests/e2e/test_journey.py::test_x[compose]`.
+    """
+    file, _, name = test.partition("::")
+    path = PurePath(file)
+    if "e2e" in path.parts:
+        stack = re.search(rf"\[({'|'.join(STACKS)})\b", name)
+        return "compose" if path.name in ON_COMPOSE else stack[1] if stack else file
+    return "load" if path.name in LOAD and "integration" in path.parts else file
 
 
-def rank_of(item: pytest.Item) -> int:
-    """Return a test's place: those that wait for containers begin, the rest runs beside them."""
-    begins = ("compose", "local", "load", "tests/e2e", "tests/integration", "")
-    return next(rank for rank, begin in enumerate(begins) if group_of(item).startswith(begin))
+def rank_of(test: str) -> int:
+    """Return the place of a test's group in `ORDER`."""
+    group = group_of(test)
+    return next(rank for rank, beginning in enumerate(ORDER) if group.startswith(beginning))
 
 
-def _stack_of(item: pytest.Item) -> str:
-    """Return the stack that a test runs on; empty where it needs none of `STACKS`."""
-    parameters = getattr(item, "callspec", None)
-    if parameters and "stack" in parameters.params:
-        return str(parameters.params["stack"])
-    fixtures = getattr(item, "fixturenames", ())
-    return "compose" if "compose_stack" in fixtures else ""
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not typed
+    """Hands whole groups to processes, in the order of collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)

@@ -1,1 +1,1 @@
-"""What is live: today one active model."""
+"""What is live: today one active model; endpoints and the split of their traffic belong here."""
