@@ -40,19 +40,19 @@ def inside(image: str, script: str) -> str:
     return docker("run", "--rm", "--network=none", image, "bash", "-c", script)
 
 
-def test_it_is_debian_13(image: str) -> None:
+def test_base_image_is_debian_13(image: str) -> None:
     assert "VERSION_CODENAME=trixie\n" in inside(image, "cat /etc/os-release")
 
 
-def test_it_knows_the_public_certificate_authorities(image: str) -> None:
+def test_base_image_trusts_the_public_certificate_authorities(image: str) -> None:
     assert "BEGIN CERTIFICATE" in inside(image, "cat /etc/ssl/certs/ca-certificates.crt")
 
 
-def test_it_gets_security_fixes(image: str) -> None:
+def test_base_image_gets_security_fixes(image: str) -> None:
     assert " trixie-security main\n" in inside(image, "cat /etc/apt/sources.list{,.d/*} || true")
 
 
-def test_it_holds_no_documentation_or_translations(image: str) -> None:
+def test_base_image_holds_no_documentation_or_translations(image: str) -> None:
     pages = "find /usr/share/{doc,locale,man} -type f -not -name copyright"
     assert inside(image, f"{pages} || true") == ""
 
@@ -63,7 +63,7 @@ def test_asking_for_it_again_changes_nothing(image: str) -> None:
     assert docker("inspect", image) == made
 
 
-def test_what_fails_halfway_leaves_no_image() -> None:
+def test_failed_build_leaves_no_image() -> None:
     need_engine()
     name = new_name()
     nowhere = "http://127.0.0.1:1"

@@ -93,7 +93,7 @@ def image() -> Iterator[str]:
 
 
 @downloads
-def test_a_build_that_was_handed_the_ca_downloads_and_keeps_it_in_no_layer(
+def test_build_with_the_ca_downloads_and_keeps_it_in_no_layer(
     mirror: Mirror, image: str, service: str, stage: str, command: str, tmp_path: Path
 ) -> None:
     done = build(image, service, stage, download(command, mirror), authorities(tmp_path, mirror.ca))
@@ -105,7 +105,7 @@ def test_a_build_that_was_handed_the_ca_downloads_and_keeps_it_in_no_layer(
 
 
 @downloads
-def test_a_build_that_was_not_refuses_the_mirror(
+def test_build_without_the_ca_refuses_the_mirror(
     mirror: Mirror, image: str, service: str, stage: str, command: str, tmp_path: Path
 ) -> None:
     done = build(image, service, stage, download(command, mirror), authorities(tmp_path))

@@ -80,7 +80,7 @@ def tensors(
     return inputs
 
 
-def test_the_server_is_alive_and_ready(client: InferenceServerClient) -> None:
+def test_server_is_live_and_ready(client: InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready(NAME)
@@ -91,7 +91,7 @@ def test_the_server_is_alive_and_ready(client: InferenceServerClient) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1"])
-def test_the_metadata_names_each_column_with_its_type(
+def test_metadata_names_each_column_with_its_type(
     client: InferenceServerClient, version: str
 ) -> None:
     metadata = client.get_model_metadata(NAME, version)
@@ -109,7 +109,7 @@ def test_the_metadata_names_each_column_with_its_type(
 
 @pytest.mark.parametrize("wide", [True, False], ids=["n x 1", "n"])
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "JSON"])
-def test_the_labels_are_those_of_the_scoring_protocol(
+def test_labels_equal_those_of_the_scoring_protocol(
     client: InferenceServerClient, labels: list[str], binary: bool, wide: bool
 ) -> None:
     answer = client.infer(NAME, tensors(TABLE, binary, wide), request_id="42")
@@ -119,9 +119,7 @@ def test_the_labels_are_those_of_the_scoring_protocol(
     assert answer.get_response()["model_version"] == "1"
 
 
-def test_an_output_can_be_asked_for_as_json(
-    client: InferenceServerClient, labels: list[str]
-) -> None:
+def test_output_is_json_when_asked_for(client: InferenceServerClient, labels: list[str]) -> None:
     wanted = [InferRequestedOutput("output-0", binary_data=False)]
 
     answer = client.infer(NAME, tensors(TABLE), outputs=wanted)
@@ -162,7 +160,7 @@ def test_another_version_is_not_here(client: InferenceServerClient) -> None:
     assert refused.value.status() == "404"
 
 
-def test_the_page_needs_nothing_from_elsewhere(serving: LocalServers) -> None:
+def test_docs_page_needs_nothing_from_elsewhere(serving: LocalServers) -> None:
     with httpx.Client(
         base_url=f"https://localhost:{serving.settings.serving.port}",
         verify=ssl.create_default_context(cafile=str(serving.settings.erp.ca)),

@@ -105,7 +105,7 @@ def test_serving_changes_no_run_and_deletes_no_model(tracking: Tracking, version
 
 
 @pytest.mark.usefixtures("version")
-def test_the_health_check_may_ask_and_sees_nothing(tracking: Tracking) -> None:
+def test_health_login_may_ask_and_sees_nothing(tracking: Tracking) -> None:
     client = connect(user(tracking, "health"))
     MLflowRegistry(client).check()
     assert client.search_registered_models() == []
@@ -115,7 +115,7 @@ def test_the_health_check_may_ask_and_sees_nothing(tracking: Tracking) -> None:
 
 
 @pytest.mark.usefixtures("version")
-def test_the_administrator_sees_everything(tracking: Tracking) -> None:
+def test_administrator_sees_everything(tracking: Tracking) -> None:
     client = connect(user(tracking, "admin"))
     assert [model.name for model in client.search_registered_models()] == ["churn"]
 
@@ -127,7 +127,7 @@ def test_the_administrator_sees_everything(tracking: Tracking) -> None:
         pytest.param({"user": "training", "password": "a wrong password"}, id="wrong password"),
     ],
 )
-def test_who_does_not_log_in_is_refused_and_told_what_to_look_at(
+def test_request_without_login_is_refused_and_says_what_to_check(
     tracking: Tracking, login: dict[str, str]
 ) -> None:
     registry = MLflowRegistry(connect(tracking.model_copy(update=login)))
@@ -135,7 +135,7 @@ def test_who_does_not_log_in_is_refused_and_told_what_to_look_at(
         registry.check()
 
 
-def test_a_password_follows_its_file(tracking: Tracking, version: Version) -> None:
+def test_password_follows_its_file(tracking: Tracking, version: Version) -> None:
     (tracking.logins_dir / "training").write_text("another password, given later")
     defaults = Settings.load()
     _make_stores(replace(defaults, tracking=tracking))

@@ -29,14 +29,14 @@ def register(settings: Settings, name: str, folder: Path) -> Version:
     return MLflowRegistry(client).register(name, folder, runs.start_model(run_id, name), run_id)
 
 
-def test_a_name_that_nobody_registered_has_nothing_in_production(
+def test_unregistered_name_has_nothing_in_production(
     registry: MLflowRegistry,
 ) -> None:
     registry.check()
     assert registry.production("nobody") is None
 
 
-def test_a_registered_version_is_not_in_production_before_it_is_promoted(
+def test_registered_version_is_not_in_production_before_promotion(
     tracked: Settings, registry: MLflowRegistry, tmp_path: Path
 ) -> None:
     version = register(tracked, "waiting", tmp_path / "model")
@@ -46,7 +46,7 @@ def test_a_registered_version_is_not_in_production_before_it_is_promoted(
     assert registry.production("waiting") == version
 
 
-def test_what_is_downloaded_is_what_was_uploaded_byte_for_byte(
+def test_download_equals_the_upload_byte_for_byte(
     tracked: Settings, registry: MLflowRegistry, tmp_path: Path
 ) -> None:
     version = register(tracked, "copied", tmp_path / "model")
@@ -60,7 +60,7 @@ def test_what_is_downloaded_is_what_was_uploaded_byte_for_byte(
     }
 
 
-def test_a_half_promotion_is_followed_and_completed(
+def test_half_promotion_is_followed_and_completed(
     tracked: Settings, registry: MLflowRegistry, tmp_path: Path
 ) -> None:
     first, second = (register(tracked, "halves", tmp_path / "model") for _ in range(2))
@@ -85,21 +85,19 @@ def test_completing_a_promotion_never_undoes_a_newer_one(
     assert registry.production("newer") == second
 
 
-def test_a_version_that_is_not_there_is_refused_in_one_line(registry: MLflowRegistry) -> None:
+def test_missing_version_is_refused_in_one_line(registry: MLflowRegistry) -> None:
     with pytest.raises(TrackingRefused, match="not found") as refused:
         registry.version("nobody", 7)
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_tracking_server_that_is_away_is_named(tracked: Settings) -> None:
+def test_unreachable_tracking_server_is_named(tracked: Settings) -> None:
     away = tracked.tracking.model_copy(update={"uri": "https://localhost:1"})
     with pytest.raises(TrackingUnreachable, match="https://localhost:1 does not answer"):
         MLflowRegistry(connect(away)).check()
 
 
-def test_a_server_with_a_certificate_of_another_ca_is_not_believed(
-    tracked: Settings, tmp_path: Path
-) -> None:
+def test_certificate_of_another_ca_is_not_trusted(tracked: Settings, tmp_path: Path) -> None:
     from terna.security.ca import ensure_certificates
 
     ensure_certificates(tmp_path / "certs", tmp_path / "secrets", ())
@@ -111,7 +109,7 @@ def test_a_server_with_a_certificate_of_another_ca_is_not_believed(
         connect(tracked.tracking)  # the CA is a setting of the whole process
 
 
-def test_a_failed_upload_leaves_no_version(tracked: Settings, tmp_path: Path) -> None:
+def test_failed_upload_leaves_no_version(tracked: Settings, tmp_path: Path) -> None:
     client = connect(tracked.tracking)
     runs = MLflowRuns(client, "integration")
     run_id = runs.start("broken")

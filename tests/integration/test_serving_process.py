@@ -102,7 +102,7 @@ def test_serving_answers_without_a_tracking_server_that_it_has_no_model(
         assert labels.version() is None
 
 
-def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(
+def test_body_larger_than_announced_is_cut_at_the_limit(
     serving: LocalServers,
 ) -> None:
     erp, limit = serving.settings.erp, serving.settings.serving.max_body_bytes
@@ -122,7 +122,7 @@ def test_a_body_that_is_larger_than_it_says_is_no_way_around_the_limit(
             assert client.post(erp.endpoint, content=content).status_code == 413
 
 
-def test_a_killed_worker_is_replaced(serving: LocalServers) -> None:
+def test_killed_worker_is_replaced(serving: LocalServers) -> None:
     (worker,) = workers(serving)
     worker.kill()
     worker.wait(10)
@@ -131,7 +131,7 @@ def test_a_killed_worker_is_replaced(serving: LocalServers) -> None:
     assert successor != worker
 
 
-def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
+def test_taken_port_ends_the_start_with_a_line_in_the_log(
     serving: LocalServers, tmp_path: Path
 ) -> None:
     log = tmp_path / "second.log"
@@ -143,7 +143,7 @@ def test_a_taken_port_ends_the_start_with_a_line_in_the_log(
     assert "Traceback" not in said
 
 
-def test_what_has_begun_when_the_server_is_told_to_stop_is_answered(
+def test_request_begun_before_the_stop_is_answered(
     labelling: LocalServers, workshop: Workshop
 ) -> None:
     request = post(json.dumps({"inputs": workshop.rows()[:1]}).encode())

@@ -7,7 +7,7 @@ from bench import facts
 from bench.run import Findings
 
 
-def test_the_figures_stand_where_they_are_looked_for(
+def test_figures_are_written_between_the_markers(
     findings: Findings, machine: dict[str, Any]
 ) -> None:
     told = facts.of(findings, machine)
@@ -21,7 +21,7 @@ def test_the_figures_stand_where_they_are_looked_for(
     assert (told["server_ms_1000_rows"], told["worker_rss_mb"], told["ready_s"]) == (6.2, 120, 1.5)
 
 
-def test_a_ratio_is_the_median_of_the_rounds_own_ratios(
+def test_ratio_is_the_median_of_the_rounds_ratios(
     findings: Findings, machine: dict[str, Any]
 ) -> None:
     told = facts.of(findings, machine)
@@ -31,7 +31,7 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios(
     assert told["ratios"]["p50_c1_vs_mlflow"] == 1 / 40
 
 
-def test_a_second_worker_is_judged_where_there_are_cores_for_it(
+def test_second_worker_is_measured_where_there_are_cores_for_it(
     findings: Findings, machine: dict[str, Any]
 ) -> None:
     told = facts.of(findings, machine)
@@ -47,7 +47,7 @@ def test_without_the_cores_the_second_worker_is_null_and_the_reason_is_told(
     assert "here are 2" in told["unknown"]["ratios.throughput_c16_second_worker_adds"]
 
 
-def test_a_model_that_serving_did_not_load_is_told(
+def test_model_that_serving_did_not_load_is_reported(
     findings: Findings, machine: dict[str, Any]
 ) -> None:
     narrow = {**findings.growth, "columns": findings.growth["columns"][:1]}

@@ -21,7 +21,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "".join(file.read_text() for file in sorted(folder.rglob("*.conf")))
 
 
-def test_the_copy_finds_its_files_and_its_server(copied: str) -> None:
+def test_copied_configuration_finds_its_files_and_its_server(copied: str) -> None:
     for said in (
         "C/tls.crt",
         "S/tls.key",
@@ -33,24 +33,24 @@ def test_the_copy_finds_its_files_and_its_server(copied: str) -> None:
     assert " /secrets/" not in copied
 
 
-def test_the_openssl_of_debian_12_can_read_the_groups(copied: str) -> None:
+def test_openssl_of_debian_12_can_read_the_groups(copied: str) -> None:
     assert "ssl_ecdh_curve X25519:" in copied
     assert "?" not in "".join(line for line in copied.splitlines() if "ssl_ecdh_curve" in line)
 
 
-def test_the_limit_is_on_and_beyond_any_load(copied: str) -> None:
+def test_rate_limit_is_on_and_beyond_any_load(copied: str) -> None:
     assert "limit_req zone=per_client" in copied
     assert "rate=1000000r/s" in copied
 
 
-def test_the_log_that_the_server_time_is_read_from_is_still_written(copied: str) -> None:
+def test_log_with_the_server_time_is_still_written(copied: str) -> None:
     assert '"upstream_seconds":"$upstream_response_time"' in copied
     assert "127.0.0.1 1;" in copied  # the load comes from there
     line = b'{"status":200,"upstream_status":"200","upstream_seconds":"0.012"}'
     assert reverse_proxy.UPSTREAM_SECONDS.findall(line) == [b"0.012"]
 
 
-def test_a_folder_that_has_changed_is_refused(tmp_path: Path) -> None:
+def test_changed_folder_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "nginx"
     source.mkdir()
     (source / "nginx.conf").write_text("listen 8443;\n")
@@ -60,7 +60,7 @@ def test_a_folder_that_has_changed_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_what_is_missing_comes_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_error_has_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "program", lambda _: None)
     monkeypatch.setattr(machine, "STREAM_MODULE", Path("/nowhere"))
     with pytest.raises(TernaError, match="sudo apt install wrk nginx libnginx-mod-stream"):

@@ -29,7 +29,7 @@ def test_each_round_asks_everybody_before_anybody_is_asked_again(
     assert [sample.answers for sample in samples["b"]] == [4, 8]
 
 
-def test_a_sample_is_the_last_line_that_wrk_printed() -> None:
+def test_sample_is_the_last_line_that_wrk_printed() -> None:
     sample = wrk.read(f"Running 2s test @ https://localhost\n  1 threads\n{LINE}\n")
     assert (sample.throughput, sample.failed, sample.p50_ms) == (3.5, 1, 1.5)
 

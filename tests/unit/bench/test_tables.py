@@ -27,7 +27,7 @@ def test_each_figure_has_a_line_with_its_goal(told: Facts) -> None:
     assert len(rows) == len(tables.GOALS)
 
 
-def test_a_figure_that_is_not_known_says_why(findings: Findings, machine: dict[str, Any]) -> None:
+def test_unknown_figure_says_why(findings: Findings, machine: dict[str, Any]) -> None:
     table = tables.headline(facts.of(findings, machine | {"cores": 2}))
     assert any(row[1] == "–" and "takes 4 cores" in row[2] for row in table.rows)
 

@@ -19,7 +19,7 @@ BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "n
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_version_may_say_what_it_says(version: str) -> None:
+def test_response_of_its_own_version_is_good(version: str) -> None:
     assert verdict_of(QUESTION, Answer(200, version, BODIES[version])) is Verdict.GOOD
 
 
@@ -35,7 +35,7 @@ def test_a_version_may_say_what_it_says(version: str) -> None:
         b"",
     ],
 )
-def test_what_another_version_or_none_says_is_mixed_up(body: bytes) -> None:
+def test_response_of_another_version_is_mixed_up(body: bytes) -> None:
     assert verdict_of(QUESTION, Answer(200, "1", body)) is Verdict.MIXED_UP
 
 
@@ -96,7 +96,7 @@ def test_each_answer_is_counted_for_the_version_that_gave_it() -> None:
 
 
 @pytest.mark.parametrize("cut", [b"", said("1", BODIES["1"])[:20], said("1", BODIES["1"])[:-1]])
-def test_a_connection_that_is_lost_is_a_failed_request_and_the_next_one_is_asked_anew(
+def test_lost_connection_is_a_failed_request_and_a_new_one_is_made(
     cut: bytes,
 ) -> None:
     good = said("1", BODIES["1"])
@@ -108,14 +108,14 @@ def test_a_connection_that_is_lost_is_a_failed_request_and_the_next_one_is_asked
     assert tally.words
 
 
-def test_a_connection_whose_end_was_announced_fails_nothing() -> None:
+def test_connection_closed_as_announced_fails_nothing() -> None:
     good, last = said("1", BODIES["1"]), said("1", BODIES["1"], close=True)
     with asking([[good, last], [good]]) as client:
         verdicts = [client.ask() for _ in range(3)]
     assert verdicts == [Verdict.GOOD] * 3
 
 
-def test_a_server_that_is_away_fails_every_request(tmp_path: Path) -> None:
+def test_unreachable_server_fails_every_request(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, tmp_path / "secrets", ())
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
@@ -126,7 +126,7 @@ def test_a_server_that_is_away_fails_every_request(tmp_path: Path) -> None:
     assert "refused" in tallies[0].words[0]
 
 
-def test_a_client_that_ends_by_itself_is_no_silent_success(tmp_path: Path) -> None:
+def test_client_process_that_dies_is_an_error(tmp_path: Path) -> None:
     with (
         Load(Target("https://localhost:1/", tmp_path / "no-ca.crt"), [QUESTION], 1) as load,
         pytest.raises(TernaError, match="ended by itself"),

@@ -12,7 +12,7 @@ from terna.errors import TernaError
 from terna.training.plots import style
 
 
-def test_the_figures_have_their_places(findings: Findings) -> None:
+def test_figures_have_their_keys(findings: Findings) -> None:
     told = json.loads(json.dumps(facts.of(findings)))
     kept = ("requests", "swaps", "failed", "mixed_up")
     assert {key: told[key] for key in kept} == dict(zip(kept, (2000, 20, 0, 0), strict=True))
@@ -32,7 +32,7 @@ def test_few_swaps_are_compared_as_well(findings: Findings) -> None:
     assert facts.of(findings)["rss_growth_mb"] == 1  # swap 3 against swap 4
 
 
-def test_a_process_that_was_there_at_one_end_only_is_told_without_figures(
+def test_process_seen_at_one_end_only_has_no_figures(
     findings: Findings,
 ) -> None:
     findings.swaps = [
@@ -43,7 +43,7 @@ def test_a_process_that_was_there_at_one_end_only_is_told_without_figures(
     assert [row[0] for row in tables.memory(told).rows] == ["worker 1"]
 
 
-def test_a_good_soak_complains_about_nothing(findings: Findings) -> None:
+def test_good_soak_raises_nothing(findings: Findings) -> None:
     findings.check()
 
 
@@ -67,14 +67,14 @@ def test_too_few_requests_or_swaps_spoil_it(findings: Findings, plan: Plan) -> N
         findings.check()
 
 
-def test_the_table_tells_what_was_asked_for(findings: Findings) -> None:
+def test_table_shows_requests_and_swaps(findings: Findings) -> None:
     rows = {row[0]: row[1] for row in tables.outcome(facts.of(findings)).rows}
     assert rows["requests"] == "2,000"
     assert rows["failed"] == "0"
     assert rows["memory grew by (RSS)"] == "+6.0 MB"
 
 
-def test_the_picture_shows_each_version_and_process(findings: Findings) -> None:
+def test_plot_shows_each_version_and_process(findings: Findings) -> None:
     figure = plots.drawn(findings)
     legends = [axes.get_legend() for axes in figure.axes]
     names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
