@@ -38,7 +38,8 @@ def caller(replica: ComposeStack) -> Iterator[httpx.Client]:
 
 def calling(replica: ComposeStack) -> httpx.Client:
     proxy = httpx.URL(replica.settings.erp.endpoint).join("/")
-    return httpx.Client(base_url=proxy, verify=trusting(replica.settings.erp.ca))
+    trust = trusting(replica.settings.erp.ca)
+    return httpx.Client(base_url=proxy, verify=trust, timeout=60)  # the first pyfunc is slow
 
 
 def request_body(size: int = 0) -> bytes:
@@ -401,16 +402,18 @@ def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> Non
 # ---- settings -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="class")
+def changed(replica: ComposeStack) -> Iterator[ComposeStack]:
+    """The replica with all settings of its reverse proxy changed."""
+    replica.write_env(TERNA_ERP_TLS="intermediate", TERNA_ERP_RATE="1", TERNA_ERP_BURST="1")
+    replica.project.up("--no-deps", "erp")
+    yield replica
+    replica.write_env()
+    replica.project.up("--no-deps", "erp")
+
+
 class TestChangedSettings:
     """The reverse proxy with all of its settings changed, until the last of these tests."""
-
-    @pytest.fixture(scope="class")
-    def changed(self, replica: ComposeStack) -> Iterator[ComposeStack]:
-        replica.write_env(TERNA_ERP_TLS="intermediate", TERNA_ERP_RATE="1", TERNA_ERP_BURST="1")
-        replica.project.up("--no-deps", "erp")
-        yield replica
-        replica.write_env()
-        replica.project.up("--no-deps", "erp")
 
     @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
     def test_tls_setting_intermediate_accepts_tls_1_2(
