@@ -226,7 +226,8 @@ def test_request_is_logged_as_json_without_customer_data(
     assert (line["method"], line["path"], line["tls"]) == ("POST", "/invocations", "TLSv1.3")
     assert line["bytes_in"] > len(body)
     assert line["upstream_status"] == str(line["status"])
-    assert 0 < float(line["upstream_seconds"]) <= line["seconds"]
+    # nginx takes the two times from clocks that it reads apart: they may differ by a millisecond.
+    assert 0 < float(line["upstream_seconds"]) <= line["seconds"] + 0.002
     assert not re.search("Gertrude|Rosalind|inputs", replica.log("erp"))
 
 

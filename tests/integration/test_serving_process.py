@@ -188,6 +188,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_while_one_worker_is_killed_the_other_answers(
     labelling: LocalServers, workshop: Workshop
 ) -> None:
+    wait_for(lambda: all(map(listens, workers(labelling))))  # each has a socket of its own
     killed, other = workers(labelling)
     killed.kill()
     killed.wait(10)
@@ -199,6 +200,10 @@ def test_while_one_worker_is_killed_the_other_answers(
             assert answer.status_code == 200
     wait_for(lambda: len(workers(labelling)) == 2)
     assert other in workers(labelling)
+
+
+def listens(worker: psutil.Process) -> bool:
+    return any(socket.status == psutil.CONN_LISTEN for socket in worker.net_connections())
 
 
 def trusted(replica: LocalServers) -> ssl.SSLContext:
