@@ -25,6 +25,7 @@ TernaError                      one line for a person, that says what to do next
     ├── UnsupportedMediaType    415
     ├── InternalError           500
     ├── NoModel                 503
+    ├── NotReady                503
     ├── Overloaded              503
     └── TimedOut                504
 """
@@ -174,6 +175,14 @@ class NoModel(RequestError):
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"
     headers = (("retry-after", "10"),)
+
+
+class NotReady(RequestError):
+    """A part of the server does not work."""
+
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    headers = (("retry-after", "5"),)
 
 
 class Overloaded(RequestError):

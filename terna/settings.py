@@ -139,6 +139,9 @@ class Serving(BaseSettings):
     timeout_seconds: float = Field(default=25, gt=0)
     """Seconds after which a prediction is answered 504; the reverse proxy waits for 30."""
 
+    pyfunc_memory_bytes: int = Field(default=1_000_000_000, ge=1)
+    """Bytes that a prediction by pyfunc may take on top of the loaded model; else it fails."""
+
     drain_seconds: int = Field(default=20, ge=1)
     """Seconds that requests in flight have when the server is told to stop."""
 

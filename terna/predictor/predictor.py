@@ -1,55 +1,30 @@
-"""One version that answers: by its compiled model, else by its pyfunc model.
+"""One version that answers, whole in one process: by its compiled model, else by its pyfunc model.
 
-That choice is made here and nowhere else. The pyfunc model needs MLflow and the library that
-trained it: a worker whose compiled model answers every request never imports them, which saves
-most of its memory and of its start.
+That choice is made here and nowhere else. A worker holds the compiled model alone, and asks a child
+process, which holds a predictor, for the rest.
 """
 
 import json
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from terna.contracts import open_inference
 from terna.contracts.open_inference import InferenceRequest
-from terna.contracts.scoring import JSON, Rows, ScoringRequest, Table, render
+from terna.contracts.scoring import JSON, Rows, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import InternalError
+from terna.predictor.compiled_predictor import (
+    COMPILED,
+    PYFUNC,
+    CompiledModel,
+    CompiledPredictor,
+    Prediction,
+)
 
 if TYPE_CHECKING:
     from terna.predictor.inputs import Inputs
     from terna.predictor.pyfunc_model import PyfuncModel
-
-logger = logging.getLogger("terna.serving")
-
-COMPILED, PYFUNC = "compiled", "pyfunc"
-"""The backends."""
-
-
-class CompiledModel(Protocol):
-    """What a predictor needs of `compiler.runtime.compiled_model.CompiledModel`."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The columns of a row, in the schema's order."""
-
-    def predict_rows(self, rows: Rows) -> list[Any] | None:
-        """Return a prediction a row; None when a cell is not strictly of its column's type.
-
-        Args:
-            rows: n rows in the schema's order, of what JSON knows; None is a missing value.
-        """
-
-
-class Prediction(NamedTuple):
-    """The response to one request."""
-
-    body: bytes
-    backend: str
-    rows: int
-    json_length: int | None = None
-    """How many bytes of the body are JSON, where tensors follow in binary."""
 
 
 class Predictor:
@@ -73,12 +48,11 @@ class Predictor:
         self.version = version
         self.backend = COMPILED if compiled else PYFUNC
         """Which one answers rows whose cells are strictly of their columns' types."""
-        self._compiled = compiled
-        self._on_compiled_failure = on_compiled_failure
+        self._compiled = CompiledPredictor(compiled, on_compiled_failure) if compiled else None
         self._load_pyfunc = load_pyfunc
         self._loading = Lock()
         self._pyfunc: PyfuncModel | None = None
-        self._names = list(compiled.names if compiled else self.pyfunc().names)
+        self._names = self._compiled.names if self._compiled else self.pyfunc().names
 
     def pyfunc(self) -> "PyfuncModel":
         """Return the model as MLflow loads it; the first call loads it, which takes seconds.
@@ -96,26 +70,8 @@ class Predictor:
         Raises:
             RequestError: any subclass.
         """
-        return self.predict_compiled(request) or self._predict_parsed(request)
-
-    def predict_compiled(
-        self, request: ScoringRequest, max_rows: int | None = None
-    ) -> Prediction | None:
-        """Return the compiled model's response; None where pyfunc must predict.
-
-        Args:
-            max_rows: with more rows than this, None is returned at once.
-
-        Raises:
-            BadRequest: the content type says JSON and the body is none.
-        """
-        rows = request.strictly_typed_rows(self._names) if self._compiled else None
-        if not rows or (max_rows is not None and len(rows) > max_rows):
-            return None
-        predictions = self._predict_rows(rows)
-        if predictions is None:
-            return None
-        return Prediction(render(predictions), COMPILED, len(rows))
+        compiled = self._compiled.predict(request) if self._compiled else None
+        return compiled or self._predict_parsed(request)
 
     def infer(self, request: InferenceRequest) -> Prediction:
         """Return the predictions as tensors of the Open Inference Protocol.
@@ -168,9 +124,4 @@ class Predictor:
         return self.pyfunc().predict(inputs), PYFUNC
 
     def _predict_rows(self, rows: Rows) -> list[Any] | None:
-        try:
-            return self._compiled.predict_rows(rows) if self._compiled else None
-        except Exception as error:  # pyfunc answers instead, or says what is wrong
-            self._on_compiled_failure()
-            logger.error("the compiled model failed: %s", type(error).__name__)
-            return None
+        return self._compiled.predict_rows(rows) if self._compiled else None

@@ -2,14 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from terna.contracts import reference_rows
+from terna.contracts.scoring import JSON, ScoringRequest, Table
+from terna.contracts.version import Version
 from terna.errors import BadRequest, ReferenceMismatch, RequestError
-from terna.predictor.predictor import Predictor
+from terna.predictor.compiled_predictor import Prediction
 
 
-def check_reference_rows(predictor: Predictor, folder: Path) -> None:
+class Answerer(Protocol):
+    """What is checked: a predictor, or a deployment."""
+
+    version: Version
+
+    def predict(self, request: ScoringRequest) -> Prediction:
+        """Return what MLflow's scoring server responds."""
+
+
+def check_reference_rows(predictor: Answerer, folder: Path) -> None:
     """Compare predictions for the reference rows of a model directory with training's labels.
 
     This also warms the predictor up.
@@ -23,7 +34,7 @@ def check_reference_rows(predictor: Predictor, folder: Path) -> None:
     except (OSError, BadRequest) as error:
         raise ReferenceMismatch(f"{version} has no reference rows.") from error
     try:
-        labels = predictor.predict_table(table)
+        labels = _predict(predictor, table)
     except RequestError as error:
         raise ReferenceMismatch(f"{version} fails on its reference rows.") from error
     if not _is_finite(labels):
@@ -42,3 +53,10 @@ def _is_finite(labels: list[Any]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _predict(predictor: Answerer, table: Table) -> list[Any]:
+    split = {"columns": table.columns, "data": table.values}
+    request = ScoringRequest(JSON, json.dumps({"dataframe_split": split}).encode())
+    labels: list[Any] = json.loads(predictor.predict(request).body)["predictions"]
+    return labels

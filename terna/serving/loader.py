@@ -2,19 +2,17 @@
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from terna.contracts.version import Version
 from terna.errors import TernaError
-from terna.predictor.predictor import COMPILED, PYFUNC, Predictor
+from terna.predictor.compiled_predictor import COMPILED, PYFUNC, CompiledModel, CompiledPredictor
 from terna.predictor.reference_check import check_reference_rows
 from terna.serving import metrics
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
-
-if TYPE_CHECKING:
-    from terna.predictor.pyfunc_model import PyfuncModel
+from terna.serving.endpoints.deployment import Deployment, Pool
 
 logger = logging.getLogger("terna.serving")
 
@@ -30,16 +28,23 @@ class Loader:
     """
 
     def __init__(
-        self, name: str, models: ModelCache, compiled: CompiledCache, active: ActiveModel
+        self,
+        name: str,
+        models: ModelCache,
+        compiled: CompiledCache,
+        active: ActiveModel,
+        new_pool: Callable[[Version], Pool],
     ) -> None:
         """
         Args:
             name: of the registered model.
+            new_pool: returns the inference pool of a version.
         """
         self._name = name
         self._models = models
         self._compiled = compiled
         self._active = active
+        self._new_pool = new_pool
         self._revision = 0
         self._info = metrics.Info(metrics.MODEL)
         self._stop = threading.Event()
@@ -75,19 +80,12 @@ class Loader:
         compiled = self._compiled.load(folder)
         if self._active.serves(version, COMPILED if compiled else PYFUNC):
             return
-        predictor = Predictor(
-            version, lambda: self._load_pyfunc(version), compiled, metrics.FAILURES.inc
-        )
-        check_reference_rows(predictor, folder)
-        self._active.swap(predictor)
+        deployment = Deployment(version, self._new_pool(version), _predictor_of(compiled))
+        check_reference_rows(deployment, folder)
+        self._active.swap(deployment)
         metrics.SWAPS.labels("done").inc()
-        self._info.set(version.name, str(version.number), predictor.backend)
-        logger.info("serving %s, %s", version, predictor.backend)
-
-    def _load_pyfunc(self, version: Version) -> "PyfuncModel":
-        from terna.predictor.pyfunc_model import PyfuncModel
-
-        return PyfuncModel.load(version, self._models.verified(version))
+        self._info.set(version.name, str(version.number), deployment.backend)
+        logger.info("serving %s, %s", version, deployment.backend)
 
     def _report_failure(self, reason: str) -> None:
         metrics.SWAPS.labels("failed").inc()
@@ -96,3 +94,7 @@ class Loader:
     def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             self.poll_once()
+
+
+def _predictor_of(compiled: CompiledModel | None) -> CompiledPredictor | None:
+    return CompiledPredictor(compiled, metrics.FAILURES.inc) if compiled else None

@@ -8,7 +8,7 @@ import logging.config
 import os
 import select
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO, cast
 
 import msgspec
 
@@ -105,6 +105,9 @@ CONFIG: dict[str, Any] = {
 """For `logging.config.dictConfig`, in every process of serving."""
 
 
-def configure() -> None:
-    """Have this process log to standard error, as JSON."""
+def configure(stream: TextIO | None = None) -> None:
+    """Have this process log to a stream, as JSON; to standard error unless another is given."""
     logging.config.dictConfig(CONFIG)
+    if stream:
+        for handler in logging.root.handlers:
+            cast("logging.StreamHandler[TextIO]", handler).setStream(stream)

@@ -12,6 +12,7 @@ from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
+from terna.serving.inference_pool.pool import pool_of
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
 from terna.serving.supervisor import Supervisor
@@ -33,7 +34,13 @@ def build(settings: Settings | None = None) -> App:
     serving = (settings or Settings.load()).serving
     active = ActiveModel()
     models = ModelCache(serving.cache_dir, serving.verify_key)
-    loader = Loader(serving.model, models, CompiledCache(serving.key), active)
+    loader = Loader(
+        serving.model,
+        models,
+        CompiledCache(serving.key),
+        active,
+        lambda version: pool_of(version, serving),
+    )
     return App(active, serving, loader, RequestLog())
 
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 
 from terna.local.servers import ensure_local_secrets, local_settings
-from terna.predictor.predictor import COMPILED, PYFUNC
+from terna.predictor.compiled_predictor import COMPILED, PYFUNC
 from terna.security import signing
 from terna.serving.agent import agent
 from terna.settings import Settings

@@ -11,7 +11,8 @@ import pytest
 
 from terna.compiler.compile import compile_model
 from terna.contracts.version import Version
-from terna.predictor.predictor import CompiledModel, Predictor
+from terna.predictor.compiled_predictor import CompiledModel
+from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
@@ -20,7 +21,7 @@ from tests.integration.differential import models
 from tests.integration.differential.corpus import CSV, JSON, PARQUET, Case, corpus
 from tests.integration.differential.servers import MLflowServer, Response, serving
 from tests.rsgi import Answered, AppClient
-from tests.unit.workshop import NoLoader
+from tests.unit.workshop import NoLoader, deployed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 
@@ -80,7 +81,8 @@ def compiled(folders: dict[str, Path]) -> AppClient:
 def _client(name: str, folder: Path, compiled: CompiledModel | None = None) -> AppClient:
     active = ActiveModel()
     pyfunc = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
-    active.swap(Predictor(Version(name, 1, "", ""), lambda: pyfunc, compiled))
+    predictor = Predictor(Version(name, 1, "", ""), lambda: pyfunc, compiled)
+    active.swap(deployed(predictor, compiled))
     return AppClient(App(active, Serving(threads=1), NoLoader()))
 
 

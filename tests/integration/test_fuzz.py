@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from terna.contracts.scoring import CSV, PARQUET
-from terna.predictor.predictor import COMPILED, PYFUNC
+from terna.predictor.compiled_predictor import COMPILED, PYFUNC
 from terna.progress import Terminal
 from tests.fuzzing import sent
 from tests.fuzzing.answered import StatusCounts, check

@@ -1,6 +1,7 @@
 """Real signed model directories, and server 2 around a registry in memory."""
 
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 from terna.contracts.scoring import Rows, ScoringRequest
 from terna.contracts.version import Version
-from terna.predictor.predictor import CompiledModel, Prediction, Predictor
+from terna.predictor.compiled_predictor import CompiledModel, CompiledPredictor, Prediction
+from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.registry.registry import Registry
 from terna.security import signing
@@ -25,6 +27,9 @@ from terna.serving.agent.validator import Validator
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
+from terna.serving.endpoints.deployment import Deployment
+from terna.serving.inference_pool.calls import Call
+from terna.serving.inference_pool.handler import handle
 from terna.serving.loader import Loader
 from terna.training import publish
 from terna.training.prepare import Features, build_pipeline, model_inputs
@@ -84,9 +89,36 @@ class Workshop:
         self.make(place, version.run_id, change=change)
         return kind(version, lambda: PyfuncModel.load(version, place), compiled)
 
+    def deploy(
+        self, place: Path, change: Change | None = None, compiled: CompiledModel | None = None
+    ) -> Deployment:
+        """Deploy version 1 of the directory that `make` puts into `place`, in this process."""
+        return deployed(self.load(place, change, compiled), compiled)
+
     def compiled(self) -> "Direct":
         model = mlflow.pyfunc.load_model(str(self.folder / "model"))
         return Direct(model.get_raw_model())
+
+
+class InProcessPool:
+    """A fake inference pool: the calls are handled in this process."""
+
+    is_ready = True
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def call(self, call: Call, deadline: float) -> Prediction:
+        assert deadline > time.monotonic()
+        return handle(self._predictor, call)
+
+    def close(self) -> None: ...
+
+
+def deployed(predictor: Predictor, compiled: CompiledModel | None = None) -> Deployment:
+    """Deploy a predictor in this process."""
+    fast = CompiledPredictor(compiled) if compiled else None
+    return Deployment(predictor.version, InProcessPool(predictor), fast)
 
 
 class Direct:
@@ -185,7 +217,7 @@ class Server2:
 
     def restart_worker(self) -> None:
         self.active = ActiveModel()
-        self.loader = Loader(NAME, self.worker(), self.compiled_cache, self.active)
+        self.loader = self.new_loader(self.active)
 
     def poll_once(self) -> None:
         """Do what happens every few seconds: the reconciler polls, then the worker."""
@@ -193,6 +225,16 @@ class Server2:
             self.reconciler.poll_once()
         finally:
             self.loader.poll_once()
+
+    def new_loader(self, active: ActiveModel) -> Loader:
+        """Return the loader of another worker."""
+        return Loader(NAME, self.worker(), self.compiled_cache, active, self._new_pool)
+
+    def _new_pool(self, version: Version) -> InProcessPool:
+        models = self.worker()
+        return InProcessPool(
+            Predictor(version, lambda: PyfuncModel.load(version, models.verified(version)), None)
+        )
 
     def worker(self) -> ModelCache:
         """Return the model cache as another worker process has it."""

@@ -14,7 +14,6 @@ from terna.errors import (
     InternalError,
     MethodNotAllowed,
     NotFound,
-    PredictionFailed,
     RequestError,
     UnsupportedMediaType,
 )
@@ -119,8 +118,6 @@ class App:
         try:
             return await self._route(request)(request)
         except RequestError as error:
-            if isinstance(error, (PredictionFailed, InternalError)):
-                logger.error("the model failed: %s", type(error.__cause__).__name__)
             return _error_response(request, error)
         except Exception as error:  # only its kind is logged: its text may hold customers' data
             logger.error("unexpected %s", type(error).__name__)
@@ -162,7 +159,7 @@ class App:
         self._counters.count(request.route, response.status, seconds, response.rows)
         if self._log is None:
             return
-        predictor = response.predictor
+        deployment = response.deployment
         self._log.add(
             RequestRecord(
                 datetime.now(UTC),
@@ -174,9 +171,9 @@ class App:
                 request.size,
                 len(response.body),
                 response.rows,
-                predictor.version.name if predictor else "",
-                predictor.version.number if predictor else 0,
-                response.backend or (predictor.backend if predictor else ""),
+                deployment.version.name if deployment else "",
+                deployment.version.number if deployment else 0,
+                response.backend or (deployment.backend if deployment else ""),
             )
         )
 
@@ -187,13 +184,15 @@ class App:
         loop.call_later(FLUSH_SECONDS, self._flush_repeatedly, loop)
 
     async def _invocations(self, request: Request) -> Response:
-        return await self._mlflow.invocations(request.header("content-type"), await request.body())
+        content_type, body = request.header("content-type"), await request.body()
+        return await self._mlflow.invocations(content_type, body, request.time_limit)
 
     async def _infer(self, name: str, version: str | None, request: Request) -> Response:
         if request.header("content-encoding") not in ("", "identity"):
             raise UnsupportedMediaType("Send the tensors without compression.")
         length = request.header(HEADER_LENGTH)
-        return await self._open_inference.infer(name, version, length, await request.body())
+        body = await request.body()
+        return await self._open_inference.infer(name, version, length, body, request.time_limit)
 
     async def _metrics(self, _request: Request) -> Response:
         self._counters.flush()  # other workers' counts are up to FLUSH_SECONDS old

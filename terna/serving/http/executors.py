@@ -1,10 +1,11 @@
 """Threads for work that would keep other requests waiting."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from terna.errors import Overloaded, TimedOut
 from terna.settings import Serving
@@ -12,37 +13,38 @@ from terna.settings import Serving
 LARGE_BODY = 65_536
 """Bytes from which on a body has a thread of its own, so that it keeps no small one waiting."""
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Executor:
     """A few threads, and a queue of bounded length before them."""
 
-    def __init__(self, threads: int, max_queue: int, timeout: float) -> None:
+    def __init__(self, threads: int, max_queue: int) -> None:
         """
         Args:
             threads: how many calls run at a time.
             max_queue: how many more may wait for a thread.
-            timeout: seconds after which nobody waits for a result any more.
         """
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
         self._capacity = BoundedSemaphore(threads + max_queue)
-        self._timeout = timeout
 
-    async def run(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+    async def run(self, deadline: float, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Run work in a thread and return what it returns.
+
+        Args:
+            deadline: the time of `time.monotonic` after which nobody waits for it any more.
 
         Raises:
             Overloaded: the queue is full; nothing was begun.
-            TimedOut: it takes too long; what has begun goes on, and takes up a thread to its end.
+            TimedOut: it takes too long; what has begun must end by itself.
         """
         if not self._capacity.acquire(blocking=False):
             raise Overloaded("Too much is waiting already: ask again in a second.")
-        done: Future[T] = self._threads.submit(work, *args, **more)
+        done: Future[T] = self._threads.submit(work, *args)
         done.add_done_callback(self._release)
         future = asyncio.wrap_future(done)
-        await asyncio.wait([future], timeout=self._timeout)
+        await asyncio.wait([future], timeout=deadline - time.monotonic())
         if not future.done():
             future.cancel()
             raise TimedOut("Request processing time exceeded limit")  # MLflow's message
@@ -60,21 +62,33 @@ class Executors:
     """One executor for usual bodies, and one for large ones."""
 
     def __init__(self, serving: Serving) -> None:
-        max_queue, timeout = serving.max_queue, serving.timeout_seconds
-        self._usual = Executor(serving.threads, max_queue, timeout)
-        self._large = Executor(1, max_queue, timeout)
+        self._timeout = serving.timeout_seconds
+        self._usual = Executor(serving.threads, serving.max_queue)
+        self._large = Executor(1, serving.max_queue)
 
-    async def run(self, size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+    def deadline(self, seconds: float | None = None) -> float:
+        """Return when a request that came now must be answered, as `time.monotonic` counts.
+
+        Args:
+            seconds: the request's own time limit, if it has one.
+        """
+        limit = self._timeout if seconds is None else min(seconds, self._timeout)
+        return time.monotonic() + limit
+
+    async def run(
+        self, size: int, deadline: float, work: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> T:
         """Run work in a thread and return what it returns.
 
         Args:
             size: of the request's body, in bytes.
+            deadline: as `deadline` returned it.
 
         Raises:
             Overloaded, TimedOut: as `Executor.run` does.
         """
         executor = self._large if size >= LARGE_BODY else self._usual
-        return await executor.run(work, *args, **more)
+        return await executor.run(deadline, work, *args)
 
     def close(self) -> None:
         """Stop: what has begun goes on, what waits never begins."""

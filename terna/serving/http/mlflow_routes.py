@@ -1,5 +1,6 @@
 """MLflow's routes: what its scoring server answers. No HTTP here: a handler decides."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 from terna.contracts.scoring import ScoringRequest, render_error
@@ -22,28 +23,39 @@ class MLflowRoutes:
         self._active = active
         self._executors = executors
 
-    async def invocations(self, content_type: str, body: bytes) -> Response:
+    async def invocations(
+        self,
+        content_type: str,
+        body: bytes,
+        time_limit: Callable[[], float | None] = lambda: None,
+    ) -> Response:
         """Return what MLflow's scoring server answers.
+
+        Args:
+            time_limit: returns the seconds that the client waits at most, if it says so.
 
         Raises:
             RequestError: any subclass.
         """
-        predictor = self._active.get()
+        deployment = self._active.get()
         request = ScoringRequest(content_type, body)
         if len(body) <= MAX_INLINE_BYTES:
-            prediction = predictor.predict_compiled(request, MAX_INLINE_ROWS)
+            prediction = deployment.predict_compiled(request, MAX_INLINE_ROWS)
             if prediction:
-                return prediction_response(prediction, predictor)
-        prediction = await self._executors.run(len(body), predictor.predict, request)
-        return prediction_response(prediction, predictor)
+                return prediction_response(prediction, deployment)
+        deadline = self._executors.deadline(time_limit())
+        prediction = await self._executors.run(
+            len(body), deadline, deployment.predict, request, deadline
+        )
+        return prediction_response(prediction, deployment)
 
     async def ping(self) -> Response:
         """Return 200 while a model is active."""
-        return Response(predictor=self._active.get())
+        return Response(deployment=self._active.get())
 
     async def version(self) -> Response:
         """Return MLflow's version, as its own scoring server does; the model's is in a header."""
-        return Response(version("mlflow-skinny").encode(), predictor=self._active.predictor)
+        return Response(version("mlflow-skinny").encode(), deployment=self._active.deployment)
 
 
 def error_response(error: RequestError) -> Response:

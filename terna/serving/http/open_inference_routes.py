@@ -1,12 +1,13 @@
 """The Open Inference Protocol's routes, below `/v2`. No HTTP here: a handler decides."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 from terna.contracts import open_inference
 from terna.contracts.open_inference import HEADER_LENGTH
-from terna.errors import NotFound, RequestError
-from terna.predictor.predictor import Prediction, Predictor
+from terna.errors import NotFound, NotReady, RequestError
 from terna.serving.endpoints.active_model import ActiveModel
+from terna.serving.endpoints.deployment import Deployment
 from terna.serving.http.executors import Executors
 from terna.serving.http.response import Response, json_response, prediction_response
 
@@ -32,68 +33,68 @@ class OpenInferenceRoutes:
         return json_response({"live": True})
 
     async def ready(self) -> Response:
-        """Return 200 while a model is active."""
-        return json_response({"ready": True}, self._active.get())
+        """Return 200 while a model is active and any request to it would be answered at once.
+
+        Raises:
+            NotReady: no process of the inference pool has loaded the model.
+        """
+        deployment = self._active.get()
+        if not deployment.is_ready:
+            raise NotReady("No process has loaded the model for what only pyfunc answers.")
+        return json_response({"ready": True}, deployment)
 
     async def models(self) -> Response:
         """Return the names of the models here: one, or none yet."""
-        predictor = self._active.predictor
-        return json_response({"models": [predictor.version.name] if predictor else []})
+        deployment = self._active.deployment
+        return json_response({"models": [deployment.version.name] if deployment else []})
 
     async def metadata(self, name: str, version: str | None) -> Response:
         """Return the tensors that the model takes and returns, and its backend."""
-        return await self._executors.run(0, _metadata, self._get(name, version))
+        deployment, deadline = self._get(name, version), self._executors.deadline()
+        page = await self._executors.run(0, deadline, deployment.describe, "metadata", deadline)
+        return Response(page, deployment=deployment)
 
     async def model_ready(self, name: str, version: str | None) -> Response:
         """Return 200 while this model is active."""
-        predictor = self._get(name, version)
-        return json_response({"name": predictor.version.name, "ready": True}, predictor)
+        deployment = self._get(name, version)
+        return json_response({"name": deployment.version.name, "ready": True}, deployment)
 
     async def infer(
-        self, name: str, version: str | None, header_length: str, body: bytes
+        self,
+        name: str,
+        version: str | None,
+        header_length: str,
+        body: bytes,
+        time_limit: Callable[[], float | None] = lambda: None,
     ) -> Response:
         """Return the model's predictions as tensors.
+
+        Args:
+            time_limit: returns the seconds that the client waits at most, if it says so.
 
         Raises:
             RequestError: any subclass.
         """
-        predictor = self._get(name, version)
-        prediction = await self._executors.run(len(body), _infer, predictor, body, header_length)
-        response = prediction_response(prediction, predictor)
+        deployment, deadline = self._get(name, version), self._executors.deadline(time_limit())
+        prediction = await self._executors.run(
+            len(body), deadline, deployment.infer, body, header_length, deadline
+        )
+        response = prediction_response(prediction, deployment)
         if prediction.json_length is None:
             return response
         length = (HEADER_LENGTH, str(prediction.json_length))
         return response._replace(content_type=BINARY, extra_headers=(length,))
 
-    def _get(self, name: str, version: str | None) -> Predictor:
-        predictor = self._active.get()
-        if name != predictor.version.name:
+    def _get(self, name: str, version: str | None) -> Deployment:
+        deployment = self._active.get()
+        if name != deployment.version.name:
             raise NotFound("There is no such model here: GET /v2/models names it.")
-        if version is not None and version != str(predictor.version.number):
-            raise NotFound(f"Version {predictor.version.number} is in production, not that one.")
-        return predictor
+        if version is not None and version != str(deployment.version.number):
+            raise NotFound(f"Version {deployment.version.number} is in production, not that one.")
+        return deployment
 
 
 def error_response(error: RequestError) -> Response:
     """Return an error's status, and one line for a person."""
     body = open_inference.render_error(str(error))
     return Response(body, error.status, extra_headers=error.headers)
-
-
-def _infer(predictor: Predictor, body: bytes, header_length: str) -> Prediction:
-    return predictor.infer(open_inference.parse(body, header_length))
-
-
-def _metadata(predictor: Predictor) -> Response:
-    from terna.predictor import tensors  # imports MLflow and pandas, which takes seconds
-
-    metadata = predictor.pyfunc().metadata
-    document = {
-        "name": predictor.version.name,
-        "versions": [str(predictor.version.number)],
-        "platform": "mlflow",
-        "inputs": tensors.describe_inputs(metadata.get_input_schema()),
-        "outputs": tensors.describe_outputs(metadata.get_output_schema()),
-        "parameters": {"backend": predictor.backend},
-    }
-    return json_response(document, predictor)

@@ -7,11 +7,15 @@ import re
 from typing import Any, Protocol
 from uuid import uuid4
 
-from terna.errors import PayloadTooLarge
+from terna.errors import BadRequest, PayloadTooLarge
 
 OTHER = "other"
 """The name of any path or method without a route in logs and metrics: they may hold anything."""
 
+TIMEOUT = "x-timeout-seconds"
+"""The header by which a client sets a shorter time limit for one request."""
+
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _ID = re.compile("[A-Za-z0-9._-]{8,64}")
 
 
@@ -53,6 +57,19 @@ class Request:
         """Return a header's value; empty if there is none."""
         value: str | None = self._headers.get(name)
         return value or ""
+
+    def time_limit(self) -> float | None:
+        """Return the seconds that the client waits at most; None if it does not say.
+
+        Raises:
+            BadRequest: the header is no positive number.
+        """
+        header = self.header(TIMEOUT)
+        if not header:
+            return None
+        if not _SECONDS.fullmatch(header) or not float(header):
+            raise BadRequest(f"The header {TIMEOUT} must be a positive number of seconds.")
+        return float(header)
 
     async def body(self) -> bytes:
         """Read the body.

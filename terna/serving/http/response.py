@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from terna.contracts.scoring import JSON
-from terna.predictor.predictor import Prediction, Predictor
+from terna.predictor.compiled_predictor import Prediction
+from terna.serving.endpoints.deployment import Deployment
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -19,10 +20,10 @@ class Response(NamedTuple):
     body: bytes = b"\n"
     status: int = 200
     content_type: str = JSON
-    predictor: Predictor | None = None
+    deployment: Deployment | None = None
     """The version that answers."""
     backend: str = ""
-    """The backend that answered, if it is not the predictor's usual one."""
+    """The backend that answered, if it is not the deployment's usual one."""
     rows: int = 0
     """How many rows were predicted."""
     extra_headers: Headers = ()
@@ -35,22 +36,22 @@ class Response(NamedTuple):
             ("x-request-id", request_id),
             *self.extra_headers,
         ]
-        if self.predictor:
-            version = self.predictor.version
+        if self.deployment:
+            version = self.deployment.version
             headers += [
                 ("x-model-name", version.name),
                 ("x-model-version", str(version.number)),
-                ("x-model-backend", self.backend or self.predictor.backend),
+                ("x-model-backend", self.backend or self.deployment.backend),
             ]
         return headers
 
 
-def json_response(document: Any, predictor: Predictor | None = None) -> Response:
+def json_response(document: Any, deployment: Deployment | None = None) -> Response:
     """Return a response that holds a document as JSON."""
-    return Response(msgspec.json.encode(document), predictor=predictor)
+    return Response(msgspec.json.encode(document), deployment=deployment)
 
 
-def prediction_response(prediction: Prediction, predictor: Predictor) -> Response:
+def prediction_response(prediction: Prediction, deployment: Deployment) -> Response:
     """Return the response that holds a prediction."""
     body, backend, rows, _ = prediction
-    return Response(body, predictor=predictor, backend=backend, rows=rows)
+    return Response(body, deployment=deployment, backend=backend, rows=rows)

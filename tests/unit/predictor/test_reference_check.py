@@ -10,7 +10,8 @@ import pytest
 from terna.contracts import reference_rows
 from terna.contracts.scoring import ScoringRequest
 from terna.errors import ReferenceMismatch
-from terna.predictor.predictor import Prediction, Predictor
+from terna.predictor.compiled_predictor import Prediction
+from terna.predictor.predictor import Predictor
 from terna.predictor.reference_check import check_reference_rows
 from tests.unit.workshop import Workshop
 

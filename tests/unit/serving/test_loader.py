@@ -8,7 +8,6 @@ import pytest
 
 from terna.serving.agent.reconciler import BACKEND_TAG
 from terna.serving.endpoints.active_model import ActiveModel
-from terna.serving.loader import Loader
 from tests.unit.workshop import NAME, Server2, tamper
 
 
@@ -76,7 +75,7 @@ def test_unusable_folder_does_not_stop_the_start(
 
 def test_two_workers_serve_the_same_promotions(server: Server2) -> None:
     other = ActiveModel()
-    second = Loader(NAME, server.worker(), server.compiled_cache, other)
+    second = server.new_loader(other)
     for _ in range(3):
         version = server.promote()
         server.poll_once()

@@ -19,9 +19,9 @@ def test_no_model_error_suggests_a_promotion() -> None:
         active.get()
 
 
-def test_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
+def test_deployment_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path) -> None:
     active = ActiveModel()
-    first, second = (workshop.load(tmp_path / name) for name in "ab")
+    first, second = (workshop.deploy(tmp_path / name) for name in "ab")
 
     active.swap(first)
     assert active.get() is first
@@ -32,11 +32,11 @@ def test_predictor_is_the_one_swapped_in_last(workshop: Workshop, tmp_path: Path
 
 def test_old_model_is_freed_with_its_last_request(workshop: Workshop, tmp_path: Path) -> None:
     active = ActiveModel()
-    active.swap(workshop.load(tmp_path / "a"))
+    active.swap(workshop.deploy(tmp_path / "a"))
     in_flight = active.get()
     old = weakref.ref(in_flight)
 
-    active.swap(workshop.load(tmp_path / "b"))
+    active.swap(workshop.deploy(tmp_path / "b"))
     gc.collect()
     assert old() is in_flight
 

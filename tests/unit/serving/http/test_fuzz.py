@@ -25,7 +25,7 @@ def client(
 ) -> Iterator[AppClient]:
     active = ActiveModel()
     compiled = workshop.compiled() if request.param == "compiled" else None
-    active.swap(workshop.load(tmp_path_factory.mktemp("fuzzed") / "model", compiled=compiled))
+    active.swap(workshop.deploy(tmp_path_factory.mktemp("fuzzed") / "model", compiled=compiled))
     app = App(active, Serving(threads=1, max_body_bytes=60_000), NoLoader())
     yield AppClient(app)
     app.close()

@@ -13,7 +13,8 @@ from mlflow.version import VERSION
 
 from terna.contracts.scoring import Table
 from terna.errors import BadRequest, NoModel, PredictionFailed, UnsupportedMediaType
-from terna.predictor.predictor import Prediction, Predictor
+from terna.predictor.compiled_predictor import Prediction
+from terna.predictor.predictor import Predictor
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.executors import Executors
 from terna.serving.http.mlflow_routes import (
@@ -24,7 +25,7 @@ from terna.serving.http.mlflow_routes import (
 )
 from terna.serving.http.response import Response
 from terna.settings import Serving
-from tests.unit.workshop import NAME, Waiting, Workshop
+from tests.unit.workshop import NAME, Waiting, Workshop, deployed
 
 PYFUNC, COMPILED = (NAME, "1", "pyfunc"), (NAME, "1", "compiled")
 """Who answers, as the headers say."""
@@ -72,7 +73,7 @@ def test_each_row_gets_a_label_and_headers_name_the_version(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
     model = workshop.load(tmp_path / "model")
-    active.swap(model)
+    active.swap(deployed(model))
 
     answer = invoke(routes, body(workshop, 20), content_type)
 
@@ -86,7 +87,7 @@ def test_each_row_gets_a_label_and_headers_name_the_version(
 def test_other_content_type_is_rejected(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path, content_type: str
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.deploy(tmp_path / "model"))
 
     with pytest.raises(UnsupportedMediaType, match="Send one of the content types"):
         invoke(routes, body(workshop), content_type)
@@ -95,7 +96,7 @@ def test_other_content_type_is_rejected(
 def test_errors_of_the_model_reach_the_client(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.deploy(tmp_path / "model"))
 
     with pytest.raises(BadRequest, match="Row 0 has 1 values"):
         invoke(routes, b'{"inputs": [[1]]}')
@@ -119,7 +120,7 @@ def test_without_a_model_only_mlflow_version_is_answered(
 def test_ping_and_version_name_the_active_model(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model"))
+    active.swap(workshop.deploy(tmp_path / "model"))
 
     ping, version = asyncio.run(routes.ping()), asyncio.run(routes.version())
 
@@ -141,12 +142,12 @@ def test_request_in_flight_finishes_on_old_model_which_is_freed(
 ) -> None:
     old = workshop.load_as(Waiting, tmp_path / "old")
     new = workshop.load_as(Predictor, tmp_path / "new", number=2)
-    active.swap(old)
+    active.swap(deployed(old))
 
     async def swap_in_between(old: Waiting) -> tuple[Response, Response]:
         in_flight = asyncio.create_task(routes.invocations(JSON, body(workshop)))
         await asyncio.to_thread(old.asked.wait, 10)
-        active.swap(new)
+        active.swap(deployed(new))
         second = await routes.invocations(JSON, body(workshop))
         old.go_on.set()
         return await in_flight, second
@@ -166,12 +167,12 @@ def test_request_in_flight_finishes_on_old_model_which_is_freed(
 def test_model_that_failed_on_a_request_is_freed_too(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    active.swap(workshop.load_as(Failing, tmp_path / "old"))
+    active.swap(deployed(workshop.load_as(Failing, tmp_path / "old")))
     old = weakref.ref(active.get())
     with pytest.raises(PredictionFailed):
         invoke(routes, body(workshop))
 
-    active.swap(workshop.load(tmp_path / "new"))
+    active.swap(workshop.deploy(tmp_path / "new"))
     gc.collect()
 
     assert old() is None
@@ -181,7 +182,7 @@ def test_prediction_in_a_thread_does_not_block_ping(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
     model = workshop.load_as(Waiting, tmp_path / "model")
-    active.swap(model)
+    active.swap(deployed(model))
 
     async def ping_in_between() -> Response:
         in_flight = asyncio.create_task(routes.invocations(JSON, body(workshop)))
@@ -202,7 +203,7 @@ def test_few_rows_are_predicted_without_a_thread(
     workshop: Workshop,
     tmp_path: Path,
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
+    active.swap(workshop.deploy(tmp_path / "model", compiled=workshop.compiled()))
     executors.close()  # there are no threads any more
 
     answer = invoke(routes, body(workshop, MAX_INLINE_ROWS))
@@ -221,7 +222,7 @@ def test_many_rows_are_predicted_in_a_thread(
     count: int,
 ) -> None:
     compiled = workshop.compiled()
-    active.swap(workshop.load(tmp_path / "model", compiled=compiled))
+    active.swap(workshop.deploy(tmp_path / "model", compiled=compiled))
 
     answer = invoke(routes, body(workshop, count))
 
@@ -239,7 +240,7 @@ def test_large_body_is_parsed_in_a_thread(
     workshop: Workshop,
     tmp_path: Path,
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
+    active.swap(workshop.deploy(tmp_path / "model", compiled=workshop.compiled()))
     executors.close()
 
     with pytest.raises(RuntimeError, match="shutdown"):
@@ -249,7 +250,7 @@ def test_large_body_is_parsed_in_a_thread(
 def test_rows_not_strictly_typed_are_coerced_by_mlflow(
     routes: MLflowRoutes, active: ActiveModel, workshop: Workshop, tmp_path: Path
 ) -> None:
-    active.swap(workshop.load(tmp_path / "model", compiled=workshop.compiled()))
+    active.swap(workshop.deploy(tmp_path / "model", compiled=workshop.compiled()))
 
     answer = invoke(routes, b'{"inputs": [["120.5", "basic", "3", 1]]}')
 

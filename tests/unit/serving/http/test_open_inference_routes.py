@@ -37,7 +37,7 @@ def compiled(
 ) -> Direct | None:
     """An active model, with and without a compiled one."""
     compiled = workshop.compiled() if request.param == "compiled" else None
-    active.swap(workshop.load(tmp_path / "model", compiled=compiled))
+    active.swap(workshop.deploy(tmp_path / "model", compiled=compiled))
     return compiled
 
 

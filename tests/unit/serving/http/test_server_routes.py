@@ -12,7 +12,7 @@ from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.settings import Serving
 from tests.rsgi import Answered, AppClient
-from tests.unit.workshop import NAME, NoLoader, Workshop
+from tests.unit.workshop import NAME, NoLoader, Workshop, deployed
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_metrics_count_each_request(
         return float(found[1]) if found else 0
 
     before = count(client.get("/metrics"))
-    active.swap(model)
+    active.swap(deployed(model))
     client.post("/invocations", {"inputs": [[120.5, "basic", 3, True]]})
     page = client.get("/metrics")
 
@@ -59,7 +59,7 @@ def test_metrics_count_each_request(
 def test_description_is_of_the_active_model(
     client: AppClient, active: ActiveModel, model: Predictor
 ) -> None:
-    active.swap(model)
+    active.swap(deployed(model))
 
     page, document = client.get("/docs"), client.get("/openapi.json")
 

@@ -1,0 +1,79 @@
+"""The compiled model's part of a version: it answers what can only be meant as rows of its schema.
+
+It needs no MLflow and no library that trained a model, which is what a worker is fast and small by.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from terna.contracts.scoring import Rows, ScoringRequest, render
+
+logger = logging.getLogger("terna.serving")
+
+COMPILED, PYFUNC = "compiled", "pyfunc"
+"""The backends."""
+
+
+class CompiledModel(Protocol):
+    """What a predictor needs of `compiler.runtime.compiled_model.CompiledModel`."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns of a row, in the schema's order."""
+
+    def predict_rows(self, rows: Rows) -> list[Any] | None:
+        """Return a prediction a row; None when a cell is not strictly of its column's type.
+
+        Args:
+            rows: n rows in the schema's order, of what JSON knows; None is a missing value.
+        """
+
+
+class Prediction(NamedTuple):
+    """The response to one request."""
+
+    body: bytes
+    backend: str
+    rows: int
+    json_length: int | None = None
+    """How many bytes of the body are JSON, where tensors follow in binary."""
+
+
+class CompiledPredictor:
+    """A compiled model that answers requests; any thread may call it at any time."""
+
+    def __init__(self, model: CompiledModel, on_failure: Callable[[], object] = lambda: None):
+        """
+        Args:
+            on_failure: called when the model fails, before pyfunc is asked.
+        """
+        self._model = model
+        self._on_failure = on_failure
+        self.names = list(model.names)
+
+    def predict(self, request: ScoringRequest, max_rows: int | None = None) -> Prediction | None:
+        """Return the response; None where pyfunc must predict.
+
+        Args:
+            max_rows: with more rows than this, None is returned at once.
+
+        Raises:
+            BadRequest: the content type says JSON and the body is none.
+        """
+        rows = request.strictly_typed_rows(self.names)
+        if not rows or (max_rows is not None and len(rows) > max_rows):
+            return None
+        predictions = self.predict_rows(rows)
+        if predictions is None:
+            return None
+        return Prediction(render(predictions), COMPILED, len(rows))
+
+    def predict_rows(self, rows: Rows) -> list[Any] | None:
+        """Return a prediction a row; None where pyfunc must predict."""
+        try:
+            return self._model.predict_rows(rows)
+        except Exception as error:  # pyfunc answers instead, or says what is wrong
+            self._on_failure()
+            logger.error("the compiled model failed: %s", type(error).__name__)
+            return None
