@@ -1,8 +1,10 @@
 """Traverses trees: compiles tree_traversal.ll for this processor, once a process, and calls it."""
 
 import ctypes
+import os
 from array import array
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from terna.compiler.ir.plan import TREES_PER_GROUP, Trees
 
 FEW_ROWS = 16
 """So few rows are done before another thread would have been given Python's lock."""
-CHUNK = 256
+CHUNK = 512
 """Rows that stay in the processor's cache while all trees pass over them."""
+VISITS = 2**18
+"""How often a row meets a tree for each further thread: starting one has to pay."""
 
 Traverse = Callable[[int, int, int, int], None]
 _ENGINES: list[Any] = []
@@ -37,7 +41,8 @@ class TreeTraversal:
             ctypes.create_string_buffer(part, len(part))
             for part in (trees.nodes, trees.leaf_values, trees.roots, trees.targets)
         ]
-        groups, in_float32 = len(trees.roots) // (4 * TREES_PER_GROUP), int(trees.sums_in_float32)
+        self._trees = len(trees.roots) // 4
+        groups, in_float32 = self._trees // TREES_PER_GROUP, int(trees.sums_in_float32)
         sizes = [groups, trees.leaf_width, slots, self.sums_per_row, in_float32]
         addresses = map(ctypes.addressof, self._kept)
         self._forest = array("q", [*addresses, *sizes, (slots - 1).bit_length()])
@@ -56,11 +61,35 @@ class TreeTraversal:
         if 0 < count <= FEW_ROWS:
             self._few(self._address, cell, count, total)
             return sums
-        for first in range(0, count, CHUNK):
-            rows = min(CHUNK, count - first)
-            at = cell + 8 * first * self._slots, rows, total + 8 * first * self.sums_per_row
-            self._many(self._address, *at)
+        chunks = iter(range(0, count, CHUNK))
+
+        def traverse_chunks() -> None:
+            for first in chunks:  # each is taken by one thread only
+                rows = min(CHUNK, count - first)
+                at = cell + 8 * first * self._slots, rows, total + 8 * first * self.sums_per_row
+                self._many(self._address, *at)
+
+        _on_free_processors(traverse_chunks, self._trees * count // VISITS)
         return sums
+
+
+def _on_free_processors(work: Callable[[], None], most: int) -> None:
+    """Do work here, and in up to so many other threads that have nothing to do."""
+    processors = len(os.sched_getaffinity(0)) - 1
+    helpers = [_pool().submit(work) for _ in range(min(most, processors))]
+    work()
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Return the threads that all compiled models of this process share."""
+    return ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) - 1), "traversal")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not outlive a fork
 
 
 @cache

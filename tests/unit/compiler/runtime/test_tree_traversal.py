@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from terna.compiler.ir.plan import Trees
+from terna.compiler.ir.plan import TREES_PER_GROUP, Trees
 from terna.compiler.ir.trees import Ensemble, Tree, float32_boundary
-from terna.compiler.runtime.tree_traversal import CHUNK, FEW_ROWS, TreeTraversal
+from terna.compiler.runtime.tree_traversal import CHUNK, FEW_ROWS, VISITS, TreeTraversal
 from terna.compiler.tree_layout import lay_out_trees
 
 replaced: Any = msgspec.structs.replace
@@ -75,3 +75,14 @@ def test_rows_one_bit_beside_the_threshold_go_as_they_should(
 
     assert trees.cells_in_float32 == in_float32
     assert list(sums) == [10.0, 20.1]
+
+
+def test_rows_that_several_threads_share_have_the_sums_that_they_have_alone(trees: Trees) -> None:
+    count = VISITS // TREES_PER_GROUP + CHUNK
+    random = np.random.default_rng(0)
+    cells = np.column_stack([random.normal(1.5, 1, count), np.zeros(count)])
+    expected = np.where(cells[:, 0] <= 1.5, 31.0, 1 + 20.1 + 20.1 + 20.1)
+
+    sums = TreeTraversal(trees, SLOTS).sums(array("d", cells.tobytes()))
+
+    assert np.array_equal(np.array(sums), expected)
