@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases", type=int, default=800, help="how many requests the fuzzing sends in all"
     )
+    parser.addoption(
+        "--compiled-model-cases",
+        type=int,
+        default=2000,
+        help="how many changed compiled models the fuzzing has decoded in all",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terna.compiler.ir import plan
-from terna.compiler.ir.plan import NODE, TREES_PER_GROUP
+from terna.compiler.ir.nodes import Nodes, pack
+from terna.compiler.ir.plan import TREES_PER_GROUP
 from terna.compiler.ir.trees import Ensemble, Tree
 
 Array = NDArray[Any]
@@ -24,29 +25,23 @@ def lay_out_trees(ensemble: Ensemble, slot_of: SlotOf, zero: int) -> plan.Trees:
     trees = ensemble.trees
     starts = np.cumsum([0] + [len(tree.left) for tree in trees])
     stump = len(trees) and int(starts[-1])  # fills the last group up: adds nothing
-    nodes = np.zeros(stump + 1, NODE)
+    left, slots = np.arange(stump + 1), np.full(stump + 1, zero)
+    thresholds = np.zeros(stump + 1)
     values = np.zeros((stump + 1, trees[0].values.shape[1]))
-    nodes[stump] = np.inf, zero, stump
     for tree, start in zip(trees, starts, strict=False):
-        position = _sibling_order(tree) + start
-        nodes[position] = _leaves(position, zero)
-        inner = tree.inner
-        nodes["threshold"][position[inner]] = tree.threshold[inner]
-        nodes["slot"][position[inner]] = _slots(tree, slot_of)
-        nodes["left"][position[inner]] = position[tree.left[inner]]
+        position, inner = _sibling_order(tree) + start, tree.inner
         values[position] = np.where(tree.left[:, None] >= 0, 0, tree.values)
-    distinct, leaf_index = np.unique(values, axis=0, return_inverse=True)
+        thresholds[position[inner]] = tree.threshold[inner]
+        slots[position[inner]] = _slots(tree, slot_of)
+        left[position[inner]] = position[tree.left[inner]]
+    distinct, leaf = np.unique(values, axis=0, return_inverse=True)
+    nodes, in_float32 = pack(Nodes(thresholds, slots, left, leaf), zero)
     return plan.Trees(
-        nodes=nodes.tobytes(),
-        leaf_index=leaf_index.astype("<i4").tobytes(),
+        nodes=nodes,
+        cells_in_float32=in_float32,
         leaf_values=distinct.astype("<f8").tobytes(),
         roots=_padded(starts[:-1], stump).astype("<i4").tobytes(),
         targets=_padded([tree.target for tree in trees], 0).astype("<i4").tobytes(),
-        depths=_padded([_depth(tree) for tree in trees], 0)
-        .reshape(-1, TREES_PER_GROUP)
-        .max(axis=1)
-        .astype("<i4")
-        .tobytes(),
         leaf_width=values.shape[1],
         base_scores=ensemble.base_scores,
         sums_in_float32=ensemble.sums_in_float32,
@@ -55,31 +50,17 @@ def lay_out_trees(ensemble: Ensemble, slot_of: SlotOf, zero: int) -> plan.Trees:
 
 def _sibling_order(tree: Tree) -> Array:
     """Return each node's new number: the root first, then the children pair by pair."""
-    position = np.zeros(len(tree.left), np.int64)
-    pair = 1 + 2 * np.arange(len(tree.inner))
-    position[tree.left[tree.inner]] = pair
-    position[tree.right[tree.inner]] = pair + 1
+    position, level, end = np.zeros(len(tree.left), np.int64), np.zeros(1, np.int64), 1
+    while (level := level[tree.left[level] >= 0]).size:
+        level = np.column_stack([tree.left[level], tree.right[level]]).ravel()
+        position[level] = np.arange(end, end + len(level))
+        end += len(level)
     return position
-
-
-def _leaves(position: Array, zero: int) -> Array:
-    """Return leaves at these positions: each is its own left child."""
-    leaves = np.zeros(len(position), NODE)
-    leaves["threshold"], leaves["slot"], leaves["left"] = np.inf, zero, position
-    return leaves
 
 
 def _slots(tree: Tree, slot_of: SlotOf) -> list[int]:
     splits = zip(tree.feature[tree.inner], tree.missing_left[tree.inner], strict=True)
     return [slot_of(int(feature), bool(left)) for feature, left in splits]
-
-
-def _depth(tree: Tree) -> int:
-    level, depth = np.zeros(1, np.int64), 0
-    while (level := level[tree.left[level] >= 0]).size:
-        level = np.concatenate([tree.left[level], tree.right[level]])
-        depth += 1
-    return depth
 
 
 def _padded(numbers: Sequence[int] | Array, filler: int) -> Array:

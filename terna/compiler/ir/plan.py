@@ -7,13 +7,10 @@ those of the numeric columns first, then those that are looked up, and a zero at
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 
 TREES_PER_GROUP = 8
 """How many trees are traversed in step."""
-NODE = np.dtype([("threshold", "<f8"), ("slot", "<i4"), ("left", "<i4")])
-"""As tree_traversal.ll has it."""
 
 
 class Number(Struct, frozen=True, tag="number"):
@@ -65,17 +62,15 @@ class Trees(Struct, frozen=True, tag="trees"):
     """Decision trees, laid out to be traversed eight at a time: see tree_traversal.ll."""
 
     nodes: bytes
-    """`NODE`, shape (nodes,); the right child lies beside the left one."""
-    leaf_index: bytes
-    """int32, shape (nodes,): the row of `leaf_values` that a node has."""
+    """`nodes.NODE`, shape (nodes,)."""
+    cells_in_float32: bool
+    """Whether cells are rounded to float32 before they are compared."""
     leaf_values: bytes
     """float64, shape (distinct leaves, leaf_width)."""
     roots: bytes
     """int32, eight a group."""
     targets: bytes
     """int32, eight a group: the first sum that a tree adds to."""
-    depths: bytes
-    """int32, one a group."""
     leaf_width: int
     """To how many sums a leaf adds."""
     base_scores: tuple[float, ...]

@@ -13,6 +13,7 @@ from terna.compiler.runtime.linear import LinearModel
 from terna.compiler.runtime.postprocessing import output_function, postprocess, scores
 from terna.compiler.runtime.preprocessing import step_function
 from terna.compiler.runtime.row_parsing import NeedsPyfunc, RowParser
+from terna.compiler.runtime.validation import validate
 from terna.errors import NotCompilable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class CompiledModel:
 
     def __init__(self, plan: Plan) -> None:
         """Check the plan; raise ValueError where its parts do not fit each other."""
+        validate(plan)
         self.plan = plan
         self._slots = 1 + sum(column.slots for column in plan.columns)
         self._parse = RowParser(plan.columns).parse
@@ -44,7 +46,7 @@ class CompiledModel:
             plan = msgspec.msgpack.decode(content, type=Plan)
             if plan.cache_key == cache_key:
                 return cls(plan)
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise NotCompilable(f"no compiled model: {type(error).__name__}") from error
         raise NotCompilable("it was compiled from another model or with other libraries")
 

@@ -1,59 +1,76 @@
 ; Traverses decision trees with rows and adds up the values of the leaves that they reach.
 ;
 ; A row's way down one tree is a chain of branches, half of which the processor predicts wrongly.
-; Here eight trees are traversed in step and without a branch: a node's children lie side by side,
-; so that the next node is `left + (cell > threshold)`; a leaf is its own left child and its
-; threshold is infinite. A group of trees takes as many steps as the deepest of them.
+; Here eight trees are traversed in step and without a branch, until all have come to a leaf: a
+; node's children lie side by side, so that the next node is `left + (cell > threshold)`; a leaf is
+; its own left child, and 0 is not above its threshold.
+;
+; This is for cells that are rounded to float32; tree_traversal.py makes of it the one for doubles.
 
-; threshold, slot (which of the row's cells is compared), left child
-%Node = type { double, i32, i32 }
+%Cell = type float
 
-; nodes, leaf index (of each node, the row of leaf values), leaf values (leaf width doubles a leaf),
-; roots and targets (eight a group; a target is the sum that a tree adds to first), depths (one a
-; group), groups, leaf width, slots (doubles a row), sums per row, in float32 (1: round each sum)
-%Forest = type { ptr, ptr, ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64 }
+; threshold (at a leaf, the bits of its place among the leaf values), link (slot in the low bits:
+; which of the row's cells is compared; in the others the distance to the left child)
+%Node = type { %Cell, i32 }
 
-; rows: count x slots; sums: count x sums per row, with the base scores in them. No count may be 0.
-define void @traverse(ptr noalias readonly %forest, ptr noalias readonly %rows, i64 %count,
+; nodes, leaf values (leaf width doubles a leaf), roots and targets (eight a group; a target is the
+; sum that a tree adds to first), groups, leaf width, slots (cells a row), sums per row, in float32
+; (1: round each sum), slot bits (how many of a link are the slot's)
+%Forest = type { ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64, i64 }
+
+; rows: count x slots doubles, which are overwritten by what they are rounded to; sums: count x sums
+; per row, with the base scores in them. No count may be 0.
+define void @traverse(ptr noalias readonly %forest, ptr noalias %rows, i64 %count,
                       ptr noalias %sums) {
 entry:
-  %at = alloca [8 x i32]
+  %at = alloca [8 x i64]
   %nodes.p = getelementptr %Forest, ptr %forest, i32 0, i32 0
   %nodes = load ptr, ptr %nodes.p
-  %leaf_index.p = getelementptr %Forest, ptr %forest, i32 0, i32 1
-  %leaf_index = load ptr, ptr %leaf_index.p
-  %leaf_values.p = getelementptr %Forest, ptr %forest, i32 0, i32 2
+  %leaf_values.p = getelementptr %Forest, ptr %forest, i32 0, i32 1
   %leaf_values = load ptr, ptr %leaf_values.p
-  %roots.p = getelementptr %Forest, ptr %forest, i32 0, i32 3
+  %roots.p = getelementptr %Forest, ptr %forest, i32 0, i32 2
   %roots = load ptr, ptr %roots.p
-  %targets.p = getelementptr %Forest, ptr %forest, i32 0, i32 4
+  %targets.p = getelementptr %Forest, ptr %forest, i32 0, i32 3
   %targets = load ptr, ptr %targets.p
-  %depths.p = getelementptr %Forest, ptr %forest, i32 0, i32 5
-  %depths = load ptr, ptr %depths.p
-  %groups.p = getelementptr %Forest, ptr %forest, i32 0, i32 6
+  %groups.p = getelementptr %Forest, ptr %forest, i32 0, i32 4
   %groups = load i64, ptr %groups.p
-  %leaf_width.p = getelementptr %Forest, ptr %forest, i32 0, i32 7
+  %leaf_width.p = getelementptr %Forest, ptr %forest, i32 0, i32 5
   %leaf_width = load i64, ptr %leaf_width.p
-  %slots.p = getelementptr %Forest, ptr %forest, i32 0, i32 8
+  %slots.p = getelementptr %Forest, ptr %forest, i32 0, i32 6
   %slots = load i64, ptr %slots.p
-  %sums_per_row.p = getelementptr %Forest, ptr %forest, i32 0, i32 9
+  %sums_per_row.p = getelementptr %Forest, ptr %forest, i32 0, i32 7
   %sums_per_row = load i64, ptr %sums_per_row.p
-  %in_float32.p = getelementptr %Forest, ptr %forest, i32 0, i32 10
+  %in_float32.p = getelementptr %Forest, ptr %forest, i32 0, i32 8
   %in_float32 = load i64, ptr %in_float32.p
   %round.sums = icmp ne i64 %in_float32, 0
-  br label %group
+  %slot_bits.p = getelementptr %Forest, ptr %forest, i32 0, i32 9
+  %slot_bits.wide = load i64, ptr %slot_bits.p
+  %slot_bits = trunc i64 %slot_bits.wide to i32
+  %slot_bits.above = shl i32 1, %slot_bits
+  %slot.mask = sub i32 %slot_bits.above, 1
+  %cell.count = mul i64 %count, %slots
+  br label %round.cells
+
+round.cells:                                 ; from the first on, as a float takes less than a double
+  %c = phi i64 [ 0, %entry ], [ %c.next, %round.cells ]
+  %exact.p = getelementptr double, ptr %rows, i64 %c
+  %exact.cell = load double, ptr %exact.p
+  %rounded.cell = fptrunc double %exact.cell to %Cell
+  %rounded.p = getelementptr %Cell, ptr %rows, i64 %c
+  store %Cell %rounded.cell, ptr %rounded.p
+  %c.next = add i64 %c, 1
+  %c.more = icmp ult i64 %c.next, %cell.count
+  br i1 %c.more, label %round.cells, label %group
 
 group:
-  %g = phi i64 [ 0, %entry ], [ %g.next, %group.end ]
+  %g = phi i64 [ 0, %round.cells ], [ %g.next, %group.end ]
   %first = mul i64 %g, 8
-  %depth.p = getelementptr i32, ptr %depths, i64 %g
-  %depth = load i32, ptr %depth.p
   br label %row
 
 row:
   %r = phi i64 [ 0, %group ], [ %r.next, %row.end ]
   %row.at = mul i64 %r, %slots
-  %cells = getelementptr double, ptr %rows, i64 %row.at
+  %cells = getelementptr %Cell, ptr %rows, i64 %row.at
   %sum.at = mul i64 %r, %sums_per_row
   %sum = getelementptr double, ptr %sums, i64 %sum.at
   br label %start
@@ -63,49 +80,50 @@ start:                                       ; at = the roots
   %root.at = add i64 %first, %s
   %root.p = getelementptr i32, ptr %roots, i64 %root.at
   %root = load i32, ptr %root.p
-  %at.start = getelementptr [8 x i32], ptr %at, i64 0, i64 %s
-  store i32 %root, ptr %at.start
+  %at.start = getelementptr [8 x i64], ptr %at, i64 0, i64 %s
+  %root.wide = zext i32 %root to i64
+  store i64 %root.wide, ptr %at.start
   %s.next = add i64 %s, 1
   %s.more = icmp ult i64 %s.next, 8
   br i1 %s.more, label %start, label %level, !llvm.loop !0
 
 level:
-  %d = phi i32 [ 0, %start ], [ %d.next, %level.end ]
   br label %step
 
 step:                                        ; at = left + (cell > threshold)
   %k = phi i64 [ 0, %level ], [ %k.next, %step ]
-  %at.step = getelementptr [8 x i32], ptr %at, i64 0, i64 %k
-  %here = load i32, ptr %at.step
-  %node = zext i32 %here to i64
-  %threshold.p = getelementptr %Node, ptr %nodes, i64 %node, i32 0
-  %threshold = load double, ptr %threshold.p
-  %slot.p = getelementptr %Node, ptr %nodes, i64 %node, i32 1
-  %slot = load i32, ptr %slot.p
-  %left.p = getelementptr %Node, ptr %nodes, i64 %node, i32 2
-  %left = load i32, ptr %left.p
+  %links = phi i32 [ 0, %level ], [ %links.next, %step ]
+  %at.step = getelementptr [8 x i64], ptr %at, i64 0, i64 %k
+  %here = load i64, ptr %at.step
+  %threshold.p = getelementptr %Node, ptr %nodes, i64 %here, i32 0
+  %threshold = load %Cell, ptr %threshold.p
+  %link.p = getelementptr %Node, ptr %nodes, i64 %here, i32 1
+  %link = load i32, ptr %link.p
+  %slot = and i32 %link, %slot.mask
   %slot.wide = zext i32 %slot to i64
-  %cell.p = getelementptr double, ptr %cells, i64 %slot.wide
-  %cell = load double, ptr %cell.p
-  %above = fcmp ugt double %cell, %threshold ; NaN counts as above
-  %right = zext i1 %above to i32
-  %next = add i32 %left, %right
-  store i32 %next, ptr %at.step
+  %cell.p = getelementptr %Cell, ptr %cells, i64 %slot.wide
+  %cell = load %Cell, ptr %cell.p
+  %above = fcmp ugt %Cell %cell, %threshold ; NaN counts as above
+  %right = zext i1 %above to i64
+  %distance = lshr i32 %link, %slot_bits
+  %distance.wide = zext i32 %distance to i64
+  %left = add i64 %here, %distance.wide
+  %next = add i64 %left, %right
+  store i64 %next, ptr %at.step
+  %links.next = or i32 %links, %link
   %k.next = add i64 %k, 1
   %k.more = icmp ult i64 %k.next, 8
   br i1 %k.more, label %step, label %level.end, !llvm.loop !0
 
-level.end:
-  %d.next = add i32 %d, 1
-  %d.more = icmp ult i32 %d.next, %depth
-  br i1 %d.more, label %level, label %tree
+level.end:                                   ; all are at leaves when each distance was 0
+  %moved = icmp ugt i32 %links.next, %slot.mask
+  br i1 %moved, label %level, label %tree
 
 tree:                                        ; one after another, as the pyfunc model adds them
   %t = phi i64 [ 0, %level.end ], [ %t.next, %tree.end ]
-  %at.tree = getelementptr [8 x i32], ptr %at, i64 0, i64 %t
-  %end = load i32, ptr %at.tree
-  %end.wide = zext i32 %end to i64
-  %place.p = getelementptr i32, ptr %leaf_index, i64 %end.wide
+  %at.tree = getelementptr [8 x i64], ptr %at, i64 0, i64 %t
+  %end = load i64, ptr %at.tree
+  %place.p = getelementptr %Node, ptr %nodes, i64 %end
   %place = load i32, ptr %place.p
   %place.wide = zext i32 %place to i64
   %value.at = mul i64 %place.wide, %leaf_width

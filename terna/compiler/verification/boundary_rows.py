@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terna.compiler.ir.features import UNKNOWN_CATEGORY
-from terna.compiler.ir.plan import NODE, Column, Lookup, Number, Plan, Trees, slot_order
+from terna.compiler.ir.nodes import Nodes, unpack
+from terna.compiler.ir.plan import Column, Lookup, Number, Plan, Trees, slot_order
 from terna.compiler.runtime.preprocessing import OPERATIONS
 from terna.compiler.runtime.row_parsing import LARGEST
 from terna.compiler.verification.varied_rows import Row, with_cell
@@ -32,10 +33,11 @@ class BoundaryRows:
     def __init__(self, plan: Plan) -> None:
         assert isinstance(plan.engine, Trees)  # noqa: S101  # for mypy: callers have looked
         self._plan = plan
-        nodes = np.frombuffer(plan.engine.nodes, NODE)
-        self._threshold = nodes["threshold"].tolist()
-        self._slot, self._left = nodes["slot"].tolist(), nodes["left"].tolist()
-        stump = len(nodes) - 1
+        zero = sum(column.slots for column in plan.columns)
+        nodes = unpack(plan.engine.nodes, plan.engine.cells_in_float32, zero)
+        self._threshold = nodes.threshold.tolist()
+        self._slot, self._left = nodes.slot.tolist(), nodes.left.tolist()
+        stump = len(self._left) - 1
         self.roots = [r for r in np.frombuffer(plan.engine.roots, "<i4").tolist() if r != stump]
         order = slot_order(plan.columns)
         self._column_slots = [(c, k) for c in order for k in range(plan.columns[c].slots)]
@@ -103,14 +105,14 @@ class BoundaryRows:
             if side
         ]
 
-    def _boundary_cells(self, nodes: Array) -> tuple[list[Any], list[Any]]:
+    def _boundary_cells(self, nodes: Nodes) -> tuple[list[Any], list[Any]]:
         """Return each numeric split's largest cell that goes left, and the next larger one."""
-        low, high = (np.zeros(len(nodes), object) for _ in range(2))
+        low, high = (np.zeros(len(nodes.slot), object) for _ in range(2))
         for slot, (number, _) in enumerate(self._column_slots):
             column = self._plan.columns[number]
-            here = np.flatnonzero(nodes["slot"] == slot)
+            here = np.flatnonzero(nodes.slot == slot)
             if isinstance(column.cells, Number) and here.size:
-                thresholds = nodes["threshold"][here]
+                thresholds = nodes.threshold[here]
                 low[here], high[here] = self._around(thresholds, column.data_type, slot)
         return low.tolist(), high.tolist()
 

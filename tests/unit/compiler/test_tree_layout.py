@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from terna.compiler.ir.plan import NODE, TREES_PER_GROUP
+from terna.compiler.ir.nodes import Nodes, unpack
+from terna.compiler.ir.plan import TREES_PER_GROUP, Trees
 from terna.compiler.ir.trees import Ensemble, Tree
 from terna.compiler.tree_layout import lay_out_trees
 
@@ -18,24 +19,40 @@ TREE = Tree(  # the right child is the node that comes first
 )
 
 
-def test_right_child_lies_beside_the_left_one() -> None:
-    trees = lay_out_trees(Ensemble([TREE], (0.0,), True), lambda feature, _: feature, ZERO)
-    nodes = np.frombuffer(trees.nodes, NODE)
-    inner = nodes["left"] != np.arange(len(nodes))
+def lay_out(count: int = 1) -> tuple[Trees, Nodes]:
+    trees = lay_out_trees(Ensemble([TREE] * count, (0.0,), True), lambda feature, _: feature, ZERO)
+    return trees, unpack(trees.nodes, trees.cells_in_float32, ZERO)
 
-    assert nodes["threshold"][inner].tolist() == [0.5, 1.5]
-    left = nodes["left"][0]
-    assert nodes["threshold"][left] == 1.5
-    assert np.isposinf(nodes["threshold"][left + 1])
+
+def test_right_child_lies_beside_the_left_one() -> None:
+    _, nodes = lay_out()
+    left = nodes.left[0]
+
+    assert nodes.threshold[[0, left]].tolist() == [0.5, 1.5]
+    assert nodes.left[left + 1] == left + 1
 
 
 def test_leaves_are_their_own_left_child_and_compare_the_zero() -> None:
-    trees = lay_out_trees(Ensemble([TREE], (0.0,), True), lambda feature, _: feature, ZERO)
-    nodes = np.frombuffer(trees.nodes, NODE)
-    leaves = nodes[np.isposinf(nodes["threshold"])]
+    _, nodes = lay_out()
+    leaves = np.flatnonzero(nodes.left == np.arange(len(nodes.left)))
 
-    assert (leaves["left"] == np.flatnonzero(np.isposinf(nodes["threshold"]))).all()
-    assert (leaves["slot"] == ZERO).all()
+    assert len(leaves) == 4
+    assert (nodes.slot[leaves] == ZERO).all()
+
+
+def test_children_come_after_their_parents_whatever_their_numbers() -> None:
+    backwards = Tree(
+        feature=np.array([0, -1, -1, 1, -1]),
+        threshold=np.array([0.5, 0, 0, 1.5, 0]),
+        left=np.array([3, -1, -1, 2, -1]),
+        right=np.array([4, -1, -1, 1, -1]),
+        missing_left=np.zeros(5, bool),
+        values=np.zeros((5, 1)),
+    )
+    trees = lay_out_trees(Ensemble([backwards], (0.0,), True), lambda feature, _: feature, ZERO)
+    nodes = unpack(trees.nodes, trees.cells_in_float32, ZERO)
+
+    assert (nodes.left[:2] > np.arange(2)).all()
 
 
 def test_equal_leaves_share_their_values() -> None:
@@ -45,10 +62,9 @@ def test_equal_leaves_share_their_values() -> None:
 
 
 def test_last_group_is_filled_up_with_a_tree_that_adds_nothing() -> None:
-    trees = lay_out_trees(Ensemble([TREE] * 9, (0.0,), True), lambda feature, _: feature, ZERO)
+    trees, nodes = lay_out(9)
     roots = np.frombuffer(trees.roots, "<i4")
 
     assert len(roots) == 2 * TREES_PER_GROUP
-    assert np.frombuffer(trees.depths, "<i4").tolist() == [2, 2]
-    filler = np.frombuffer(trees.leaf_index, "<i4")[roots[9]]
-    assert np.frombuffer(trees.leaf_values)[filler] == 0
+    assert nodes.left[roots[9]] == roots[9]
+    assert np.frombuffer(trees.leaf_values)[nodes.leaf[roots[9]]] == 0

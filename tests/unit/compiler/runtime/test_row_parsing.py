@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from terna.compiler.ir.plan import Number
 from terna.compiler.runtime.compiled_model import CompiledModel
+from terna.compiler.runtime.row_parsing import MANY_ROWS
 from tests.unit.compiler.models import (
     COLUMNS,
     PLANS,
@@ -147,3 +148,23 @@ def test_missing_numbers_that_go_left_are_minus_infinity() -> None:
 
     assert isinstance(minutes, Number)
     assert -math.inf in minutes.missing
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(rows=st.lists(cells, min_size=1, max_size=6))
+def test_many_rows_are_parsed_as_few_of_them_are(name: str, rows: list[tuple[Any, ...]]) -> None:
+    compiled = compiled_once(name)
+    many = [row for row in rows for _ in range(MANY_ROWS)]
+
+    few = compiled.predict_rows(rows)
+
+    assert compiled.predict_rows(many) == (
+        None if few is None else [label for label in few for _ in range(MANY_ROWS)]
+    )
+
+
+@pytest.mark.parametrize("row", [[], GOOD[:-1], [*GOOD, 1]])
+def test_one_of_many_rows_with_too_few_or_too_many_cells_needs_pyfunc(
+    compiled: CompiledModel, row: list[Any]
+) -> None:
+    assert compiled.predict_rows([GOOD] * MANY_ROWS + [row]) is None

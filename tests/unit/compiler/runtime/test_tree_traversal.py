@@ -1,15 +1,16 @@
 """Trees are traversed as their splits say, and never beyond their arrays."""
 
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from terna.compiler.ir.plan import NODE, Trees
-from terna.compiler.ir.trees import Ensemble, Tree
-from terna.compiler.runtime.tree_traversal import CHUNK, FEW_ROWS, TreeTraversal
+from terna.compiler.ir.plan import TREES_PER_GROUP, Trees
+from terna.compiler.ir.trees import Ensemble, Tree, float32_boundary
+from terna.compiler.runtime.tree_traversal import CHUNK, FEW_ROWS, VISITS, TreeTraversal
 from terna.compiler.tree_layout import lay_out_trees
 
 replaced: Any = msgspec.structs.replace
@@ -60,23 +61,28 @@ def test_sums_in_float32_are_rounded_at_each_addition(trees: Trees) -> None:
     assert rounded.sums(array("d", [2.0, 0.0]))[0] == pytest.approx(float(expected), rel=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("left", 10**6), ("left", -1), ("slot", 10**6), ("slot", -1)]
-)
-def test_nodes_that_lead_out_of_their_arrays_are_refused(
-    trees: Trees, field: str, value: int
+@pytest.mark.parametrize("threshold", [1.5, 0.1])
+@pytest.mark.parametrize("in_float32", [True, False])
+def test_rows_one_bit_beside_the_threshold_go_as_they_should(
+    threshold: float, in_float32: bool
 ) -> None:
-    nodes = np.frombuffer(trees.nodes, NODE).copy()
-    nodes[field][0] = value
+    exact = np.array([float32_boundary(np.array([threshold]))[0] if in_float32 else threshold])
+    tree = replace(STUMP, threshold=np.array([exact[0], 0, 0]))
+    trees = lay_out_trees(Ensemble([tree], (0.0,), True), lambda feature, _: feature, zero=1)
+    below, above = exact[0], np.nextafter(exact[0], np.inf)
 
-    with pytest.raises(ValueError, match="lead out"):
-        TreeTraversal(replaced(trees, nodes=nodes.tobytes()), SLOTS)
+    sums = TreeTraversal(trees, SLOTS).sums(array("d", [below, 0.0, above, 0.0]))
+
+    assert trees.cells_in_float32 == in_float32
+    assert list(sums) == [10.0, 20.1]
 
 
-@pytest.mark.parametrize("part", ["leaf_index", "roots", "targets"])
-def test_indices_that_lead_out_of_their_arrays_are_refused(trees: Trees, part: str) -> None:
-    numbers = np.frombuffer(getattr(trees, part), "<i4").copy()
-    numbers[1] = 10**6
+def test_rows_that_several_threads_share_have_the_sums_that_they_have_alone(trees: Trees) -> None:
+    count = VISITS // TREES_PER_GROUP + CHUNK
+    random = np.random.default_rng(0)
+    cells = np.column_stack([random.normal(1.5, 1, count), np.zeros(count)])
+    expected = np.where(cells[:, 0] <= 1.5, 31.0, 1 + 20.1 + 20.1 + 20.1)
 
-    with pytest.raises(ValueError, match="lead out"):
-        TreeTraversal(replaced(trees, **{part: numbers.tobytes()}), SLOTS)
+    sums = TreeTraversal(trees, SLOTS).sums(array("d", cells.tobytes()))
+
+    assert np.array_equal(np.array(sums), expected)

@@ -10,7 +10,8 @@ from mlflow.pyfunc import PyFuncModel
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from terna.compiler.compile import compile_model
-from terna.compiler.ir.plan import NODE, Lookup, slot_order
+from terna.compiler.ir.nodes import NODE, unpack
+from terna.compiler.ir.plan import Lookup, slot_order
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification.verification import compile_verified, verify
 from terna.errors import NotCompilable
@@ -43,7 +44,7 @@ def reason(model: PyFuncModel, change: Change) -> str:
 
 
 def nodes_of(plan: Any) -> np.ndarray[Any, Any]:
-    return np.frombuffer(plan.engine.nodes, NODE).copy()
+    return np.frombuffer(plan.engine.nodes, NODE[plan.engine.cells_in_float32]).copy()
 
 
 def with_nodes(plan: Any, nodes: np.ndarray[Any, Any]) -> Any:
@@ -51,11 +52,12 @@ def with_nodes(plan: Any, nodes: np.ndarray[Any, Any]) -> Any:
 
 
 def splits_on(plan: Any, column: str) -> np.ndarray[Any, Any]:
-    """Return the nodes that split on a column."""
+    """Return the nodes that split a column's numbers, and not only the missing from the others."""
     columns = [plan.columns[number] for number in slot_order(plan.columns)]
     names = [c.name for c in columns for _ in range(c.slots)]
     slots = [number for number, name in enumerate(names) if name == column]
-    return np.flatnonzero(np.isin(nodes_of(plan)["slot"], slots))
+    nodes = unpack(plan.engine.nodes, plan.engine.cells_in_float32, len(names))
+    return np.flatnonzero(np.isin(nodes.slot, slots) & np.isfinite(nodes.threshold))
 
 
 def test_equal_model_is_accepted_with_every_split_verified(model: PyFuncModel) -> None:
