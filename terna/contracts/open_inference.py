@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from terna.contracts.limits import MAX_CELLS, MAX_RANK, check_json
 from terna.errors import BadRequest
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -43,6 +45,9 @@ DATATYPES: Mapping[str, "np.dtype[Any]"] = {
 _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 _LENGTH = struct.Struct("<I")
 
+MAX_VALUES = 2**31
+"""Values of a tensor; a body holds fewer."""
+
 
 @dataclass(frozen=True)
 class InferenceRequest:
@@ -56,6 +61,11 @@ class InferenceRequest:
     requested_outputs: Mapping[str, bool] | None = None
     """The outputs asked for by name, and whether each goes back in binary; None for all."""
 
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long the client waits, by Triton's parameter `timeout`; None without a limit."""
+        return self.parameters.get("timeout", 0) / 1_000_000 or None
+
 
 def parse(body: bytes, header_length: str = "") -> InferenceRequest:
     """Read a request body.
@@ -65,6 +75,7 @@ def parse(body: bytes, header_length: str = "") -> InferenceRequest:
 
     Raises:
         BadRequest: the body is no such request, or a tensor does not hold what it declares.
+        PayloadTooLarge: the JSON holds more than `limits` allows.
     """
     length = _header_length(header_length, len(body))
     request = _decode(body[:length])
@@ -77,6 +88,7 @@ def parse(body: bytes, header_length: str = "") -> InferenceRequest:
     outputs = request.outputs or ()
     requested = {o.name: bool((o.parameters or {}).get("binary_data")) for o in outputs}
     parameters = request.parameters or {}
+    _check_timeout(parameters.get("timeout", 0))
     return InferenceRequest(
         tensors,
         request.id,
@@ -97,7 +109,7 @@ def render(
     """
     requested = request.requested_outputs or dict.fromkeys(outputs, request.binary)
     if not requested.keys() <= outputs.keys():
-        raise BadRequest(f"The model's outputs are: {', '.join(outputs)}.")
+        raise BadRequest("The model has no output of a name that 'outputs' asks for.")
     tensors, blobs = [], []
     for name, binary in requested.items():
         tensor = {"name": name} | describe(outputs[name])
@@ -162,7 +174,14 @@ def _header_length(header: str, available: int) -> int:
     return int(header)
 
 
+def _check_timeout(timeout: Any) -> None:
+    """Check Triton's parameter: microseconds, in 64 bits; 0 is no limit."""
+    if type(timeout) is not int or not 0 <= timeout < 2**64:
+        raise BadRequest("The parameter 'timeout' must be a whole number of microseconds.")
+
+
 def _decode(text: bytes) -> _Request:
+    check_json(text)
     try:
         return _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -200,8 +219,7 @@ def _array(number: int, tensor: _Input, binary: _BinaryData) -> NDArray[Any]:
     dtype = DATATYPES.get(tensor.datatype)
     if dtype is None:
         raise BadRequest(f"The datatype of input {number} is none of: {', '.join(DATATYPES)}.")
-    if any(size < 0 for size in tensor.shape):
-        raise BadRequest(f"The shape of input {number} is negative.")
+    _check_shape(number, tensor.shape)
     size = (tensor.parameters or {}).get("binary_data_size")
     values = (
         _from_list(number, tensor.data, dtype)
@@ -210,23 +228,72 @@ def _array(number: int, tensor: _Input, binary: _BinaryData) -> NDArray[Any]:
     )
     if len(values) != prod(tensor.shape):
         raise BadRequest(f"Input {number} does not hold as many values as its shape says.")
-    try:
-        return values.reshape(tensor.shape)
-    except (ValueError, OverflowError):  # too many dimensions, or one that no machine holds
-        raise BadRequest(f"The shape of input {number} is too large.") from None
+    return values.reshape(tensor.shape)
+
+
+def _check_shape(number: int, shape: list[int]) -> None:
+    """Check a shape before its sizes, which may be numbers of thousands of digits, are multiplied.
+
+    The sizes beside a zero are multiplied too: a list of each row may be made of no values.
+    """
+    if len(shape) > MAX_RANK:
+        raise BadRequest(f"The shape of input {number} is too large.")
+    if any(size < 0 for size in shape):
+        raise BadRequest(f"The shape of input {number} is negative.")
+    limit = MAX_CELLS if 0 in shape else MAX_VALUES
+    total = 1
+    for size in shape:
+        if size > limit:
+            raise BadRequest(f"The shape of input {number} is too large.")
+        total *= size or 1
+        if total > limit:
+            raise BadRequest(f"The shape of input {number} is too large.")
 
 
 def _from_list(number: int, data: Any, dtype: "np.dtype[Any]") -> NDArray[Any]:
     """Return an array of values that are nested or flat, in row-major order."""
     if not isinstance(data, list):
         raise BadRequest(f"Input {number} needs a list 'data', or binary data.")
+    values = _flat(data)
+    if not _holds(dtype, values):
+        raise _wrong_datatype(number)
     try:
-        values = np.array(data, dtype).ravel()
+        with np.errstate(over="ignore"):  # found by the comparison
+            array = np.array(values, dtype)
     except (ValueError, TypeError, OverflowError):
         raise _wrong_datatype(number) from None
-    if dtype.hasobject and not all(text is None or isinstance(text, str) for text in values):
+    if dtype.kind == "f" and np.isinf(array).sum() != sum(map(_is_infinite, values)):
         raise _wrong_datatype(number)
+    return array
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """Return the values of nested lists; ragged ones stay lists, which no datatype holds."""
+    for _ in range(MAX_RANK):
+        if set(map(type, values)) != {list} or len(set(map(len, values))) > 1:
+            break
+        values = list(chain.from_iterable(values))
     return values
+
+
+def _holds(dtype: "np.dtype[Any]", values: list[Any]) -> bool:
+    """Return whether values of JSON are of a datatype: a whole number may be written as 3.0."""
+    kinds = set(map(type, values))
+    if dtype.hasobject:
+        return kinds <= {str, type(None)}
+    if dtype.kind == "b":
+        return kinds <= {bool, int} and set(values) <= {0, 1}
+    if dtype.kind == "f":
+        return kinds <= {float, int, type(None)}  # NaN comes as null
+    if not kinds <= {float, int}:
+        return False
+    whole = float not in kinds or all(v.is_integer() for v in values if type(v) is float)
+    limits = np.iinfo(dtype)
+    return whole and all(limits.min <= value <= limits.max for value in values)
+
+
+def _is_infinite(value: Any) -> bool:
+    return type(value) is float and abs(value) == float("inf")
 
 
 def _from_binary(
@@ -239,6 +306,8 @@ def _from_binary(
     try:
         if dtype.hasobject:
             return np.array([*_texts(data), None], dtype)[:-1]  # texts, even if there are none
+        if dtype.kind == "b" and max(data, default=0) > 1:
+            raise ValueError("a byte that is no truth")
         return np.frombuffer(data, dtype)
     except (ValueError, struct.error):
         raise _wrong_datatype(number) from None

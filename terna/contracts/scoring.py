@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from terna.contracts.limits import check_cells, check_json
 from terna.errors import BadRequest
 
 JSON = "application/json"
@@ -58,6 +59,7 @@ class ScoringRequest:
 
         Raises:
             BadRequest: it is no JSON.
+            PayloadTooLarge: it holds more lists, objects or values than `limits` allows.
         """
         if self._is_strict is None:
             self._document, self._is_strict = _decode(self.body)
@@ -98,6 +100,7 @@ def parse(document: Any) -> Table:
 
     Raises:
         BadRequest: none or several of the forms, or rows that do not fit their columns.
+        PayloadTooLarge: records of too many names.
     """
     form, value = parse_form(document)
     if form == "dataframe_split" or (form in AZURE_FORMS and _is_split(value)):
@@ -223,6 +226,7 @@ def _decode(body: bytes) -> tuple[Any, bool]:
 
     Python clients send `NaN` for a missing value, which strict JSON does not know.
     """
+    check_json(body)
     try:
         return _DECODER.decode(body), True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -254,6 +258,7 @@ def _records(value: Any, form: str) -> Table:
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise BadRequest(f"'{form}' must be a list of objects, one a row.")
     columns = tuple(dict.fromkeys(name for record in value for name in record))
+    check_cells(len(value), len(columns))
     return Table([[record.get(name) for name in columns] for record in value], columns)
 
 

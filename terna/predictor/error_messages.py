@@ -24,6 +24,9 @@ from terna.predictor.inputs import Inputs, column_names
 TWO_TO_63 = 2**63
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
+MAX_LISTED = 20
+"""Names of columns in one message."""
+
 UNREADABLE = "The body cannot be read as the model's schema has it: see /docs."
 UNFIT = "The rows do not fit the model's schema: see /docs."
 FAILED = "The model failed on these rows."
@@ -74,7 +77,7 @@ class ErrorMessages:
                 parse_form(request.document())
                 return ""
             return self.describe_table_error(parse(request.document()))
-        except BadRequest as error:
+        except RequestError as error:
             return str(error)
 
     def describe_table_error(self, table: Table) -> str:
@@ -94,8 +97,9 @@ class ErrorMessages:
                 _check_cell(number, name, cell, self._types.get(name))
 
     def _describe_missing(self, names: Sequence[str] | None) -> str:
-        missing = [] if names is None else [n for n in self._required if n not in names]
-        return f"Missing columns: {', '.join(missing)}." if missing else ""
+        sent = set(self._required if names is None else names)
+        missing = [name for name in self._required if name not in sent]
+        return f"Missing columns: {listed(missing)}." if missing else ""
 
     def _describe_params(self, params: Any) -> str:
         if self._params is None or params is None:
@@ -106,6 +110,12 @@ class ErrorMessages:
             if spec.name in params and not _is_valid(params[spec.name], spec):
                 return f"The parameter '{spec.name}' must be {_describe_type(spec)}."
         return ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas between them; of many the first ones, to keep it one line."""
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _input_names(data: Any) -> Sequence[str] | None:

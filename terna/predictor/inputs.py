@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
+from math import prod
 from typing import Any
 
 import pandas as pd
 from mlflow.models import Model
-from mlflow.types import DataType, Schema
+from mlflow.types import DataType, Schema, TensorSpec
 
-from terna.contracts import scoring
+from terna.contracts import limits, scoring
 from terna.contracts.scoring import (
     AZURE_FORMS,
     CONTENT_TYPES,
@@ -26,18 +27,16 @@ from terna.contracts.scoring import (
 from terna.errors import (
     BadRequest,
     InvalidParameter,
-    PayloadTooLarge,
     UnsupportedMediaType,
 )
 from terna.predictor.mlflow_private import (
+    has_type_hints,
     is_unified_llm_input,
     parse_csv_input,
     parse_json_data,
     parse_parquet_input,
 )
-
-MAX_PARQUET_CELLS = 5_000_000
-"""What 10 MB of CSV may hold; 50 kB of Parquet may say one row a million times."""
+from terna.predictor.parquet_size import check_parquet
 
 Document = Mapping[str, Any]
 
@@ -77,13 +76,16 @@ class InputParser:
         self._schema: Schema | None = metadata.get_input_schema()
         self._names = column_names(self._schema)
         self._text_columns = text_columns(self._schema)
+        self._width = _width(self._schema)
+        self._takes_tensors = self._schema is not None and self._schema.is_tensor_spec()
+        self._has_type_hints = has_type_hints(metadata)
 
     def parse(self, request: ScoringRequest) -> Inputs:
         """Read a body of one of MLflow's content types.
 
         Raises:
             UnsupportedMediaType: of another content type, or not in UTF-8.
-            PayloadTooLarge: a Parquet file holds more than `MAX_PARQUET_CELLS`.
+            PayloadTooLarge: it would take more memory or time than `limits` allows.
             BadRequest, MlflowException: it cannot be read as the schema has it.
         """
         match media_type(request.content_type):
@@ -92,7 +94,7 @@ class InputParser:
             case scoring.JSON:
                 inputs = self._parse_json(request.document())
             case _:
-                _check_parquet_size(request.body)
+                check_parquet(request.body, self._width)
                 inputs = Inputs(parse_parquet_input(BytesIO(request.body)))
         restore_text_type(inputs.data, self._text_columns)
         return inputs
@@ -102,22 +104,40 @@ class InputParser:
             text = body.decode()
         except UnicodeDecodeError:
             raise BadRequest("The body is not valid UTF-8.") from None
+        limits.check_csv(text, self._width)
         return Inputs(parse_csv_input(StringIO(text), schema=self._schema))  # type: ignore[arg-type]
 
     def _parse_json(self, document: Any) -> Inputs:
         if not isinstance(document, dict):
             parse_form(document)  # says what the body must be
-        if not is_unified_llm_input(document):
-            document = self._as_table(_rename_azure_forms(document))
+        if is_unified_llm_input(document):
+            self._check_table(document, None)
+        else:
+            document = self._as_checked_table(_rename_azure_forms(document))
+        _check_params(document.get("params"))
         parsed = parse_json_data(document, self._metadata, self._schema)
         return Inputs(parsed.data, parsed.params, not parsed.is_unified_llm_input)
 
+    def _as_checked_table(self, document: Document) -> Document:
+        """Return the document as MLflow is to read it, once its size is known."""
+        if len(_forms(document)) != 1 or self._has_type_hints:
+            return document  # no table is made of it
+        self._check_table(document, _forms(document)[0])
+        document = self._as_table(document)
+        (form,) = _forms(document)
+        limits.check_arrays(form, document[form], joined=self._takes_tensors)
+        return document
+
+    def _check_table(self, document: Document, form: str | None) -> None:
+        takes_arrays = self._takes_tensors or self._schema is None
+        limits.check_table(document, form, self._width, takes_arrays)
+
     def _as_table(self, document: Document) -> Document:
         """Return the document as a table with names, where MLflow would lose something."""
-        present = [form for form in FORMS if form in document]
-        if not self._names or len(present) != 1:
+        if not self._names:
             return document
-        form, value = present[0], document[present[0]]
+        (form,) = _forms(document)
+        value = document[form]
         if form == "dataframe_split" and isinstance(value, dict) and value.get("columns") is None:
             return self._by_position(document, value.get("data"), value.get("index"))
         if form in ("inputs", "instances"):
@@ -142,9 +162,9 @@ class InputParser:
 
     def _with_missing_texts(self, document: Document, value: Any) -> Document:
         """Return named values as records if a text is missing: NumPy would make it "None"."""
-        records = _records(value)
-        missing = any(_is_null(r.get(name, "")) for r in records for name in self._text_columns)
-        if not missing:
+        records, texts = _records(value), set(self._text_columns)
+        cells = (item for record in records for item in record.items())
+        if not any(name in texts and _is_null(cell) for name, cell in cells):
             return document
         return {"dataframe_records": records, "params": document.get("params")}
 
@@ -225,13 +245,20 @@ def restore_text_type(data: Any, names: Sequence[str]) -> None:
             data[name] = column.astype("str")
 
 
-def _check_parquet_size(body: bytes) -> None:
-    from pyarrow import parquet  # megabytes, needed only once such a file is sent
+def _forms(document: Document) -> list[str]:
+    return [form for form in FORMS if form in document]
 
-    metadata = parquet.read_metadata(BytesIO(body))
-    rows = sum(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
-    if rows * metadata.num_columns > MAX_PARQUET_CELLS:
-        raise PayloadTooLarge(f"Send at most {MAX_PARQUET_CELLS} values at a time: fewer rows.")
+
+def _check_params(params: Any) -> None:
+    """Check the size of the arrays that MLflow makes of parameters."""
+    if isinstance(params, dict):
+        limits.check_arrays("inputs", params, joined=False)
+
+
+def _width(schema: Schema | None) -> int:
+    """Return how many columns a data frame has that holds what a schema wants."""
+    specs = schema.inputs if schema else ()
+    return sum(abs(prod(s.shape)) if isinstance(s, TensorSpec) else 1 for s in specs)
 
 
 def _is_table(value: Any) -> bool:

@@ -5,7 +5,7 @@ A model with named columns takes a tensor a column, of shape [n] or [n, 1], or o
 a schema a model gets the one array, or the arrays by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from numpy.typing import NDArray
 
+from terna.contracts import limits
 from terna.contracts.open_inference import InferenceRequest, Tensors, datatype
 from terna.contracts.scoring import Table
 from terna.errors import BadRequest, InternalError
+from terna.predictor.error_messages import listed
 from terna.predictor.inputs import Inputs, column_names, restore_text_type, text_columns
 from terna.predictor.mlflow_private import cast_df_types_according_to_schema
 
@@ -47,7 +49,8 @@ def table(request: InferenceRequest, schema: Schema | None) -> Table | None:
         if array.ndim == 2 and array.shape[1] == len(names) and not set(tensors) & set(names):
             return Table(array.tolist(), tuple(names))
     if missing := [n for n in _required(schema) if n not in tensors]:
-        raise BadRequest(f"Missing columns: {', '.join(missing)}.")
+        raise BadRequest(f"Missing columns: {listed(missing)}.")
+    limits.check_cells(count_rows(request), len(names))
     columns = {name: _column(name, tensors[name]) for name in names if name in tensors}
     if len({len(column) for column in columns.values()}) > 1:
         raise BadRequest("The columns must be tensors of one length.")
@@ -125,23 +128,70 @@ def _arrays(tensors: Tensors, schema: Schema | None) -> Any:
         dtype = schema.inputs[0].type if schema and schema.is_tensor_spec() else None
         return _cast(arrays[0], dtype) if len(arrays) == 1 else dict(tensors)
     if missing := [n for n in _required(schema) if n not in tensors]:
-        raise BadRequest(f"Missing tensors: {', '.join(missing)}.")
+        raise BadRequest(f"Missing tensors: {listed(missing)}.")
     types = {str(spec.name): spec.type for spec in schema.inputs}
     return {name: _cast(array, types.get(name)) for name, array in tensors.items()}
 
 
 def _cast(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    return array.astype(dtype) if isinstance(dtype, np.dtype) else array
+    """Return an array of the schema's type.
+
+    Raises:
+        BadRequest: the type does not hold a value of it.
+    """
+    if not isinstance(dtype, np.dtype):
+        return array
+    if dtype.kind == "U":  # as wide as the longest text
+        limits.check_arrays("inputs", {"": array.ravel().tolist()}, joined=False)
+    cast = _cast_safely(array, dtype)
+    if cast is None:
+        raise BadRequest(f"The model takes a tensor of {datatype(dtype)}: a value is none.")
+    return cast
+
+
+def _cast_safely(array: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any] | None:
+    """Return an array of another type, of floats rounded; None where it does not hold a value."""
+    if array.dtype == dtype or array.size == 0 or dtype.kind not in "biuf":
+        return array.astype(dtype)
+    if array.dtype.kind not in "biuf":
+        return None
+    with np.errstate(all="ignore"):  # found by the comparison
+        cast = array.astype(dtype)
+    if dtype.kind == "f":
+        fits = np.isinf(cast) == np.isinf(array)
+    else:
+        fits = (cast == array) & ((cast < 0) == (array < 0))
+    return cast if fits.all() else None
 
 
 def _outputs(predictions: Any, schema: Schema | None) -> Tensors:
+    specs = {str(spec.name or OUTPUT): spec for spec in (schema.inputs if schema else ())}
+    arrays = {name: np.atleast_1d(_array(part)) for name, part in _named(predictions, specs)}
+    return {name: _cast_to_schema(array, specs.get(name)) for name, array in arrays.items()}
+
+
+def _named(predictions: Any, specs: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return what the model returned by the names of outputs: its own, else the schema's."""
+    if isinstance(predictions, list) and predictions and isinstance(predictions[0], dict):
+        predictions = pd.DataFrame(predictions)
     if isinstance(predictions, pd.DataFrame):
-        predictions = {str(name): predictions[name] for name in predictions}
+        return [(str(name), _cells(predictions[name])) for name in predictions]
     if isinstance(predictions, dict):
-        return {str(name): np.atleast_1d(_array(part)) for name, part in predictions.items()}
-    spec = schema.inputs[0] if schema and len(schema.inputs) == 1 else None
-    array = np.atleast_1d(_array(predictions))
-    return {str((spec and spec.name) or OUTPUT): _cast_to_schema(array, spec)}
+        return [(str(name), part) for name, part in predictions.items()]
+    if len(specs) < 2:
+        return [(next(iter(specs), OUTPUT), predictions)]
+    array = _array(predictions)
+    if array.size == 0:
+        return [(name, []) for name in specs]
+    if array.ndim == 2 and array.shape[1] == len(specs):
+        return list(zip(specs, array.T, strict=True))
+    return [(OUTPUT, array)]
+
+
+def _cells(column: Any) -> Any:
+    """Return the cells of a column; lists in them are rows of a tensor."""
+    values = column.tolist() if isinstance(column, pd.Series) else None
+    return values if values and isinstance(values[0], list | np.ndarray) else column
 
 
 def _array(values: Any) -> NDArray[Any]:
@@ -152,10 +202,17 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _cast_to_schema(array: NDArray[Any], spec: ColSpec | TensorSpec | None) -> NDArray[Any]:
-    """Return an array of the schema's width: a compiled model returns Python's numbers."""
+    """Return an array of the schema's type and, without rows, of its width.
+
+    An array of which the schema's type does not hold a value stays what it is.
+    """
     dtype = _dtype(spec)
-    fits = dtype is not None and dtype.kind == array.dtype.kind and dtype.kind in "iuf"
-    return array.astype(dtype) if fits else array
+    if array.size == 0 and isinstance(spec, TensorSpec):
+        array = array.reshape(0, *(max(size, 0) for size in spec.shape[1:]))
+    if dtype is None or (dtype.kind not in "biuf" and array.dtype.kind in "OUM" and array.size):
+        return array
+    cast = _cast_safely(array, np.dtype("O") if dtype.kind in "USO" else dtype)
+    return array if cast is None else cast
 
 
 def _dtype(spec: ColSpec | TensorSpec | None) -> "np.dtype[Any] | None":

@@ -1,8 +1,8 @@
 """The Open Inference Protocol's routes, below `/v2`. No HTTP here: a handler decides."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 
+from terna import __version__
 from terna.contracts import open_inference
 from terna.contracts.open_inference import HEADER_LENGTH
 from terna.errors import NotFound, NotReady, RequestError
@@ -24,9 +24,7 @@ class OpenInferenceRoutes:
     async def server(self) -> Response:
         """Return the server's name, version and protocol extensions."""
         extensions = list(open_inference.EXTENSIONS)
-        return json_response(
-            {"name": "terna", "version": version("terna"), "extensions": extensions}
-        )
+        return json_response({"name": "terna", "version": __version__, "extensions": extensions})
 
     async def live(self) -> Response:
         """Return 200 while the server runs."""

@@ -117,8 +117,15 @@ def test_response_names_the_model_and_repeats_the_id() -> None:
         "id": "42",
         "outputs": [{"name": "b", "datatype": "BYTES", "shape": [1], "data": ["x"]}],
     }
-    with pytest.raises(BadRequest, match="outputs are: a, b"):
-        render("churn", "3", InferenceRequest({}, requested_outputs={SECRET: True}), outputs)
+
+
+def test_error_for_an_unknown_output_repeats_no_name_of_the_answer() -> None:
+    asked = InferenceRequest({}, requested_outputs={"x": True})
+
+    with pytest.raises(BadRequest, match="no output of a name that 'outputs' asks for") as refused:
+        render("churn", "3", asked, {SECRET: np.array([1])})
+
+    assert SECRET not in str(refused.value)
 
 
 def test_error_response_has_the_form_of_the_protocol() -> None:
@@ -141,6 +148,8 @@ BINARY = {"name": SECRET, "datatype": "INT64", "shape": [1], "parameters": {"bin
         (body(INPUT | {"shape": [-1]}), "The shape of input 0 is negative"),
         (body(INPUT | {"shape": [2] + [1] * 70}), "The shape of input 0 is too large"),
         (body(INPUT | {"shape": [0, 10**30], "data": []}), "The shape of input 0 is too large"),
+        (body(INPUT | {"shape": [10**4200] * 2}), "The shape of input 0 is too large"),
+        (body(INPUT | {"shape": [2**31, 0], "data": []}), "The shape of input 0 is too large"),
         (body(INPUT | {"data": SECRET}), "needs a list 'data', or binary data"),
         (body(INPUT | {"data": [1, SECRET]}), "a value that is not of its datatype"),
         (body(INPUT | {"data": [[1], [1, 2]]}), "a value that is not of its datatype"),
@@ -189,3 +198,77 @@ def test_any_bytes_are_tensors_or_bad_request(sent: bytes, length: str) -> None:
         assert isinstance(parse(sent, length), InferenceRequest)
     except BadRequest as refused:
         assert len(str(refused).splitlines()) == 1  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("BOOL", "false"),
+        ("BOOL", 2),
+        ("BOOL", 1.0),
+        ("BOOL", None),
+        ("UINT8", 300),
+        ("UINT8", -1),
+        ("INT8", 128),
+        ("INT64", 3.7),
+        ("INT64", "3"),
+        ("INT64", True),
+        ("INT64", None),
+        ("INT64", 2**63),
+        ("UINT64", 2**64),
+        ("FP16", 70_000),
+        ("FP32", 1e300),
+        ("FP64", "1.5"),
+        ("FP64", False),
+        ("FP64", 10**400),
+        ("BYTES", 1),
+        ("BYTES", {"a": 1}),
+    ],
+)
+def test_value_that_its_datatype_does_not_hold_is_rejected(kind: str, value: Any) -> None:
+    with pytest.raises(BadRequest, match="not of its datatype"):
+        parse(body({"name": "t", "datatype": kind, "shape": [1], "data": [value]}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        ("BOOL", True, True),
+        ("BOOL", 0, False),
+        ("INT64", 3.0, 3),
+        ("INT64", -(2**63), -(2**63)),
+        ("UINT64", 2**64 - 1, 2**64 - 1),
+        ("FP32", float("inf"), float("inf")),
+        ("FP64", 3, 3.0),
+        ("BYTES", None, None),
+    ],
+)
+def test_value_that_its_datatype_holds_is_read(kind: str, value: Any, read: Any) -> None:
+    tensor = {"name": "t", "datatype": kind, "shape": [1], "data": [value]}
+
+    assert parse(body(tensor)).tensors["t"].tolist() == [read]
+
+
+def test_binary_truth_other_than_zero_and_one_is_rejected() -> None:
+    tensor = {"name": "t", "datatype": "BOOL", "shape": [2], "parameters": {"binary_data_size": 2}}
+    head = body(tensor)
+
+    assert parse(head + b"\1\0", str(len(head))).tensors["t"].tolist() == [True, False]
+    with pytest.raises(BadRequest, match="not of its datatype"):
+        parse(head + b"\2\0", str(len(head)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seconds"),
+    [({"timeout": 1_500_000}, 1.5), ({"timeout": 0}, None), ({}, None)],
+)
+def test_tritons_timeout_is_read_in_seconds(
+    parameters: dict[str, Any], seconds: float | None
+) -> None:
+    assert parse(body(INPUT, parameters=parameters)).timeout_seconds == seconds
+
+
+@pytest.mark.parametrize("timeout", [-1, 1.5, "1", True, None, 2**64])
+def test_timeout_that_is_no_number_of_microseconds_is_rejected(timeout: Any) -> None:
+    with pytest.raises(BadRequest, match="whole number of microseconds"):
+        parse(body(INPUT, parameters={"timeout": timeout}))

@@ -14,9 +14,10 @@ from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
+from terna.contracts.limits import MAX_CELLS
 from terna.contracts.scoring import JSON, PARQUET, ScoringRequest
 from terna.errors import PayloadTooLarge, UnsupportedMediaType
-from terna.predictor.inputs import MAX_PARQUET_CELLS, InputParser, Inputs, media_type, rows_of_frame
+from terna.predictor.inputs import InputParser, Inputs, media_type, rows_of_frame
 from terna.predictor.mlflow_private import enforce_schema
 
 KINDS = {
@@ -130,7 +131,7 @@ def test_content_type_error_does_not_repeat_it(content_type: str) -> None:
 
 def test_small_parquet_file_of_too_many_rows_is_rejected() -> None:
     file = BytesIO()
-    pd.DataFrame({"minutes": 0.0}, index=range(MAX_PARQUET_CELLS + 1)).to_parquet(file, index=False)
+    pd.DataFrame({"minutes": 0.0}, index=range(MAX_CELLS + 1)).to_parquet(file, index=False)
     assert len(file.getvalue()) < 100_000
 
     with pytest.raises(PayloadTooLarge, match="fewer rows"):

@@ -104,6 +104,56 @@ def test_output_has_name_and_width_of_the_schema() -> None:
     assert (named[0], named[1].dtype.name) == ("share", "float32")
 
 
+@pytest.mark.parametrize(
+    ("schema", "predictions", "described"),
+    [
+        (Schema([ColSpec(DataType.string, "label")]), [], {"label": ("O", (0,))}),
+        (Schema([ColSpec(DataType.long)]), [], {OUTPUT: ("int64", (0,))}),
+        (Schema([TensorSpec(np.dtype("float32"), (-1, 3), "p")]), [], {"p": ("float32", (0, 3))}),
+        (Schema([ColSpec(DataType.double)]), [1, 2], {OUTPUT: ("float64", (2,))}),
+        (Schema([ColSpec(DataType.long)]), [1.0, 2.0], {OUTPUT: ("int64", (2,))}),
+        (Schema([ColSpec(DataType.long)]), [1.5, 2.0], {OUTPUT: ("float64", (2,))}),
+        (Schema([ColSpec(DataType.boolean)]), [1, 0], {OUTPUT: ("bool", (2,))}),
+        (Schema([ColSpec(DataType.string)]), [1, 0], {OUTPUT: ("O", (2,))}),
+        (NUMBERS, np.array([[1, 2]]), {"x": ("float64", (1,)), "y": ("float32", (1,))}),
+        (NUMBERS, [], {"x": ("float64", (0,)), "y": ("float32", (0,))}),
+        (NUMBERS, pd.DataFrame({"y": [1]}), {"y": ("float32", (1,))}),
+    ],
+)
+def test_outputs_have_names_and_types_of_the_schema(
+    schema: Schema, predictions: Any, described: dict[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    found = outputs(predictions, schema)
+
+    assert found.keys() == described.keys()
+    for name, (dtype, shape) in described.items():
+        assert (found[name].dtype, found[name].shape) == (np.dtype(dtype), shape)
+
+
+def test_list_of_records_becomes_a_tensor_a_name() -> None:
+    records = [{"label": "a", "share": 0.5, "all": [1, 2]}, {"label": "b", "all": [3, 4]}]
+
+    found = outputs(records, None)
+
+    assert found["label"].tolist() == ["a", "b"]
+    assert found["share"][0] == 0.5
+    assert np.isnan(found["share"][1])
+    assert found["all"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("int64", 3.7), ("int64", np.nan), ("uint8", 300), ("float32", 1e300), ("float64", "1.5")],
+)
+def test_tensor_value_that_the_schemas_type_does_not_hold_is_rejected(
+    dtype: str, value: Any
+) -> None:
+    array = np.array([value], object if isinstance(value, str) else None)
+
+    with pytest.raises(BadRequest, match="The model takes a tensor of"):
+        read(Schema([TensorSpec(np.dtype(dtype), (-1,))]), a=array)
+
+
 def test_inputs_are_described_as_in_the_schema() -> None:
     assert describe_inputs(NUMBERS) == [
         {"name": "x", "datatype": "FP64", "shape": [-1, 1]},

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import terna
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import MAX_INLINE_ROWS
@@ -125,6 +127,17 @@ def test_other_model_or_version_is_answered_404(client: AppClient, path: str) ->
 
     assert (answer.status, set(document(answer))) == (404, {"error"})
     assert CUSTOMER not in answer.body.decode()
+
+
+def test_server_is_described_where_the_package_is_not_installed(
+    client: AppClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_installed(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", not_installed)
+
+    assert document(client.get("/v2"))["version"] == terna.__version__
 
 
 def test_server_without_a_model_is_live_but_not_ready(client: AppClient) -> None:
