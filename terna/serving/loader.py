@@ -72,7 +72,7 @@ class Loader:
         if version is None:
             return
         folder = self._models.path_for(version)
-        compiled = self._compiled.load(folder)
+        compiled = self._compiled.load(version, folder)
         if self._active.serves(version, COMPILED if compiled else PYFUNC):
             return
         predictor = Predictor(
@@ -87,7 +87,8 @@ class Loader:
     def _load_pyfunc(self, version: Version) -> "PyfuncModel":
         from terna.predictor.pyfunc_model import PyfuncModel
 
-        return PyfuncModel.load(version, self._models.verified(version))
+        with self._models.verified(version) as folder:
+            return PyfuncModel.load(version, folder)
 
     def _report_failure(self, reason: str) -> None:
         metrics.SWAPS.labels("failed").inc()
