@@ -15,8 +15,11 @@ from terna.security import signing
 MAX_FILES = 1000
 """Files of a version, at most."""
 
+SIGNATURES = frozenset({SIGNATURE_FILE, "release.sig"})
+"""The files that no signature covers: training's, and that of the release key."""
+
 MAX_SIGNATURE_BYTES = 1_000_000
-"""Of the signature, which has some 200 bytes for each file."""
+"""Of a signature, which has some 200 bytes for each file."""
 
 
 def download_signed(
@@ -35,9 +38,10 @@ def download_signed(
     """
     sizes = registry.list_files(version, MAX_FILES)
     _check_sizes(version, sizes, max_bytes)
-    _download(registry, version, folder, SIGNATURE_FILE, sizes[SIGNATURE_FILE])
+    for path in SIGNATURES & sizes.keys():
+        _download(registry, version, folder, path, sizes[path])
     signed = signing.signed_files(folder, public_key)
-    if signed != sizes.keys() - {SIGNATURE_FILE}:
+    if signed != sizes.keys() - SIGNATURES:
         raise SignatureInvalid(
             f"{version} is not what training signed: {_differences(signed, sizes)}; serve another"
             " version, or train and sign again"
@@ -52,8 +56,8 @@ def _check_sizes(version: Version, sizes: Mapping[str, int], max_bytes: int) -> 
         raise SignatureInvalid(
             f"{version} is not what training signed: it has no file {SIGNATURE_FILE}"
         )
-    if sizes[SIGNATURE_FILE] > MAX_SIGNATURE_BYTES:
-        raise FilesRefused(f"{version} has a signature of {sizes[SIGNATURE_FILE]} bytes.")
+    if any(sizes[path] > MAX_SIGNATURE_BYTES for path in SIGNATURES & sizes.keys()):
+        raise FilesRefused(f"{version} has a signature of over {MAX_SIGNATURE_BYTES} bytes.")
     total = sum(sizes.values())
     if total > max_bytes:
         raise FilesRefused(
@@ -72,5 +76,5 @@ def _download(registry: Registry, version: Version, folder: Path, path: str, siz
 
 def _differences(signed: frozenset[str], sizes: Mapping[str, int]) -> str:
     missing = len(signed - sizes.keys())
-    added = len(sizes.keys() - signed - {SIGNATURE_FILE})
+    added = len(sizes.keys() - signed - SIGNATURES)
     return f"{missing} of its files are missing, and {added} were added"

@@ -13,7 +13,7 @@ from terna.serving.agent.child import Job, Report, validate_in_child
 from terna.serving.cache.compiled_cache import cache_key
 from tests.unit.workshop import Workshop
 
-Validate = Callable[[str], Report]
+Validate = Callable[..., Report]
 
 CODE = """
 import ctypes, os, subprocess, sys, threading, time, warnings

@@ -7,7 +7,6 @@ import pytest
 
 from terna.compiler.verification import verification
 from terna.errors import ModelRejected, NotCompilable
-from terna.serving.agent import validation
 from terna.serving.agent.child import Job, Report
 from terna.serving.agent.reconciler import BACKEND_TAG
 from terna.serving.cache import compiled_cache
@@ -136,8 +135,8 @@ def test_accepted_version_is_not_validated_again_after_a_restart(server: Server2
 def test_accepted_version_whose_compiled_model_is_gone_is_validated_again(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
-    tamper_file = compiled_cache.path_for(server.models.path_for(version))
-    tamper_file.write_bytes(tamper_file.read_bytes()[:-1])
+    compiled = compiled_cache.path_for(server.models.path_for(version))
+    compiled.write_bytes(compiled.read_bytes()[:-1])
     server.restart_agent()
 
     server.poll_once()
@@ -210,11 +209,11 @@ def test_compiled_model_that_answers_otherwise_is_left_out(
         compiled, report = compile_verified(*arguments)
         predict_rows = compiled.predict_rows
         monkeypatch.setattr(
-            type(compiled), "predict_rows", lambda _, rows: predict_rows(rows)[::-1]
+            type(compiled), "predict_rows", lambda _, rows: list(reversed(predict_rows(rows) or []))
         )
         return compiled, report
 
-    monkeypatch.setattr(validation.verification, "compile_verified", compile_wrongly)
+    monkeypatch.setattr(verification, "compile_verified", compile_wrongly)
     version = server.promote()
 
     server.reconciler.poll_once()
