@@ -12,8 +12,10 @@ TernaError                      one line for a person, that says what to do next
 ├── NotCompilable               a model that only its own library can predict with
 ├── ModelRejected               a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
+│   ├── FilesRefused            ... its files are too many or too large
 │   ├── LoadFailed              ... it cannot be loaded
 │   ├── ReferenceMismatch       ... it answers other than training recorded
+│   ├── ValidationFailed        ... it ends or hangs the process that validates it
 │   └── TooSlow                 ... it is many times slower than its predecessor
 └── RequestError                a client of serving gets it, with its HTTP status
     ├── BadRequest              400
@@ -79,12 +81,20 @@ class SignatureInvalid(ModelRejected):
     """The model's files are not what training signed."""
 
 
+class FilesRefused(ModelRejected):
+    """The model's files are too many or too large."""
+
+
 class LoadFailed(ModelRejected):
     """The model cannot be loaded."""
 
 
 class ReferenceMismatch(ModelRejected):
     """The model answers other than training recorded."""
+
+
+class ValidationFailed(ModelRejected):
+    """The model ends or hangs the process that validates it."""
 
 
 class TooSlow(ModelRejected):

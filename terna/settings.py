@@ -154,6 +154,15 @@ class Serving(BaseSettings):
     max_slowdown: float = Field(default=10, ge=0)
     """How many times slower than its predecessor a new version may be; 0 for no limit."""
 
+    validation_seconds: float = Field(default=120, gt=0)
+    """Seconds that the validation of a version may take; one that takes longer is rejected."""
+
+    validation_bytes: int = Field(default=4_000_000_000, ge=500_000_000)
+    """Bytes of memory that the validation of a version may take."""
+
+    max_model_bytes: int = Field(default=2_000_000_000, ge=1)
+    """Bytes that the files of a version may have together; a larger one is not downloaded."""
+
     compile: bool = True
     """Whether models are compiled; if not, the backend of every version is pyfunc."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from terna.contracts.version import Version
-from terna.errors import TrackingRefused, TrackingUnreachable
+from terna.errors import FilesRefused, TrackingRefused, TrackingUnreachable
 from terna.registry.runs import Source
 
 
@@ -61,9 +61,22 @@ class MemoryRegistry(_Server):
             raise self._refuse(f"Model Version (name={name}, version={number}) not found")
         return found[number - 1]
 
-    def download(self, version: Version, folder: Path) -> None:
+    def list_files(self, version: Version, most: int) -> dict[str, int]:
         self._answer()
-        shutil.copytree(self.files(version), folder, dirs_exist_ok=True)
+        root = self.files(version)
+        paths = list(root.rglob("*"))
+        if len(paths) > most:
+            raise FilesRefused(f"{version} has more than {most} files.")
+        return {str(p.relative_to(root)): p.stat().st_size for p in paths if p.is_file()}
+
+    def download(self, version: Version, folder: Path, path: str = "") -> None:
+        self._answer()
+        source = self.files(version) / path
+        if source.is_dir():
+            shutil.copytree(source, folder / path, dirs_exist_ok=True)
+        else:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / path)
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
         self._answer()

@@ -195,11 +195,9 @@ def column_names(schema: Schema | None) -> list[str]:
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
     """Return the columns of text that a schema names."""
-    return tuple(
-        name
-        for name in column_names(schema)
-        if schema is not None and schema.input_dict()[name].type == DataType.string
-    )
+    names = column_names(schema)
+    columns = schema.input_dict() if schema is not None and names else {}  # made anew by each call
+    return tuple(name for name in names if columns[name].type == DataType.string)
 
 
 def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:

@@ -1,13 +1,13 @@
 """A version as MLflow loads it: its pyfunc, and what MLflow's scoring server does around it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from mlflow.models import Model
+from mlflow.pyfunc import FLAVOR_NAME, load_model
 from mlflow.pyfunc import PyFuncModel as MLflowPyFuncModel
-from mlflow.pyfunc import load_model
 from numpy.typing import NDArray
 
 from terna.contracts.open_inference import InferenceRequest
@@ -50,14 +50,17 @@ class PyfuncModel:
         """Load a directory whose signature has been verified.
 
         Raises:
-            LoadFailed: it holds no model, or that of another name or run.
+            LoadFailed: it holds no model, or that of another name or run, or it ends while it is
+                loaded. What it is, is checked before any of its code runs.
         """
         enter_serving_environment()
         try:
+            _check_identity(version, Model.load(str(folder)))
             model = load_model(str(folder))
-        except Exception as error:
+        except LoadFailed:
+            raise
+        except (Exception, SystemExit) as error:
             raise LoadFailed(f"{version} cannot be loaded: {type(error).__name__}") from error
-        _check_identity(version, model.metadata.metadata or {})
         return cls(model, model.metadata.get_serving_input(str(folder)))
 
     def parse(self, request: ScoringRequest) -> Inputs:
@@ -148,7 +151,10 @@ class PyfuncModel:
         return frame
 
 
-def _check_identity(version: Version, signed: Mapping[str, Any]) -> None:
+def _check_identity(version: Version, metadata: Model) -> None:
     """Check that the files are of this model and run, which their signature cannot tell."""
+    signed = metadata.metadata or {}
     if signed.get("model") != version.name or signed.get("run_id") != version.run_id:
         raise LoadFailed(f"{version} holds the files of another model or run.")
+    if FLAVOR_NAME not in metadata.flavors:
+        raise LoadFailed(f"{version} cannot be loaded: it has no flavor {FLAVOR_NAME}.")

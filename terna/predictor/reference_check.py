@@ -1,13 +1,15 @@
-"""The check that a version gives the labels that training recorded."""
+"""The check that a version answers its reference rows as it did in training."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import JSON, ScoringRequest, Table
+from terna.contracts.reference_rows import PREDICTIONS, ReferenceRows
+from terna.contracts.scoring import JSON, ScoringRequest
 from terna.contracts.version import Version
-from terna.errors import BadRequest, ReferenceMismatch, RequestError
+from terna.errors import BadRequest, ReferenceMismatch
 from terna.predictor.compiled_predictor import Prediction
 
 
@@ -21,42 +23,61 @@ class Answerer(Protocol):
 
 
 def check_reference_rows(predictor: Answerer, folder: Path) -> None:
-    """Compare predictions for the reference rows of a model directory with training's labels.
+    """Compare a version's answer to its reference rows with the one that training recorded.
 
-    This also warms the predictor up.
+    Both are compared as JSON documents, in full and exactly, whatever the model answers: labels,
+    numbers, records, scalars. This also warms the predictor up.
 
     Raises:
-        ReferenceMismatch: the labels differ, or there are no reference rows.
+        ReferenceMismatch: the answers differ, or hold NaN, or there are no reference rows.
     """
     version = predictor.version
-    try:
-        table, expected = reference_rows.read(folder)
-    except (OSError, BadRequest) as error:
-        raise ReferenceMismatch(f"{version} has no reference rows.") from error
-    try:
-        labels = _predict(predictor, table)
-    except RequestError as error:
-        raise ReferenceMismatch(f"{version} fails on its reference rows.") from error
-    if not _is_finite(labels):
-        raise ReferenceMismatch(f"{version} answers NaN on its reference rows.")
-    different = sum(a != b for a, b in zip(labels, expected, strict=False))
-    if not labels or len(labels) != len(expected) or different:
+    rows = _read(predictor, folder)
+    answers = _texts(predictor, _ask(predictor, rows))
+    expected = _texts(predictor, rows.predictions)
+    different = sum(a != b for a, b in zip_longest(answers, expected))
+    if different or not answers:
         raise ReferenceMismatch(
-            f"{version} answers {different} of {len(expected)} reference rows other than"
-            " training recorded."
+            f"{version} answers {different} of {max(len(answers), len(expected))} reference rows"
+            " other than training recorded."
         )
 
 
-def _is_finite(labels: list[Any]) -> bool:
+def _read(predictor: Answerer, folder: Path) -> ReferenceRows:
     try:
-        json.dumps(labels, allow_nan=False)
-    except ValueError:
-        return False
-    return True
+        return reference_rows.read(folder)
+    except (OSError, BadRequest) as error:
+        raise ReferenceMismatch(f"{predictor.version} has no reference rows.") from error
 
 
-def _predict(predictor: Answerer, table: Table) -> list[Any]:
-    split = {"columns": table.columns, "data": table.values}
-    request = ScoringRequest(JSON, json.dumps({"dataframe_split": split}).encode())
-    labels: list[Any] = json.loads(predictor.predict(request).body)["predictions"]
-    return labels
+def _ask(predictor: Answerer, rows: ReferenceRows) -> Any:
+    try:
+        response = json.loads(predictor.predict(scoring_request(rows.request)).body)
+    except Exception as error:  # a model may raise anything
+        raise ReferenceMismatch(f"{predictor.version} fails on its reference rows.") from error
+    return response[PREDICTIONS] if _is_wrapped(response) else response
+
+
+def scoring_request(document: Any) -> ScoringRequest:
+    """Return a document as the request that a client sends."""
+    return ScoringRequest(JSON, json.dumps(document).encode())
+
+
+def _is_wrapped(response: Any) -> bool:
+    """Return whether it is in MLflow's envelope, as all but those of language models are."""
+    return isinstance(response, dict) and response.keys() == {PREDICTIONS}
+
+
+def _texts(predictor: Answerer, predictions: Any) -> list[str]:
+    """Return a text for each prediction, which is the same only where the JSON is.
+
+    Not compared by `==`, for which 1, 1.0 and true are one value.
+    """
+    try:
+        if not isinstance(predictions, list):
+            return [f"no list: {json.dumps(predictions, sort_keys=True, allow_nan=False)}"]
+        return [json.dumps(item, sort_keys=True, allow_nan=False) for item in predictions]
+    except ValueError as error:
+        raise ReferenceMismatch(
+            f"{predictor.version} answers NaN on its reference rows."
+        ) from error

@@ -16,9 +16,11 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
 )
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from terna.contracts.version import Version
+from terna.errors import FilesRefused
 from terna.registry.client import translate_errors
 
 ALIAS = "production"
@@ -46,8 +48,15 @@ class Registry(Protocol):
     def version(self, name: str, number: int) -> Version:
         """Return one version by its number."""
 
-    def download(self, version: Version, folder: Path) -> None:
-        """Copy the version's files into an existing folder."""
+    def list_files(self, version: Version, most: int) -> dict[str, int]:
+        """Return the sizes of the version's files in bytes, by path.
+
+        Raises:
+            FilesRefused: there are more than `most`.
+        """
+
+    def download(self, version: Version, folder: Path, path: str = "") -> None:
+        """Copy the version's files, or only that of a path, into an existing folder."""
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
         """Upload a model directory and return it as the newest version of `name`."""
@@ -90,12 +99,29 @@ class MLflowRegistry:
             found = self._client.get_model_version(name, str(number))
         return Version(name, number, found.source or "", found.run_id or "")
 
-    def download(self, version: Version, folder: Path) -> None:
-        """Copy the version's files into an existing folder."""
+    def list_files(self, version: Version, most: int) -> dict[str, int]:
+        """List folder by folder; each counts as a file, as it takes a request."""
+        files: dict[str, int] = {}
+        folders, listed = [""], 0
         with translate_errors(self._client):
-            uri = self._client.get_model_version_download_uri(version.name, str(version.number))
-            repository = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
-            repository.download_artifacts("", str(folder))
+            repository = self._repository(version)
+            while folders:
+                entries = repository.list_artifacts(folders.pop())
+                listed += len(entries)
+                if listed > most:
+                    raise FilesRefused(f"{version} has more than {most} files.")
+                folders += [entry.path for entry in entries if entry.is_dir]
+                files |= {e.path: e.file_size or 0 for e in entries if not e.is_dir}
+        return files
+
+    def download(self, version: Version, folder: Path, path: str = "") -> None:
+        """Copy the version's files, or only that of a path, into an existing folder."""
+        with translate_errors(self._client):
+            self._repository(version).download_artifacts(path, str(folder))
+
+    def _repository(self, version: Version) -> ArtifactRepository:
+        uri = self._client.get_model_version_download_uri(version.name, str(version.number))
+        return get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
 
     def register(self, name: str, model: Path, model_id: str, run_id: str) -> Version:
         """Upload a model directory and return it as the newest version."""

@@ -89,10 +89,28 @@ def verify(model: Path, public_key: Path) -> None:
         _check_folders_readable(model)
         verifier.verify(model, model / SIGNATURE_FILE)
     except Exception as error:  # the library raises many kinds, and none of them means verified
-        raise SignatureInvalid(
-            f"{_printable(model)} is not what training signed with the key of {public_key}: "
-            f"{_reason(error)}; serve another version, or train and sign again"
-        ) from error
+        raise _invalid(model, public_key, error) from error
+
+
+def signed_files(model: Path, public_key: Path) -> frozenset[str]:
+    """Return the paths of the files that the signature in a model directory is of.
+
+    Only the signature is verified: the files need not be there yet.
+
+    Raises:
+        SettingsError: the public key is missing or no elliptic-curve key in PEM.
+        SignatureInvalid: the signature is missing, broken or by another key.
+    """
+    from model_signing._signing import sign_ec_key, sign_sigstore_pb
+
+    _verifier(public_key)  # says what is wrong with a key
+    try:
+        _check_signature_exists(model)
+        signature = sign_sigstore_pb.Signature.read(model / SIGNATURE_FILE)
+        manifest = sign_ec_key.Verifier(public_key).verify(signature)
+        return frozenset(file.identifier for file in manifest.resource_descriptors())
+    except Exception as error:
+        raise _invalid(model, public_key, error) from error
 
 
 def _signer(private_key: Path) -> "signing.Config":
@@ -115,6 +133,13 @@ def _verifier(public_key: Path) -> "verifying.Config":
     except Exception as error:
         raise _key_error("public", public_key, error) from error
     return verifier.set_hashing_config(_hashing_config())
+
+
+def _invalid(model: Path, public_key: Path, error: Exception) -> SignatureInvalid:
+    return SignatureInvalid(
+        f"{_printable(model)} is not what training signed with the key of {public_key}: "
+        f"{_reason(error)}; serve another version, or train and sign again"
+    )
 
 
 def _key_error(half: str, key: Path, error: Exception) -> SettingsError:

@@ -16,8 +16,9 @@ A version:
 1. `agent/agent.py`: polls the registry, in a process beside the workers.
 2. `agent/reconciler.py`: sees which version is in production, and makes it current here.
 3. `cache/model_cache.py`: downloads it; `security/signing.py` verifies its signature.
-4. `agent/validator.py`: asks it the reference rows, has `compiler/compile.py` compile it and
-   `compiler/verification` compare the compiled model, and measures its speed.
+4. `agent/validator.py`: has a child process, `agent/validation.py`, ask it the reference rows,
+   have `compiler/compile.py` compile it and `compiler/verification` compare the compiled model, and
+   measure its speed.
 5. `cache/compiled_cache.py`: keeps the compiled model, sealed with this server's secret.
 6. `loader.py`: loads the current version in each worker, beside the one that answers.
 7. `endpoints/active_model.py`: swaps it in.

@@ -77,7 +77,7 @@ class Loader:
         if version is None:
             return
         folder = self._models.path_for(version)
-        compiled = self._compiled.load(folder)
+        compiled = self._compiled.load(version, folder)
         if self._active.serves(version, COMPILED if compiled else PYFUNC):
             return
         deployment = Deployment(version, self._new_pool(version), _predictor_of(compiled))

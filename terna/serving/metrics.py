@@ -42,6 +42,9 @@ FAILURES = Counter(
 )
 SWAPS = Counter("terna_swaps", "Versions that workers were to swap in.", ["result"])
 VERSIONS = Counter("terna_versions", "Versions that were validated or rejected.", ["result"])
+DAMAGED = Counter(
+    "terna_model_cache_damaged", "Files of the model cache that were changed or damaged."
+)
 MODEL = Gauge(
     "terna_model_info",
     "1 for the version by which a live worker answers, and by which backend.",

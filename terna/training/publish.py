@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import Table
 from terna.contracts.version import Version
 from terna.security import signing
 from terna.training import metrics, model_file
@@ -127,9 +126,8 @@ def write_model_directory(
         skops_trusted_types=list(model_file.TRUSTED_TYPES),
         metadata=dict(identity),
     )
-    reference_rows.write(
-        folder, Table(_json_values(examples), tuple(examples.columns)), labels.tolist()
-    )
+    rows = {"columns": list(examples.columns), "data": _json_values(examples)}
+    reference_rows.write(folder, {"dataframe_split": rows}, labels.tolist())
 
 
 def model_schema(inputs: pd.DataFrame, labels: NDArray[Any]) -> ModelSignature:

@@ -13,7 +13,8 @@ from terna.contracts import open_inference
 from terna.contracts.scoring import ScoringRequest
 from terna.contracts.version import Version
 from terna.errors import RequestError
-from terna.predictor.predictor import Prediction, Predictor
+from terna.predictor.compiled_predictor import Prediction
+from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 
 V2 = "v2"

@@ -42,7 +42,9 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
     signing.sign(root / "model", settings.training.signing_key)
     registry = MemoryRegistry(root / "registry")
     version = registry.register(NAME, root / "model", "m-1", "run1")
-    copies = ModelCache(settings.serving.cache_dir, settings.serving.verify_key)
+    copies = ModelCache(
+        settings.serving.cache_dir, settings.serving.verify_key, settings.serving.key
+    )
     copies.fetch(version, registry)
     copies.set_current(version)
     with running("serving", root, settings) as replica:

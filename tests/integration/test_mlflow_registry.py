@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from terna.contracts.version import Version
-from terna.errors import TrackingRefused, TrackingUnreachable
+from terna.errors import FilesRefused, TrackingRefused, TrackingUnreachable
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.registry.runs import MLflowRuns
@@ -58,6 +58,20 @@ def test_download_equals_the_upload_byte_for_byte(
         for p in (tmp_path / "model").rglob("*")
         if p.is_file()
     }
+
+
+def test_files_are_listed_with_their_sizes_and_downloaded_one_by_one(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    version = register(tracked, "listed", tmp_path / "model")
+    (tmp_path / "copy").mkdir()
+
+    assert registry.list_files(version, 3) == {"MLmodel": 12, "nested/weights": 256}
+    with pytest.raises(FilesRefused, match="has more than 2 files"):
+        registry.list_files(version, 2)  # the folder counts, too
+
+    registry.download(version, tmp_path / "copy", "nested/weights")
+    assert [p.name for p in (tmp_path / "copy").rglob("*")] == ["nested", "weights"]
 
 
 def test_half_promotion_is_followed_and_completed(

@@ -53,10 +53,10 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
     shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
     ensure_local_secrets(settings, tmp_path)
     version = Version(NAME, 1, "memory:/m-1", "run1")
-    copies = ModelCache(serving.cache_dir, serving.verify_key)
-    folder = workshop.make(copies.path_for(version))
-    Validator(CompiledCache(serving.key), max_slowdown=0).validate(version, folder)
-    copies.set_current(version)
+    copies = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
+    workshop.make(copies.path_for(version))
+    verdict = Validator(copies, CompiledCache(serving.key), serving).validate(version)
+    copies.set_current(version, verdict)
     with running("serving", tmp_path, settings) as replica:
         yield replica
 

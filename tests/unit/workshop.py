@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import FixedThresholdClassifier
 
+from terna.contracts import reference_rows
 from terna.contracts.scoring import Rows, ScoringRequest
 from terna.contracts.version import Version
 from terna.predictor.compiled_predictor import CompiledModel, CompiledPredictor, Prediction
@@ -22,8 +25,10 @@ from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.registry.registry import Registry
 from terna.security import signing
+from terna.serving.agent import validation
+from terna.serving.agent.child import Job, Report
 from terna.serving.agent.reconciler import STATUS_TAG, Reconciler
-from terna.serving.agent.validator import Validator
+from terna.serving.agent.validator import Validate, Validator
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.endpoints.active_model import ActiveModel
@@ -31,6 +36,7 @@ from terna.serving.endpoints.deployment import Deployment
 from terna.serving.inference_pool.calls import Call
 from terna.serving.inference_pool.handler import handle
 from terna.serving.loader import Loader
+from terna.settings import Serving
 from terna.training import publish
 from terna.training.prepare import Features, build_pipeline, model_inputs
 from tests.fakes import MemoryRegistry
@@ -53,6 +59,16 @@ class Workshop:
     def public_key(self) -> Path:
         return self.folder / "signing.pub"
 
+    @property
+    def version(self) -> Version:
+        """The version that a directory of `make` is of."""
+        return Version(NAME, 1, "memory:/m-1", "run1")
+
+    @property
+    def secret(self) -> Path:
+        """What the model cache is sealed with."""
+        return self.folder / "signing.key"
+
     def rows(self) -> list[list[Any]]:
         """Return the customers as a client sends them, in the schema's order."""
         table = self.customers.astype(object)
@@ -70,6 +86,25 @@ class Workshop:
             change(place)
         signing.sign(place, self.folder / "signing.key")
         return place
+
+    def make_of_code(self, place: Path, code: str, run_id: str = "run1") -> tuple[Version, Path]:
+        """Make a signed directory of a PythonModel, with one reference row that it answers by 1."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = place.with_suffix(".py")
+        file.write_text(code)
+        schema = Schema([ColSpec(DataType.double, "x")])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own, about type hints
+            mlflow.pyfunc.save_model(
+                str(place),
+                python_model=str(file),
+                signature=ModelSignature(schema),
+                metadata={"model": NAME, "run_id": run_id},
+                pip_requirements=[],
+            )
+        reference_rows.write(place, {"dataframe_records": [{"x": 1.5}]}, [1])
+        signing.sign(place, self.folder / "signing.key")
+        return Version(NAME, 1, "memory:/m-1", run_id), place
 
     def load(
         self, place: Path, change: Change | None = None, compiled: CompiledModel | None = None
@@ -191,9 +226,14 @@ class CountingRegistry(MemoryRegistry):
         super().__init__(folder)
         self.downloads: list[int] = []
 
-    def download(self, version: Version, folder: Path) -> None:
+    def list_files(self, version: Version, most: int) -> dict[str, int]:
         self.downloads.append(version.number)
-        super().download(version, folder)
+        return super().list_files(version, most)
+
+
+def validate_here(job: Job, _seconds: float, _memory_bytes: int) -> Report:
+    """Validate in this process, which is faster than in a child."""
+    return validation.validate(job)
 
 
 class Server2:
@@ -203,17 +243,27 @@ class Server2:
         self._root, self.workshop = root, workshop
         self.registry = CountingRegistry(root / "registry")
         self.folder = root / "serving"
-        self.compiled_cache = CompiledCache(workshop.folder / "signing.key")
+        self.compiled_cache = CompiledCache(workshop.secret)
         self.restart()
 
     def restart(self, registry: Registry | None = None) -> None:
         """Restart all processes on the same machine."""
         self.models = self.worker()
-        validator = Validator(self.compiled_cache, max_slowdown=10)
-        self.reconciler = Reconciler(
-            NAME, registry or self.registry, self.models, validator.validate
-        )
+        self.restart_agent(registry)
         self.restart_worker()
+
+    def restart_agent(
+        self,
+        registry: Registry | None = None,
+        validate: Validate = validate_here,
+        **settings: Any,
+    ) -> None:
+        """Restart the agent alone, with other settings of serving."""
+        serving = Serving(**settings)
+        self.validator = Validator(self.models, self.compiled_cache, serving, validate)
+        self.reconciler = Reconciler(
+            NAME, registry or self.registry, self.models, self.validator.validate
+        )
 
     def restart_worker(self) -> None:
         self.active = ActiveModel()
@@ -231,14 +281,15 @@ class Server2:
         return Loader(NAME, self.worker(), self.compiled_cache, active, self._new_pool)
 
     def _new_pool(self, version: Version) -> InProcessPool:
-        models = self.worker()
-        return InProcessPool(
-            Predictor(version, lambda: PyfuncModel.load(version, models.verified(version)), None)
-        )
+        def load() -> PyfuncModel:
+            with self.worker().verified(version) as folder:
+                return PyfuncModel.load(version, folder)
+
+        return InProcessPool(Predictor(version, load))
 
     def worker(self) -> ModelCache:
         """Return the model cache as another worker process has it."""
-        return ModelCache(self.folder, self.workshop.public_key)
+        return ModelCache(self.folder, self.workshop.public_key, self.workshop.secret)
 
     def register(self, run_id: str = "", name: str = NAME, change: Change | None = None) -> Version:
         """Register a signed version of this server's model; its files name the model `name`."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import time
 from typing import Protocol
 
@@ -28,13 +29,15 @@ def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
     """Build the reconciler; it connects to nothing before its first poll."""
     serving = settings.serving
     registry = registry or MLflowRegistry(connect(settings.tracking))
-    models = ModelCache(serving.cache_dir, serving.verify_key)
-    validator = Validator(CompiledCache(serving.key), serving.max_slowdown, serving.compile)
+    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes)
+    validator = Validator(models, CompiledCache(serving.key), serving)
     return Reconciler(serving.model, registry, models, validator.validate)
 
 
 def run(reconciler: Poller, serving: Serving) -> None:
     """Poll every `poll_seconds` until the server that started this process has ended."""
+    # What a registry sends in place of a file cannot fill the disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (serving.max_model_bytes, serving.max_model_bytes))
     server, outages = os.getppid(), OutageLog()
     while os.getppid() == server:
         outages.record(poll(reconciler))

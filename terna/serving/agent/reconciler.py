@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from terna.contracts.version import Version
 from terna.errors import ModelRejected
 from terna.registry.registry import Registry
 from terna.serving import metrics
 from terna.serving.cache.model_cache import ModelCache
+from terna.serving.cache.verdict import Verdict
 
 logger = logging.getLogger("terna.serving")
 
@@ -22,8 +22,8 @@ BACKEND_TAG = "terna.backend"
 MAX_TAG = 500
 """Characters of a tag's value, at most."""
 
-Validate = Callable[[Version, Path], str]
-"""Returns the backend that answers for a verified directory; raises `ModelRejected` if none may."""
+Validate = Callable[[Version], Verdict]
+"""Returns the verdict on a fetched version that may serve; raises `ModelRejected` if it may not."""
 
 
 @dataclass(frozen=True)
@@ -74,30 +74,37 @@ class Reconciler:
         if production is None:
             return
         if production != self._state.rejected:
-            # A rejected version is tried again once another one was in production in between.
-            self._state = replace(self._state, rejected=None, reason="")
+            if self._state.rejected:
+                # It is tried again once another one was in production in between.
+                self._models.forget_rejected(self._name)
+                self._state = replace(self._state, rejected=None, reason="")
             if not self._is_current(production):
                 self._state = self._update(production)
         self._report(production)
 
     def _is_current(self, version: Version) -> bool:
-        """Return whether it was validated and no worker has thrown its directory away since."""
-        return version == self._state.validated and self._models.contains(version)
+        """Return whether it was validated, and nobody has changed the model cache since."""
+        return (
+            version == self._state.validated
+            and self._models.contains(version)
+            and version == self._models.current(self._name)
+        )
 
     def _update(self, version: Version) -> State:
         """Fetch a version, validate it and make it current; return the state after that."""
         try:
-            folder = self._models.fetch(version, self._registry)
-            backend = self._validate(version, folder)
+            self._models.fetch(version, self._registry)
+            verdict = self._validate(version)
         except ModelRejected as error:
             metrics.VERSIONS.labels("rejected").inc()
             logger.error("rejected: %s", error)
             return replace(self._state, rejected=version, reason=str(error))
-        self._models.set_current(version)
+        self._models.set_current(version, verdict)
+        self._models.forget_rejected(version.name)
         metrics.VERSIONS.labels("validated").inc()
-        self._info.set(version.name, str(version.number), backend)
+        self._info.set(version.name, str(version.number), verdict.backend)
         logger.info("validated %s", version)
-        return replace(self._state, validated=version, backend=backend)
+        return replace(self._state, validated=version, backend=verdict.backend)
 
     def _report(self, version: Version) -> None:
         """Write the version's status to the registry; at every poll until that has succeeded."""

@@ -1,102 +1,125 @@
-"""The validator: whether a verified version may serve, and by which backend it answers."""
+"""The validator: whether a fetched version may serve, and by which backend it answers."""
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
-from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.verification import verification
-from terna.contracts import reference_rows
-from terna.contracts.scoring import Table
 from terna.contracts.version import Version
-from terna.errors import NotCompilable, TooSlow
-from terna.predictor.predictor import Predictor
-from terna.predictor.pyfunc_model import PyfuncModel
-from terna.predictor.reference_check import check_reference_rows
+from terna.errors import ModelRejected, TooSlow
+from terna.serving.agent.child import Job, Report, validate_in_child
 from terna.serving.cache.compiled_cache import CompiledCache, cache_key
+from terna.serving.cache.model_cache import ModelCache
+from terna.serving.cache.verdict import Verdict
+from terna.settings import Serving
 
 logger = logging.getLogger("terna.serving")
 
-REPEATS = 5
-"""How often one row is predicted; the fastest time counts, as others share the machine."""
+BACKENDS = ("compiled", "pyfunc")
+
+Validate = Callable[[Job, float, int], Report]
+"""Validates within a number of seconds and of bytes; raises `ModelRejected`."""
 
 
 class Validator:
-    """A validator of one version after another, which remembers how fast the last one was."""
+    """A validator of one version after another.
+
+    A verdict is kept in the model cache, and given again as long as all that it depends on is as
+    it was: the signed files, this code, the installed libraries and the settings.
+    """
 
     def __init__(
-        self, compiled_cache: CompiledCache, max_slowdown: float, compile_models: bool = True
+        self,
+        models: ModelCache,
+        compiled_cache: CompiledCache,
+        serving: Serving,
+        validate: Validate = validate_in_child,
     ) -> None:
-        """
-        Args:
-            max_slowdown: how many times slower than its predecessor a version may be; 0 for any.
-            compile_models: whether versions are compiled at all.
-        """
+        """Keep the caches and settings; start nothing yet."""
+        self._models = models
         self._compiled_cache = compiled_cache
-        self._max_slowdown = max_slowdown
-        self._compile_models = compile_models
-        self._seconds = 0.0
+        self._serving = serving
+        self._validate = validate
 
-    def validate(self, version: Version, folder: Path) -> str:
-        """Return which backend answers for the version, and why not the compiled one.
+    def validate(self, version: Version) -> Verdict:
+        """Return the verdict on a version whose directory is in the model cache.
 
         Raises:
             ModelRejected: any subclass; a compiled model that was made stays unused.
         """
-        pyfunc = PyfuncModel.load(version, folder)
-        check_reference_rows(Predictor(version, lambda: pyfunc), folder)
-        table, _ = reference_rows.read(folder)
-        compiled, backend = self._compile(pyfunc, table, folder)
-        predictor = Predictor(version, lambda: pyfunc, compiled)
-        check_reference_rows(predictor, folder)
-        self._check_speed(predictor, Table(table.values[:1], table.columns))
-        return backend
+        with self._models.verified(version) as folder:
+            known = self._models.verdict(version)
+            verdict = Verdict(self._key(folder))
+            if known and known.key == verdict.key and self._is_usable(known, version):
+                return _accepted(known)
+            try:
+                return self._ask(version, folder, verdict)
+            except ModelRejected as error:
+                self._models.set_rejected(version, replace(verdict, reason=str(error)))
+                raise
 
-    def _compile(
-        self, pyfunc: PyfuncModel, table: Table, folder: Path
-    ) -> tuple[CompiledModel | None, str]:
-        try:
-            if not self._compile_models:
-                raise NotCompilable("TERNA_SERVING_COMPILE says so")
-            rows = _rows_in_order(table, pyfunc.names)
-            compiled, report = verification.compile_verified(
-                pyfunc.model, pyfunc, rows, cache_key(folder)
-            )
-        except NotCompilable as error:
-            self._compiled_cache.remove(folder)
-            logger.warning("answers by pyfunc: %s", error)
-            return None, f"pyfunc: {error}"
-        self._compiled_cache.store(folder, compiled)
-        logger.info(
-            "%s: %d rows compared, every split of %d of %d trees tried, in %.1f s",
-            *(compiled.backend, report.rows, report.trees_verified, report.trees, report.seconds),
-        )
-        return compiled, compiled.backend
+    def _ask(self, version: Version, folder: Path, verdict: Verdict) -> Verdict:
+        # Here, once the signature has verified and before anything is loaded, the formats of the
+        # files are to be checked: `check_formats(folder, is_release)`.
+        serving = self._serving
+        job = Job(version, folder, cache_key(folder), serving.compile)
+        report = self._validate(job, serving.validation_seconds, serving.validation_bytes)
+        self._check_speed(version, report)
+        self._store(version, report)
+        return replace(verdict, backend=report.backend, seconds=report.seconds)
 
-    def _check_speed(self, predictor: Predictor, row: Table) -> None:
-        seconds = min(measure_seconds(predictor, row) for _ in range(REPEATS))
-        limit = self._max_slowdown * self._seconds
-        if limit and seconds > limit:
+    def _store(self, version: Version, report: Report) -> None:
+        directory = self._models.path_for(version)
+        if report.compiled:
+            self._compiled_cache.store(version, directory, report.compiled)
+            logger.info("%s", report.summary)
+        else:
+            self._compiled_cache.remove(directory)
+            logger.warning("answers by %s", report.backend)
+
+    def _check_speed(self, version: Version, report: Report) -> None:
+        """Compare with the predecessor, by the same backend: a change of backend is none of speed.
+
+        Raises:
+            TooSlow: the version takes many times longer.
+        """
+        backend = next(name for name in BACKENDS if name in report.seconds)
+        seconds, before = report.seconds[backend], self._seconds_before(version).get(backend, 0)
+        limit = self._serving.max_slowdown
+        if limit and before and seconds > limit * before:
             raise TooSlow(
-                f"{predictor.version} takes {seconds * 1000:.2g} ms for a row, its predecessor"
-                f" {self._seconds * 1000:.2g} ms, and"
-                f" TERNA_SERVING_MAX_SLOWDOWN is {self._max_slowdown:g}."
+                f"{version} takes {seconds * 1000:.2g} ms for a row by the {backend} model, its"
+                f" predecessor {before * 1000:.2g} ms, and TERNA_SERVING_MAX_SLOWDOWN is {limit:g}."
             )
-        self._seconds = seconds
+
+    def _seconds_before(self, version: Version) -> dict[str, float]:
+        current = self._models.current(version.name)
+        verdict = self._models.verdict(current) if current and current != version else None
+        return dict(verdict.seconds) if verdict else {}
+
+    def _is_usable(self, known: Verdict, version: Version) -> bool:
+        """Return whether a compiled model that a verdict speaks of is still here."""
+        if known.reason or known.backend.startswith("pyfunc"):
+            return True
+        directory = self._models.path_for(version)
+        return self._compiled_cache.load(version, directory) is not None
+
+    def _key(self, folder: Path) -> str:
+        """Return a digest of all that a verdict depends on."""
+        libraries = sorted(f"{each.name}=={each.version}" for each in distributions())
+        serving = self._serving
+        settings = (
+            serving.compile,
+            serving.max_slowdown,
+            serving.validation_seconds,
+            serving.validation_bytes,
+        )
+        return sha256(repr((cache_key(folder), libraries, settings)).encode()).hexdigest()
 
 
-def _rows_in_order(table: Table, names: Sequence[str]) -> Sequence[Sequence[Any]]:
-    """Return the rows' cells in the schema's order."""
-    position = {name: number for number, name in enumerate(table.columns or names)}
-    if not names or not set(names) <= position.keys():
-        raise NotCompilable("the reference rows do not have the schema's columns")
-    return [[row[position[name]] for name in names] for row in table.values]
-
-
-def measure_seconds(predictor: Predictor, row: Table) -> float:
-    """Return how many seconds one prediction takes."""
-    start = time.perf_counter()
-    predictor.predict_table(row)
-    return time.perf_counter() - start
+def _accepted(verdict: Verdict) -> Verdict:
+    if verdict.reason:
+        raise ModelRejected(verdict.reason)
+    return verdict

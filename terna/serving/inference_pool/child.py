@@ -21,6 +21,7 @@ from terna.contracts.version import Version
 from terna.errors import InternalError, PayloadTooLarge, PredictionFailed, RequestError, TernaError
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
+from terna.predictor.reference_check import scoring_request
 from terna.serving import logs
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
@@ -72,14 +73,19 @@ def load(version: Version, serving: Serving) -> Predictor:
     Raises:
         SignatureInvalid, LoadFailed: the version may not or cannot be loaded.
     """
-    folder = ModelCache(serving.cache_dir, serving.verify_key).verified(version)
-    pyfunc = PyfuncModel.load(version, folder)
-    compiled = CompiledCache(serving.key).load(folder)
-    predictor = Predictor(version, lambda: pyfunc, compiled)
-    with suppress(Exception):  # the first request would pay for what is imported at first use
-        table, _ = reference_rows.read(folder)
-        pyfunc.predict_rows(table.values[:1])
-    return predictor
+    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
+    with models.verified(version) as folder:
+        pyfunc = PyfuncModel.load(version, folder)
+        warm_up(pyfunc, folder)
+    compiled = CompiledCache(serving.key).load(version, models.path_for(version))
+    return Predictor(version, lambda: pyfunc, compiled)
+
+
+def warm_up(pyfunc: PyfuncModel, folder: Path) -> None:
+    """Predict a reference row: the first request would pay for what is imported at first use."""
+    with suppress(Exception):
+        request = scoring_request(reference_rows.read(folder).first_row())
+        pyfunc.predict(pyfunc.parse(request))
 
 
 def limit_memory(size: int) -> None:

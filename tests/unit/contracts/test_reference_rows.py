@@ -9,38 +9,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import Table
+from terna.contracts.reference_rows import ReferenceRows
 from terna.errors import BadRequest
 
-ROWS = Table([[1.5, "none", True], [None, None, False]], ("minutes", "plan", "new"))
+ROWS = [[1.5, "none", True], [None, None, False]]
+SPLIT = {"dataframe_split": {"columns": ["minutes", "plan", "new"], "data": ROWS}}
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+)
 
 
-@pytest.mark.parametrize("labels", [["yes", "no"], [1, 0]])
-def test_rows_and_labels_are_read_as_they_were_written(tmp_path: Path, labels: list[Any]) -> None:
-    reference_rows.write(tmp_path, ROWS, labels)
-    assert reference_rows.read(tmp_path) == (ROWS, labels)
+@pytest.mark.parametrize("labels", [["yes", "no"], [1, 0], [{"a": 1.0}], 3.5, None, {"a": [1]}])
+@pytest.mark.parametrize("request_", [SPLIT, {"inputs": [[[1.0]]], "params": {"n": 1}}])
+def test_request_and_predictions_are_read_as_they_were_written(
+    tmp_path: Path, request_: dict[str, Any], labels: Any
+) -> None:
+    reference_rows.write(tmp_path, request_, labels)
+    assert reference_rows.read(tmp_path) == ReferenceRows(request_, labels)
 
 
-@given(text=st.text(), number=st.floats(allow_nan=False, allow_infinity=False))
-def test_any_text_and_number_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, text: str, number: float
+@given(cell=JSON_VALUES, prediction=JSON_VALUES)
+def test_any_json_value_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, cell: Any, prediction: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("model")
-    rows = Table([[text, number]], ("text", "number"))
-    reference_rows.write(folder, rows, [text])
-    assert reference_rows.read(folder) == (rows, [text])
+    reference_rows.write(folder, {"inputs": cell}, prediction)
+    assert reference_rows.read(folder) == ({"inputs": cell}, prediction)
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        "not JSON",
-        "[1]",
-        '{"predictions": ["no"]}',
-        '{"inputs": [[1]]}',
-        '{"inputs": [[1]], "predictions": 1}',
-        '{"inputs": [[1]], "predictions": {"0": "no"}}',
-    ],
+    "content", ["not JSON", "[1]", '{"predictions": ["no"]}', '{"inputs": [[1]]}']
 )
 def test_file_that_is_no_reference_document_raises_bad_request(
     tmp_path: Path, content: str
@@ -56,6 +56,24 @@ def test_directory_without_reference_rows_raises_os_error(tmp_path: Path) -> Non
 
 
 def test_document_is_a_scoring_request_with_its_response(tmp_path: Path) -> None:
-    reference_rows.write(tmp_path, ROWS, ["yes", "no"])
+    reference_rows.write(tmp_path, SPLIT, ["yes", "no"])
     document = json.loads(Path(tmp_path, reference_rows.FILE).read_text())
     assert set(document) == {"dataframe_split", "predictions"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "first"),
+    [
+        (SPLIT, {"dataframe_split": {**SPLIT["dataframe_split"], "data": ROWS[:1]}}),
+        ({"dataframe_records": [{"a": 1}, {"a": 2}]}, {"dataframe_records": [{"a": 1}]}),
+        ({"inputs": [[[1]], [[2]]], "params": {"n": [1, 2]}}, None),
+        ({"instances": {"x": [1, 2], "data": [3, 4]}}, {"instances": {"x": [1], "data": [3]}}),
+        ({"inputs": "text"}, {"inputs": "text"}),
+        ({"messages": [1, 2]}, {"messages": [1, 2]}),
+    ],
+)
+def test_first_row_is_of_the_form_of_the_request(
+    request_: dict[str, Any], first: dict[str, Any] | None
+) -> None:
+    expected = first or {"inputs": [[[1]]], "params": {"n": [1, 2]}}
+    assert ReferenceRows(request_, None).first_row() == expected

@@ -1,6 +1,7 @@
 """A version as MLflow loads it: which directories load, and what schemas they may have."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from terna.contracts.scoring import JSON, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import InvalidParameter, LoadFailed
+from terna.predictor import pyfunc_model
 from terna.predictor.pyfunc_model import PyfuncModel
 from tests.unit.workshop import NAME, Workshop
 
@@ -86,3 +88,47 @@ def test_scores_and_labels_for_the_verification_are_those_of_the_model(workshop:
 
     assert pyfunc.predict_rows(workshop.rows()) == model.predict(workshop.customers).tolist()
     assert (scores == model.get_raw_model().predict_proba(workshop.customers)).all()
+
+
+def _of_another_model(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().replace("model: churn", "model: fraud"))
+
+
+def _of_no_python_flavor(folder: Path) -> None:
+    about = folder / "MLmodel"
+    about.write_text(about.read_text().replace("python_function:", "other_function:"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_of_another_model, "holds the files of another model or run"),
+        (_of_no_python_flavor, "has no flavor python_function"),
+    ],
+)
+def test_identity_and_flavor_are_checked_before_a_loader_runs(
+    workshop: Workshop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], object],
+    reason: str,
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(pyfunc_model, "load_model", loaded.append)
+
+    with pytest.raises(LoadFailed, match=reason):
+        workshop.load(tmp_path / "model", change)
+    assert loaded == []
+
+
+def test_model_that_ends_the_process_while_it_is_loaded_raises_load_failed(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(_: str) -> None:
+        sys.exit("customer 42")
+
+    monkeypatch.setattr(pyfunc_model, "load_model", leave)
+
+    with pytest.raises(LoadFailed, match=r"cannot be loaded: SystemExit$"):
+        workshop.load(tmp_path / "model")

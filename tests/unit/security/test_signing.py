@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from terna.contracts.version import SIGNATURE_FILE
 from terna.errors import ModelRejected, SettingsError, SignatureInvalid
-from terna.security.signing import ensure_signing_keys, sign, verify
+from terna.security.signing import ensure_signing_keys, sign, signed_files, verify
 
 
 class Keys:
@@ -648,3 +648,30 @@ def test_runs_at_once_end_with_one_pair_that_fits(tmp_path: Path) -> None:
     model = a_model(tmp_path / "model")
     sign(model, private)
     verify(model, public)
+
+
+def test_signed_files_are_known_from_the_signature_alone(
+    signed: Path, keys: Keys, tmp_path: Path
+) -> None:
+    paths = {str(f.relative_to(signed)) for f in signed.rglob("*") if f.is_file()} - {"model.sig"}
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(signed / "model.sig", alone)
+
+    assert signed_files(alone, keys.public) == paths
+
+
+def test_names_in_a_signature_by_another_key_or_changed_are_refused(
+    signed: Path, keys: Keys, tmp_path: Path
+) -> None:
+    ensure_signing_keys(tmp_path / "other.key", tmp_path / "other.pub")
+    with pytest.raises(SignatureInvalid):
+        signed_files(signed, tmp_path / "other.pub")
+
+    file = signed / "model.sig"
+    document = json.loads(file.read_text())
+    payload = base64.b64decode(document["dsseEnvelope"]["payload"]).replace(b"MLmodel", b"MLmodeL")
+    document["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    file.write_text(json.dumps(document))
+    with pytest.raises(SignatureInvalid):
+        signed_files(signed, keys.public)

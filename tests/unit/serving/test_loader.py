@@ -33,7 +33,7 @@ def test_tampered_directory_is_not_served_and_is_removed(
 ) -> None:
     version = server.promote()
     server.poll_once()
-    tamper(server.models.verified(version))
+    tamper(server.models.path_for(version))
     server.compiled_cache.remove(server.models.path_for(version))
     server.restart()
 

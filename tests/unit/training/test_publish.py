@@ -88,21 +88,22 @@ def test_input_example_has_three_customers(published: PublishedModel) -> None:
 
 
 def test_200_reference_rows_are_predicted_as_recorded(published: PublishedModel) -> None:
-    rows, labels = reference_rows.read(published.files)
-    assert len(rows.values) == len(labels) == 200
+    request, labels = reference_rows.read(published.files)
+    rows = request["dataframe_split"]
+    assert len(rows["data"]) == len(labels) == 200
     assert set(labels) == {"yes", "no"}
-    columns = [np.array(cells, dtype=object) for cells in zip(*rows.values, strict=True)]
-    frame = pd.DataFrame(dict(zip(rows.columns or (), columns, strict=True))).astype(
+    columns = [np.array(cells, dtype=object) for cells in zip(*rows["data"], strict=True)]
+    frame = pd.DataFrame(dict(zip(rows["columns"], columns, strict=True))).astype(
         published.lab.held_out()[0].dtypes.to_dict()
     )
     assert predict(published.files, frame) == labels
 
 
 def test_reference_rows_are_from_the_holdout(published: PublishedModel) -> None:
-    rows, _ = reference_rows.read(published.files)
+    request, _ = reference_rows.read(published.files)
     held_out, _ = published.lab.held_out()
     known = held_out.astype(object).where(held_out.notna(), None).to_numpy().tolist()
-    assert all(row in known for row in rows.values)
+    assert all(row in known for row in request["dataframe_split"]["data"])
 
 
 def test_metadata_and_requirements_are_written(published: PublishedModel) -> None:

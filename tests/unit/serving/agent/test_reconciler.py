@@ -26,9 +26,11 @@ def _other_answers(folder: Path) -> None:
     file.write_text(json.dumps(document))
 
 
-def _predictions_that_are_no_list(folder: Path) -> None:
+def _no_predictions(folder: Path) -> None:
     file = folder / "reference.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"predictions": 1}))
+    document = json.loads(file.read_text())
+    del document["predictions"]
+    file.write_text(json.dumps(document))
 
 
 def _promote_unsigned(server: Server2) -> Version:
@@ -51,10 +53,7 @@ BAD: dict[str, tuple[Callable[[Server2], Version], str]] = {
     "another run's": (_promote_for_another_run, "another model or run"),
     "not loadable": (lambda s: s.promote(change=_not_loadable), "cannot be loaded"),
     "answering otherwise": (lambda s: s.promote(change=_other_answers), "reference rows other"),
-    "without predictions": (
-        lambda s: s.promote(change=_predictions_that_are_no_list),
-        "has no reference rows",
-    ),
+    "without predictions": (lambda s: s.promote(change=_no_predictions), "no reference rows"),
 }
 
 
@@ -277,7 +276,7 @@ def test_model_answers_during_an_outage_of_tracking(server: Server2) -> None:
 def test_tampered_directory_is_replaced_from_the_registry(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
-    tamper(server.models.verified(version))
+    tamper(server.models.path_for(version))
     server.compiled_cache.remove(server.models.path_for(version))
     server.restart()
     server.loader.poll_once()
@@ -291,7 +290,7 @@ def test_tampered_directory_is_replaced_from_the_registry(server: Server2) -> No
 def test_directory_removed_by_a_worker_is_downloaded_and_served_again(server: Server2) -> None:
     version = server.promote()
     server.poll_once()
-    tamper(server.models.verified(version))
+    tamper(server.models.path_for(version))
     server.compiled_cache.remove(server.models.path_for(version))
     server.restart_worker()
     server.loader.poll_once()

@@ -8,7 +8,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from terna.contracts.version import Version
+from terna.contracts.version import SIGNATURE_FILE, Version
 from terna.errors import SettingsError, SignatureInvalid, TrackingUnreachable
 from terna.security import signing
 from terna.serving.cache.model_cache import CURRENT, ModelCache
@@ -56,8 +56,8 @@ def test_damaged_directory_is_removed(server: Server2, damage: Callable[[Path], 
     version = server.register()
     damage(server.models.fetch(version, server.registry))
 
-    with pytest.raises(SignatureInvalid):
-        server.models.verified(version)
+    with pytest.raises(SignatureInvalid), server.models.verified(version):
+        pass
 
     assert server.kept() == set()
 
@@ -75,8 +75,9 @@ def test_missing_key_raises_error_but_keeps_the_directory(server: Server2, tmp_p
     version = server.register()
     folder = server.models.fetch(version, server.registry)
 
-    with pytest.raises(SettingsError):
-        ModelCache(server.folder, tmp_path / "no.pub").verified(version)
+    models = ModelCache(server.folder, tmp_path / "no.pub", server.workshop.secret)
+    with pytest.raises(SettingsError), models.verified(version):
+        pass
 
     assert folder.is_dir()
 
@@ -84,8 +85,9 @@ def test_missing_key_raises_error_but_keeps_the_directory(server: Server2, tmp_p
 class Breaking(MemoryRegistry):
     """Its connection breaks in the middle of a download."""
 
-    def download(self, version: Version, folder: Path) -> None:
-        shutil.copy(self.files(version) / "MLmodel", folder)
+    def download(self, version: Version, folder: Path, path: str = "") -> None:
+        if path == SIGNATURE_FILE:
+            return super().download(version, folder, path)
         raise TrackingUnreachable("The tracking server does not answer.")
 
 
@@ -107,7 +109,8 @@ def test_partial_downloads_are_removed_and_versions_stay(server: Server2) -> Non
     server.models.remove_partial_downloads()
 
     assert server.unfinished() == []
-    assert server.models.verified(version) == folder
+    assert server.models.fetch(version, server.registry) == folder
+    assert server.registry.downloads == [1]
 
 
 def test_new_machine_has_no_partial_downloads(server: Server2) -> None:
@@ -123,9 +126,9 @@ class Rendezvous(MemoryRegistry):
         super().__init__(folder)
         self._barrier = Barrier(2, timeout=10)
 
-    def download(self, version: Version, folder: Path) -> None:
+    def download(self, version: Version, folder: Path, path: str = "") -> None:
         self._barrier.wait()
-        super().download(version, folder)
+        super().download(version, folder, path)
         self._barrier.wait()
 
 
@@ -173,7 +176,7 @@ def test_verifying_a_damaged_directory_spares_a_good_one_fetched_meanwhile(
 
     monkeypatch.setattr(signing, "verify", slowly)
     with ThreadPoolExecutor(2) as workers:
-        slow = workers.submit(server.worker().verified, version)
+        slow = workers.submit(server.worker().verified(version).__enter__)
         assert checking.wait(10)
         fast = workers.submit(server.worker().fetch, version, server.registry)
         fast.add_done_callback(lambda _: go_on.set())

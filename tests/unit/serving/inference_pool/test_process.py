@@ -47,7 +47,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Serving:
         key=root / "signing.key",
         pyfunc_memory_bytes=300_000_000,
     )
-    folder = ModelCache(serving.cache_dir, serving.verify_key).path_for(VERSION)
+    folder = ModelCache(serving.cache_dir, serving.verify_key, serving.key).path_for(VERSION)
     mlflow.pyfunc.save_model(
         folder,
         python_model=str(Path(__file__).with_name("misbehaving.py")),
@@ -174,7 +174,9 @@ def tampered(serving: Serving, tmp_path: Path) -> Serving:
     """The same server with another cache, whose files somebody has changed."""
     shutil.copytree(serving.cache_dir, tmp_path / "cache")
     copy = serving.model_copy(update={"cache_dir": tmp_path / "cache"})
-    with (ModelCache(copy.cache_dir, copy.verify_key).path_for(VERSION) / "MLmodel").open("a") as f:
+    with (ModelCache(copy.cache_dir, copy.verify_key, copy.key).path_for(VERSION) / "MLmodel").open(
+        "a"
+    ) as f:
         f.write("# and a line")
     return copy
 
