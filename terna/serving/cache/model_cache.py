@@ -174,7 +174,8 @@ class ModelCache:
     def _part(self, name: str) -> Iterator[Path]:
         """Yield a new folder of this process's own, and remove it at the end."""
         self._make_private(name)
-        part = Path(mkdtemp(prefix=PART, dir=self._folder / name))
+        self._remove_abandoned(name)
+        part = Path(mkdtemp(prefix=f"{PART}{os.getpid()}-", dir=self._folder / name))
         try:
             yield part
         finally:
@@ -186,6 +187,13 @@ class ModelCache:
     def _locked(self, name: str) -> AbstractContextManager[None]:
         self._make_private(name)
         return locked(self._folder / name)
+
+    def _remove_abandoned(self, name: str) -> None:
+        """Remove what processes left that were killed."""
+        for part in (self._folder / name).glob(f"{PART}*"):
+            owner = part.name.removeprefix(PART).partition("-")[0]
+            if not Path("/proc", owner).exists():
+                shutil.rmtree(part, ignore_errors=True)
 
     def _make_private(self, name: str) -> None:
         for folder in (self._folder, self._folder / name):

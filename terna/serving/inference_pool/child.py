@@ -12,7 +12,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -45,15 +45,17 @@ PR_SET_PDEATHSIG = 1
 def run(connection: Connection, version: Version, serving: Serving) -> None:
     """Load a version and answer calls until the worker closes its end."""
     confine()
-    try:
-        predictor = load(version, serving)
-    except BaseException as error:  # a model's code may also exit
-        _send(connection, _load_failure(error))
-        return
-    limit_memory(serving.pyfunc_memory_bytes)
-    _send(connection, Loaded())
-    with suppress(EOFError, OSError):
-        answer(connection, predictor)
+    with ExitStack() as files:
+        try:
+            predictor = load(version, serving, files)
+        except BaseException as error:  # a model's code may also exit
+            _send(connection, _load_failure(error))
+            return
+        limit_memory(serving.pyfunc_memory_bytes)
+        _send(connection, Loaded())
+        with suppress(EOFError, OSError):
+            answer(connection, predictor)
+    os._exit(0)  # whatever threads the model has started
 
 
 def confine() -> None:
@@ -67,16 +69,19 @@ def confine() -> None:
     _silence()
 
 
-def load(version: Version, serving: Serving) -> Predictor:
+def load(version: Version, serving: Serving, files: ExitStack) -> Predictor:
     """Return the predictor of a version of the model cache, warmed up.
+
+    Args:
+        files: keeps the version's files for as long as the model may read them.
 
     Raises:
         SignatureInvalid, LoadFailed: the version may not or cannot be loaded.
     """
     models = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
-    with models.verified(version) as folder:
-        pyfunc = PyfuncModel.load(version, folder)
-        warm_up(pyfunc, folder)
+    folder = files.enter_context(models.verified(version))
+    pyfunc = PyfuncModel.load(version, folder)
+    warm_up(pyfunc, folder)
     compiled = CompiledCache(serving.key).load(version, models.path_for(version))
     return Predictor(version, lambda: pyfunc, compiled)
 

@@ -24,8 +24,8 @@ class Process(Protocol):
     def call(self, call: Call, deadline: float) -> Prediction:
         """Return the response to a call; a child that passes the deadline is killed."""
 
-    def kill(self) -> None:
-        """End the child at once."""
+    def close(self) -> None:
+        """Have the child, which waits for a call, end by itself."""
 
 
 def pool_of(version: Version, serving: Serving) -> "InferencePool":
@@ -88,7 +88,7 @@ class InferencePool:
             idle, self._idle = self._idle, []
             self._loaded -= len(idle)
         for process in idle:
-            process.kill()
+            process.close()
 
     def _acquire(self, deadline: float) -> Process:
         with self._changed:
@@ -113,7 +113,8 @@ class InferencePool:
                 return
             self._loaded -= 1
             self._start_if_needed()
-        process.kill()
+        if process.is_usable:  # the pool is closed
+            process.close()
 
     def _start_if_needed(self) -> None:
         """Start a child if there is none, or more calls wait than children start."""

@@ -60,15 +60,23 @@ class InferenceProcess:
         reply = self._receive(deadline)
         if isinstance(reply, TimeLimit):
             reply = self._receive(min(deadline, time.monotonic() + reply.seconds))
-        if not isinstance(reply, (Done, Failed)) or reply.has_grown:
-            self.kill()
+        if not isinstance(reply, (Done, Failed)):
+            self._end("The model's process broke its protocol.")
+        if reply.has_grown:
+            self.close()
         return _result(reply)
 
+    def close(self) -> None:
+        """Have the child, which waits for a call, end by itself."""
+        self.is_usable = False
+        self._connection.close()
+
     def kill(self) -> None:
-        """End the child at once."""
+        """End the child at once, whatever it does."""
         self.is_usable = False
         self._process.kill()
         self._connection.close()
+        self._process.join()  # until nothing of it is left: it takes milliseconds
 
     def _send(self, call: Call) -> None:
         try:
@@ -91,13 +99,10 @@ class InferenceProcess:
         raise InternalError(message) from None
 
 
-def _result(reply: Reply) -> Prediction:
-    match reply:
-        case Done():
-            return reply.prediction()
-        case Failed():
-            raise reply.error()
-    raise InternalError("The model's process broke its protocol.")
+def _result(reply: Done | Failed) -> Prediction:
+    if isinstance(reply, Failed):
+        raise reply.error()
+    return reply.prediction()
 
 
 def _run(connection: Connection, version: Version, serving: Serving) -> None:

@@ -164,6 +164,37 @@ def test_child_that_has_grown_takes_no_further_call(start: Start) -> None:
     assert not process.is_usable
 
 
+def test_closed_child_ends_and_removes_its_copy_of_the_files(
+    start: Start, serving: Serving
+) -> None:
+    process = start()
+    assert len(copies(serving)) == 1
+    process.close()
+
+    end = time.monotonic() + 10
+    while copies(serving):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_copy_that_a_killed_child_left_is_removed_with_the_next_start(
+    start: Start, serving: Serving
+) -> None:
+    first = start()
+    left = copies(serving)
+    first.kill()
+
+    start()
+
+    assert len(left) == 1
+    assert not copies(serving) & left
+
+
+def copies(serving: Serving) -> set[Path]:
+    """Return the private copies of model directories that children load from."""
+    return set(serving.cache_dir.glob("*/.part-*"))
+
+
 def test_failing_model_is_the_requests_error(start: Start) -> None:
     with pytest.raises(PredictionFailed, match="The model failed on these rows"):
         tell(start(), "raise x")
