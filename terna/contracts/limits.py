@@ -6,7 +6,7 @@ what 10 MB hold of rows that are filled in.
 """
 
 import csv
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import chain
 from typing import Any
@@ -40,9 +40,6 @@ where JSON takes two."""
 MAX_RANK = 32
 """Dimensions of a tensor."""
 
-SMALL_BODY = 65_536
-"""Bytes of a body that is not worth counting in."""
-
 ARRAY_FORMS = ("inputs", "instances")
 """The forms of which NumPy makes arrays, and not pandas a data frame."""
 
@@ -56,9 +53,10 @@ def check_json(body: bytes) -> None:
     Raises:
         PayloadTooLarge: more than `MAX_CONTAINERS` or `MAX_CELLS`.
     """
-    if len(body) <= SMALL_BODY:
+    if 2 * len(body) <= MAX_CONTAINERS:  # it cannot hold as many
         return
-    if body.count(b"[") + 2 * body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_CELLS:
+    too_many = body.count(b"[") + 2 * body.count(b"{") > MAX_CONTAINERS
+    if too_many or (len(body) > MAX_CELLS and body.count(b",") > MAX_CELLS):
         raise _too_many("lists, objects or values")
 
 
@@ -227,9 +225,9 @@ def _text_array_bytes(value: Any) -> int:
     return count * max(longest, _NUMBER_WIDTH) * 4 if longest else 0
 
 
-def _longest(cells: Sequence[Any], kind: type) -> int:
+def _longest(cells: Sequence[Any], kind: type[Any]) -> int:
     """Return the characters of the longest cell of one type; 0 for numbers of usual size."""
-    own = (cell for cell in cells if type(cell) is kind)
+    own: Iterable[Any] = (cell for cell in cells if type(cell) is kind)
     if kind is str:
         return max(map(len, own))
     if kind is dict:  # a column of text takes it as Python prints it
@@ -240,6 +238,6 @@ def _longest(cells: Sequence[Any], kind: type) -> int:
     return 0
 
 
-def _first_records(text: str) -> Iterable[Sequence[str]]:
+def _first_records(text: str) -> Iterator[Sequence[str]]:
     """Yield the records of CSV, without the blank lines that pandas skips."""
     return (record for record in csv.reader(StringIO(text, newline="")) if "".join(record).strip())

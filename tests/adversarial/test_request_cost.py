@@ -38,9 +38,9 @@ def split(data: Any, **more: Any) -> bytes:
     return body(dataframe_split={"data": data, **more})
 
 
-def parquet_file(compression: str = "zstd", **columns: Any) -> bytes:
+def parquet_file(**columns: Any) -> bytes:
     file = BytesIO()
-    parquet.write_table(pa.table(columns), file, compression=compression)
+    parquet.write_table(pa.table(columns), file, compression="zstd")
     return file.getvalue()
 
 
@@ -141,8 +141,8 @@ PARQUETS: dict[str, Callable[[], bytes]] = {
 }
 
 TENSORS: dict[str, Callable[[], bytes]] = {
-    "a shape of large numbers": lambda: tensor(shape=[10**4200] * 300),
-    "a shape of many numbers": lambda: tensor(shape=[3] * 400_000),
+    "a shape of large numbers": lambda: tensor(shape=[10**4200] * 600),
+    "a shape of many numbers": lambda: tensor(shape=[3] * 1_200_000),
     "a shape of ones": lambda: tensor(shape=[1] * 33),
     "no values of a large shape": lambda: tensor(shape=[2**31, 0], data=[]),
     "lists in lists": lambda: tensor().replace(b"[1]}", b"[" * 400_000 + b"]" * 400_000 + b"}"),
