@@ -12,6 +12,7 @@ TernaError                      one line for a person, that says what to do next
 ├── NotCompilable               a model that only its own library can predict with
 ├── ModelRejected               a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
+│   ├── FormatRefused           ... it holds code, and nobody has released it
 │   ├── LoadFailed              ... it cannot be loaded
 │   ├── ReferenceMismatch       ... it answers other than training recorded
 │   └── TooSlow                 ... it is many times slower than its predecessor
@@ -76,6 +77,10 @@ class ModelRejected(TernaError):
 
 class SignatureInvalid(ModelRejected):
     """The model's files are not what training signed."""
+
+
+class FormatRefused(ModelRejected):
+    """The model's files can run code when they are loaded, and the release key has not signed."""
 
 
 class LoadFailed(ModelRejected):
