@@ -5,7 +5,7 @@ so that serving asks a version for them as clients ask.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,12 @@ MOST_ROWS = 200
 def write(model: Path, rows: Table, predictions: Sequence[Any]) -> None:
     """Put n rows of raw feature values and the label of each into a model directory."""
     request = {"dataframe_split": {"columns": rows.columns, "data": rows.values}}
-    Path(model, FILE).write_text(json.dumps(request | {"predictions": predictions}))
+    write_document(model, request, predictions)
+
+
+def write_document(model: Path, request: Mapping[str, Any], predictions: Any) -> None:
+    """Put a request in any of MLflow's forms and the predictions for it into a model directory."""
+    Path(model, FILE).write_text(json.dumps({**request, "predictions": predictions}))
 
 
 def read(model: Path) -> tuple[Table, Sequence[Any]]:

@@ -3,11 +3,15 @@
 `Registry` is what training and serving need of it, `MLflowRegistry` the one on MLflow.
 """
 
+import shutil
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
+import mlflow
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import RestException
@@ -123,9 +127,15 @@ class MLflowRegistry:
     def fetch(self, source: str, folder: Path) -> None:
         """Copy the files of a run's or registry's model into an existing folder."""
         with translate_errors(self._client):
-            uri = self._client.tracking_uri
-            repository = get_artifact_repository(source, tracking_uri=uri, registry_uri=uri)
-            repository.download_artifacts("", str(folder))
+            # For these URIs MLflow asks the server that is set for the whole process.
+            before = mlflow.get_tracking_uri()
+            mlflow.set_tracking_uri(self._client.tracking_uri)
+            try:
+                with TemporaryDirectory() as temporary:
+                    fetched = download_artifacts(artifact_uri=source, dst_path=temporary)
+                    shutil.copytree(fetched, folder, dirs_exist_ok=True)
+            finally:
+                mlflow.set_tracking_uri(before)
 
     def download(self, version: Version, folder: Path) -> None:
         """Copy the version's files into an existing folder."""
