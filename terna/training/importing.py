@@ -5,6 +5,7 @@ now is what serving compares its own answers with.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ from terna.training import model_file
 from terna.training.sample import read_sample
 from terna.training.session import Session
 
-URIS = ("runs:/", "models:/")
-"""How the sources begin that the tracking server has."""
+URI = re.compile("runs:/[^/]+/.+|models:/(m-[^/]+|[^/@]+[/@].+)")
+"""The sources that the tracking server has: of a run, a logged model, a version or an alias."""
 
 SOURCE_TAG = "terna.source"
 """The version's tag that says which model it was made from."""
@@ -73,7 +74,7 @@ def register(
         folder = Path(temporary, "model")
         with session.reporter.step(f"reading {source}"):
             _copy(session.registry, source, folder)
-        run_id = _run_id(folder) if source.startswith(URIS) else ""
+        run_id = _run_id(folder) if URI.fullmatch(source) else ""
         registered = _register(session, folder, run_id, source, sample)
     for key, value in (tags or {}).items():
         session.registry.tag(registered.version, key, value)
@@ -140,7 +141,7 @@ def _download(session: Session, version: Version, temporary: str) -> Path:
 
 def _copy(registry: Registry, source: str, folder: Path) -> None:
     """Put the model of a source into a folder that is not there yet."""
-    if source.startswith(URIS):
+    if URI.fullmatch(source):
         folder.mkdir()
         registry.fetch(source, folder)
     elif Path(source, "MLmodel").is_file():

@@ -236,6 +236,13 @@ def test_bad_model_is_one_clear_line_and_nothing_is_registered(
     assert (lab.registry.versions, lab.runs.runs) == ({}, {})
 
 
+@pytest.mark.parametrize("source", ["models:/", "models:/churn", "runs:/run1", "s3://a/b", ""])
+def test_source_of_no_known_form_is_one_clear_line(lab: Lab, source: str) -> None:
+    with pytest.raises(DataError, match=r"There is no model at .*: name a folder") as refused:
+        importing.register(lab.session, source)
+    assert len(str(refused.value).splitlines()) == 1
+
+
 def test_model_that_cannot_be_loaded_is_one_clear_line(
     lab: Lab, tmp_path: Path, sample: Path
 ) -> None:
