@@ -18,9 +18,9 @@ from terna.contracts.scoring import Rows, ScoringRequest
 from terna.contracts.version import Version
 from terna.predictor.predictor import CompiledModel, Prediction, Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
-from terna.registry.registry import Registry
+from terna.registry.registry import STATUS_TAG, Registry
 from terna.security import signing
-from terna.serving.agent.reconciler import STATUS_TAG, Reconciler
+from terna.serving.agent.reconciler import Reconciler
 from terna.serving.agent.validator import Validator
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache

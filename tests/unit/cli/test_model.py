@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
+from mlflow.pyfunc.model import PythonModel
 
 from terna.registry import client, runs
 from terna.registry import registry as registry_module
@@ -51,7 +52,7 @@ def booster(terna: Terna) -> str:  # noqa: ARG001
     return "booster"
 
 
-class Doubling(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Doubling(PythonModel):
     """A custom pyfunc."""
 
     def predict(self, context: Any, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ARG002

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xgboost
 import yaml
+from mlflow.pyfunc.model import PythonModel
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -29,7 +30,7 @@ from tests.unit.training.lab import fit_family
 
 POINTS = np.random.default_rng(0).normal(size=(60, 3))
 LABELS = (POINTS[:, 0] > 0).astype(int)
-SKOPS = {"skops_trusted_types": sorted(TRUSTED_TYPES)}
+SKOPS: dict[str, Any] = {"skops_trusted_types": sorted(TRUSTED_TYPES)}
 NO_REQUIREMENTS: dict[str, Any] = {"pip_requirements": []}
 
 
@@ -53,7 +54,7 @@ def lightgbm_booster() -> lightgbm.Booster:
     return lightgbm.train({"verbose": -1}, lightgbm.Dataset(POINTS, LABELS), 2)
 
 
-class Doubling(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Doubling(PythonModel):
     """A custom pyfunc."""
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ARG002

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,10 @@ NO_REQUIREMENTS: dict[str, Any] = {"pip_requirements": []}
 def lab(tmp_path: Path) -> Lab:
     folder = tmp_path / "lab"
     folder.mkdir()
-    release = {"release_key": folder / "release.key", "release_public_key": folder / "release.pub"}
+    release: dict[str, Any] = {
+        "release_key": folder / "release.key",
+        "release_public_key": folder / "release.pub",
+    }
     signing.ensure_signing_keys(*release.values())
     return Lab(folder, seed=0, **release)
 
@@ -181,7 +185,7 @@ def test_pickled_scikit_learn_model_becomes_one_without_code(
 
 def test_pickle_that_skops_may_not_build_stays_one(lab: Lab, tmp_path: Path, sample: Path) -> None:
     model = FunctionTransformer(check_serves)
-    model.predict = np.ndim  # type: ignore[attr-defined]
+    model.predict = np.ndim
     made = importing.register(lab.session, str(save(tmp_path / "mine", model)), sample)
     assert made.code == "it is a pickle"
 
@@ -215,7 +219,7 @@ def no_model(folder: Path) -> Path:
     return folder
 
 
-BAD = {
+BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no directory": (lambda folder: folder, "There is no model at"),
     "no MLmodel": (no_model, "There is no model at"),
     "no schema": (lambda folder: save(folder, signature=False), "has no schema"),

@@ -46,7 +46,7 @@ def customers() -> pd.DataFrame:
             "label": ["yes", "no"],
             "code": ["007", None],
             "minutes": [1.5, np.nan],
-            "since": pd.to_datetime(["2026-01-02 03:04:05", None]),
+            "since": pd.to_datetime(["2026-01-02 03:04:05", "NaT"]),
         }
     )
 
