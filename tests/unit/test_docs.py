@@ -226,7 +226,7 @@ def wrong_with_script(script: str, words: Sequence[str]) -> str:
 
 def wrong_with_terna(words: Sequence[str]) -> str:
     found = commands().get(words[0])
-    if hasattr(found, "commands"):  # a group, such as `terna model`
+    if found is not None and hasattr(found, "commands"):  # a group, such as `terna model`
         found = found.commands.get(words[1])
     if found is None:
         return f"no command terna {' '.join(words[:2])}"
