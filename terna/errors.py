@@ -13,6 +13,7 @@ TernaError                      one line for a person, that says what to do next
 ├── ModelRejected               a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
 │   ├── FilesRefused            ... its files are too many or too large
+│   ├── FormatRefused           ... it holds code, and nobody has released it
 │   ├── LoadFailed              ... it cannot be loaded
 │   ├── ReferenceMismatch       ... it answers other than training recorded
 │   ├── ValidationFailed        ... it ends or hangs the process that validates it
@@ -83,6 +84,10 @@ class SignatureInvalid(ModelRejected):
 
 class FilesRefused(ModelRejected):
     """The model's files are too many or too large."""
+
+
+class FormatRefused(ModelRejected):
+    """The model's files can run code when they are loaded, and the release key has not signed."""
 
 
 class LoadFailed(ModelRejected):

@@ -112,6 +112,12 @@ class Training(BaseSettings):
     signing_public_key: Path = Path("certs/training/signing.pub")
     """Its public key, with which the version in production is verified before it is compared."""
 
+    release_key: Path = Path("secrets/release/release.key")
+    """The private key that releases model versions which hold code; not on the training server."""
+
+    release_public_key: Path = Path("certs/training/release.pub")
+    """Its public key, with which `terna promote` finds out whether a version was released."""
+
 
 class Serving(BaseSettings):
     """Server 2: the serving server."""
@@ -171,6 +177,12 @@ class Serving(BaseSettings):
 
     verify_key: Path = Path("certs/serving/signing.pub")
     """The public key that the signatures of model versions are verified with."""
+
+    release_verify_key: Path = Path("certs/serving/release.pub")
+    """The public key that the release of model versions which hold code is verified with."""
+
+    require_release: bool = True
+    """Whether model versions which hold code (pickles, Python) serve only if they were released."""
 
     certificate: Path = Path("certs/serving/tls.crt")
     """The server's certificate."""

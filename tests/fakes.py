@@ -12,6 +12,7 @@ from typing import Any
 
 from terna.contracts.version import Version
 from terna.errors import FilesRefused, TrackingRefused, TrackingUnreachable
+from terna.registry.registry import REJECTED, SERVING, STATUS_TAG
 from terna.registry.runs import Source
 
 
@@ -42,6 +43,7 @@ class MemoryRegistry(_Server):
         self.stages: dict[str, int] = {}
         self.promoted: dict[str, int] = {}
         self.tags: dict[tuple[str, int], dict[str, str]] = {}
+        self.other_aliases: dict[tuple[str, str], int] = {}
 
     def check(self) -> None:
         self._answer()
@@ -54,12 +56,25 @@ class MemoryRegistry(_Server):
         number = number or alias
         return self.version(name, number) if number else None
 
+    def serving_version(self, name: str) -> Version | None:
+        production = self.production(name)
+        if production is None or not self._status(production).startswith(REJECTED):
+            return production
+        serving = [each for each in self.versions[name] if self._status(each) == SERVING]
+        return serving[-1] if serving else None
+
     def version(self, name: str, number: int) -> Version:
         self._answer()
         found = self.versions.get(name, [])
         if not 1 <= number <= len(found):
             raise self._refuse(f"Model Version (name={name}, version={number}) not found")
         return found[number - 1]
+
+    def fetch(self, source: str, folder: Path) -> None:
+        """Copy the files of `models:/NAME/NUMBER`."""
+        self._answer()
+        name, _, number = source.removeprefix("models:/").partition("/")
+        self.download(self.version(name, int(number)), folder)
 
     def list_files(self, version: Version, most: int) -> dict[str, int]:
         self._answer()
@@ -103,6 +118,13 @@ class MemoryRegistry(_Server):
     def tag(self, version: Version, key: str, value: str) -> None:
         self.version(version.name, version.number)
         self.tags.setdefault((version.name, version.number), {})[key] = value
+
+    def set_alias(self, version: Version, alias: str) -> None:
+        self.version(version.name, version.number)
+        self.other_aliases[version.name, alias] = version.number
+
+    def _status(self, version: Version) -> str:
+        return self.tags.get((version.name, version.number), {}).get(STATUS_TAG, "")
 
     def files(self, version: Version) -> Path:
         """Return where this registry keeps the version's files, for tests to read or change."""

@@ -1,9 +1,12 @@
-"""A version of a registered model, and the file in it that holds its signature."""
+"""A version of a registered model, and the files in it that hold its signatures."""
 
 from dataclasses import dataclass
 
 SIGNATURE_FILE = "model.sig"
 """The file of a version's model directory that holds the signature of all its other files."""
+
+RELEASE_FILE = "release.sig"
+"""The file with a second signature of the same files, by the release key."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
                 "workspace_dir": state / "training",
                 "signing_key": secrets / "training/signing.key",
                 "signing_public_key": certs / "training/signing.pub",
+                "release_key": secrets / "release/release.key",
+                "release_public_key": certs / "training/release.pub",
             }
         ),
         serving=defaults.serving.model_copy(
@@ -54,6 +56,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
                 "model": model or defaults.serving.model,
                 "cache_dir": state / "serving",
                 "verify_key": certs / "serving/signing.pub",
+                "release_verify_key": certs / "serving/release.pub",
                 "certificate": certs / "serving/tls.crt",
                 "key": secrets / "serving/tls.key",
             }
@@ -86,10 +89,15 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
     """
     made = ensure_certificates(root / "certs", root / "secrets", CERTIFICATES)
     training, serving = settings.training, settings.serving
-    pair = (training.signing_key, training.signing_public_key, serving.verify_key)
-    missing = [path for path in pair if not path.exists()]
-    for public in pair[1:]:
-        signing.ensure_signing_keys(training.signing_key, public)
+    keys = {
+        training.signing_key: (training.signing_public_key, serving.verify_key),
+        training.release_key: (training.release_public_key, serving.release_verify_key),
+    }
+    paths = [path for private, public in keys.items() for path in (private, *public)]
+    missing = [path for path in paths if not path.exists()]
+    for private, copies in keys.items():
+        for public in copies:
+            signing.ensure_signing_keys(private, public)
     return [*made, *missing]
 
 

@@ -7,9 +7,17 @@ from http import HTTPStatus
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
 
 from terna.errors import TrackingRefused, TrackingUnreachable
 from terna.settings import Tracking
+
+NOT_FOUND = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
+"""What the client itself raises for a source that the server does not have."""
 
 
 def connect(tracking: Tracking) -> MlflowClient:
@@ -66,7 +74,7 @@ def _translated(
             f"{server} does not allow this: are TERNA_TRACKING_USER and its password right, and"
             " does the user have the permission?"
         )
-    if isinstance(error, RestException):
+    if isinstance(error, RestException) or getattr(error, "error_code", "") in NOT_FOUND:
         return TrackingRefused(f"{server} refused: {_first_line(error)}")
     return TrackingUnreachable(
         f"{server} does not answer. Is it running, and is TERNA_TRACKING_URI right?"

@@ -7,7 +7,7 @@ and sizes are held against limits before the first of them is asked for.
 from collections.abc import Mapping
 from pathlib import Path
 
-from terna.contracts.version import SIGNATURE_FILE, Version
+from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
 from terna.errors import FilesRefused, SignatureInvalid
 from terna.registry.registry import Registry
 from terna.security import signing
@@ -15,7 +15,7 @@ from terna.security import signing
 MAX_FILES = 1000
 """Files of a version, at most."""
 
-SIGNATURES = frozenset({SIGNATURE_FILE, "release.sig"})
+SIGNATURES = frozenset({SIGNATURE_FILE, RELEASE_FILE})
 """The files that no signature covers: training's, and that of the release key."""
 
 MAX_SIGNATURE_BYTES = 1_000_000

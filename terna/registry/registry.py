@@ -3,13 +3,17 @@
 `Registry` is what training and serving need of it, `MLflowRegistry` the one on MLflow.
 """
 
+import shutil
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
+import mlflow
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelStatus
-from mlflow.entities.model_registry import RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import RestException
 from mlflow.protos.databricks_pb2 import (
     RESOURCE_ALREADY_EXISTS,
@@ -29,6 +33,11 @@ ALIAS = "production"
 STAGE = "Production"
 """The stage of the version in production, for clients that know no aliases."""
 
+STATUS_TAG = "terna.serving"
+"""The version's tag in which serving writes `SERVING`, or why it rejected the version."""
+
+SERVING, REJECTED = "serving", "rejected"
+
 PROMOTED_TAG = "terna.production"
 """The registered model's tag with the version that alias and stage were last moved to together."""
 
@@ -45,8 +54,18 @@ class Registry(Protocol):
     def production(self, name: str) -> Version | None:
         """Return the version in production; None while there is none."""
 
+    def serving_version(self, name: str) -> Version | None:
+        """Return the version that answers, as far as its tags tell; None while there is none.
+
+        It is the one in production. Where serving has rejected that one, it is the newest that
+        serves.
+        """
+
     def version(self, name: str, number: int) -> Version:
         """Return one version by its number."""
+
+    def fetch(self, source: str, folder: Path) -> None:
+        """Copy the files of `runs:/…` or `models:/…` into an existing folder."""
 
     def list_files(self, version: Version, most: int) -> dict[str, int]:
         """Return the sizes of the version's files in bytes, by path.
@@ -74,6 +93,9 @@ class Registry(Protocol):
     def tag(self, version: Version, key: str, value: str) -> None:
         """Write a tag on the version, for people to read."""
 
+    def set_alias(self, version: Version, alias: str) -> None:
+        """Point an alias of the registered model to the version."""
+
 
 class MLflowRegistry:
     """The registry of an MLflow tracking server."""
@@ -93,11 +115,36 @@ class MLflowRegistry:
         number = model and production_number(model)
         return self.version(name, number) if number else None
 
+    def serving_version(self, name: str) -> Version | None:
+        """Return the version in production, or the newest that serves where it was rejected."""
+        production = self.production(name)
+        if production is None or not self._is_rejected(production):
+            return production
+        with translate_errors(self._client):
+            found = self._client.search_model_versions(
+                f"name = '{name}' AND tags.`{STATUS_TAG}` = '{SERVING}'",
+                max_results=1,
+                order_by=["version_number DESC"],
+            )
+        return _version(found[0]) if found else None
+
     def version(self, name: str, number: int) -> Version:
         """Return one version by its number."""
         with translate_errors(self._client):
-            found = self._client.get_model_version(name, str(number))
-        return Version(name, number, found.source or "", found.run_id or "")
+            return _version(self._client.get_model_version(name, str(number)))
+
+    def fetch(self, source: str, folder: Path) -> None:
+        """Copy the files of a run's or registry's model into an existing folder."""
+        with translate_errors(self._client):
+            # For these URIs MLflow asks the server that is set for the whole process.
+            before = mlflow.get_tracking_uri()
+            mlflow.set_tracking_uri(self._client.tracking_uri)
+            try:
+                with TemporaryDirectory() as temporary:
+                    fetched = download_artifacts(artifact_uri=source, dst_path=temporary)
+                    shutil.copytree(fetched, folder, dirs_exist_ok=True)
+            finally:
+                mlflow.set_tracking_uri(before)
 
     def list_files(self, version: Version, most: int) -> dict[str, int]:
         """List folder by folder; each counts as a file, as it takes a request."""
@@ -160,6 +207,16 @@ class MLflowRegistry:
         with translate_errors(self._client):
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
+    def set_alias(self, version: Version, alias: str) -> None:
+        """Point an alias to the version."""
+        with translate_errors(self._client):
+            self._client.set_registered_model_alias(version.name, alias, str(version.number))
+
+    def _is_rejected(self, version: Version) -> bool:
+        with translate_errors(self._client):
+            found = self._client.get_model_version(version.name, str(version.number))
+        return str(found.tags.get(STATUS_TAG, "")).startswith(REJECTED)
+
     def _find(self, name: str) -> RegisteredModel | None:
         with translate_errors(self._client):
             try:
@@ -196,6 +253,10 @@ def production_number(model: RegisteredModel) -> int | None:
     if alias is None or stage is None:
         return alias or stage
     return stage if alias == before else alias
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(found.name, int(found.version), found.source or "", found.run_id or "")
 
 
 def _is_complete(model: RegisteredModel) -> bool:

@@ -55,6 +55,9 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         signing.ensure_signing_keys(
             secrets / "training/signing.key", certs / service / "signing.pub"
         )
+        signing.ensure_signing_keys(
+            secrets / "release/release.key", certs / service / "release.pub"
+        )
     with locked(secrets):
         _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
         _ensure_passwords(secrets)

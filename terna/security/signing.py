@@ -3,6 +3,9 @@
 Source: https://github.com/sigstore/model-transparency (its `model_signing` library). The signature
 covers the name and content of every file; not file modes and times, empty folders, or the name of
 the model directory itself.
+
+A directory has one signature or two, each in a file that neither of them covers: training signs
+every version, and whoever releases models also those that hold code (security/model_formats.py).
 """
 
 import os
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from terna.contracts.version import SIGNATURE_FILE
+from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE
 from terna.errors import ModelRejected, SettingsError, SignatureInvalid
 from terna.files import locked, write_private, write_public
 from terna.security.ca import new_key, read_key
@@ -20,6 +23,9 @@ from terna.security.ca import new_key, read_key
 if TYPE_CHECKING:
     # Imported where used: it takes 0.3 to 0.6 s (sigstore, tuf, requests).
     from model_signing import hashing, signing, verifying
+
+UNSIGNED = (SIGNATURE_FILE, RELEASE_FILE)
+"""The files at the top of a model directory that no signature covers: the signatures."""
 
 LONGEST_REASON = 400
 """Characters of the library's message that an error of ours repeats."""
@@ -60,8 +66,8 @@ def _public_pem(private: Path) -> bytes:
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def sign(model: Path, private_key: Path) -> None:
-    """Sign every file of the model directory but `model.sig`, and write that.
+def sign(model: Path, private_key: Path, signature: str = SIGNATURE_FILE) -> None:
+    """Sign every file of the model directory but the signatures, and write the file `signature`.
 
     Raises:
         SettingsError: the private key is missing or no elliptic-curve key in PEM.
@@ -70,13 +76,16 @@ def sign(model: Path, private_key: Path) -> None:
     signer = _signer(private_key)
     try:
         _check_folders_readable(model)
-        signer.sign(model, model / SIGNATURE_FILE)
+        signer.sign(model, model / signature)
     except Exception as error:
         raise ModelRejected(f"{_printable(model)} cannot be signed: {_reason(error)}") from error
 
 
-def verify(model: Path, public_key: Path) -> None:
-    """Return only when the model directory holds the files that training signed, and no other.
+def verify(model: Path, public_key: Path, signature: str = SIGNATURE_FILE) -> None:
+    """Return only when the model directory holds the files that were signed, and no other.
+
+    Args:
+        signature: the name of the signature's file, by training unless another is named.
 
     Raises:
         SettingsError: the public key is missing or no elliptic-curve key in PEM.
@@ -85,9 +94,10 @@ def verify(model: Path, public_key: Path) -> None:
     """
     verifier = _verifier(public_key)
     try:
-        _check_signature_exists(model)
+        _check_signature_exists(model / signature)
+        _check_unsigned_files(model)
         _check_folders_readable(model)
-        verifier.verify(model, model / SIGNATURE_FILE)
+        verifier.verify(model, model / signature)
     except Exception as error:  # the library raises many kinds, and none of them means verified
         raise _invalid(model, public_key, error) from error
 
@@ -105,12 +115,30 @@ def signed_files(model: Path, public_key: Path) -> frozenset[str]:
 
     _verifier(public_key)  # says what is wrong with a key
     try:
-        _check_signature_exists(model)
+        _check_signature_exists(model / SIGNATURE_FILE)
         signature = sign_sigstore_pb.Signature.read(model / SIGNATURE_FILE)
         manifest = sign_ec_key.Verifier(public_key).verify(signature)
         return frozenset(file.identifier for file in manifest.resource_descriptors())
     except Exception as error:
         raise _invalid(model, public_key, error) from error
+
+
+def is_release_signed(model: Path, release_key: Path) -> bool:
+    """Return whether the release key has signed the files that the model directory holds.
+
+    Args:
+        release_key: the public half; it is not read where there is no such signature.
+
+    Raises:
+        SettingsError: the key is missing or no elliptic-curve key in PEM.
+    """
+    if not (model / RELEASE_FILE).is_file():
+        return False
+    try:
+        verify(model, release_key, RELEASE_FILE)
+    except SignatureInvalid:
+        return False
+    return True
 
 
 def _signer(private_key: Path) -> "signing.Config":
@@ -159,13 +187,21 @@ def _hashing_config() -> "hashing.Config":
             pass
 
     config = HashEveryFile()  # type: ignore[no-untyped-call]
-    return config.set_ignored_paths(paths=[SIGNATURE_FILE], ignore_git_paths=False)
+    return config.set_ignored_paths(paths=list(UNSIGNED), ignore_git_paths=False)
 
 
-def _check_signature_exists(model: Path) -> None:
+def _check_signature_exists(signature: Path) -> None:
     # Not left to the library: it would wait for ever to read a named pipe.
-    if not (model / SIGNATURE_FILE).is_file():
-        raise FileNotFoundError(f"it has no file {SIGNATURE_FILE}")
+    if not signature.is_file():
+        raise FileNotFoundError(f"it has no file {signature.name}")
+
+
+def _check_unsigned_files(model: Path) -> None:
+    # What lies in a folder of such a name would be left out of the signature, too.
+    for name in UNSIGNED:
+        path = model / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise OSError(f"{name} is a folder, a symlink, or no file at all")
 
 
 def _check_folders_readable(model: Path) -> None:

@@ -33,7 +33,7 @@ def build(settings: Settings | None = None) -> App:
     """Build one worker's application; it reads no model before its loader polls."""
     serving = (settings or Settings.load()).serving
     active = ActiveModel()
-    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
+    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes)
     loader = Loader(
         serving.model,
         models,
@@ -52,7 +52,9 @@ def serve(serving: Serving) -> None:
     """
     for path in (serving.certificate, serving.key, serving.verify_key):
         _check_file(path)
-    ModelCache(serving.cache_dir, serving.verify_key, serving.key).remove_partial_downloads()
+    ModelCache(
+        serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes
+    ).remove_partial_downloads()
     metrics.reset(serving.cache_dir / "metrics")
     with Supervisor("agent"):
         run("terna.serving.server:worker", serving)

@@ -43,7 +43,7 @@ class PublishResult:
     f1: float
     """On the hold-out."""
     production: Version | None
-    """The version that was in production before."""
+    """The version that was in production before, unless serving had rejected it."""
     production_f1: float | None
     """On the same hold-out; None where there was no version, or it cannot be compared."""
     promoted: bool
@@ -76,7 +76,7 @@ def run(session: Session) -> PublishResult:
     f1 = session.workspace.read_document("metrics.json", "evaluate")["f1"]
     holdout = Holdout.read(session.workspace, job)
     with session.reporter.step(f"publishing {session.name}"):
-        production = session.registry.production(session.name)
+        production = session.registry.serving_version(session.name)
         production_f1 = _production_f1(session, job, holdout, production) if production else None
         version = _register(session, job, model, holdout.inputs)
         promoted = production is None or (production_f1 is not None and f1 >= production_f1)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from terna.contracts.version import Version
 from terna.errors import FilesRefused, TrackingRefused, TrackingUnreachable
 from terna.registry.client import connect
-from terna.registry.registry import MLflowRegistry
+from terna.registry.registry import SERVING, STATUS_TAG, MLflowRegistry
 from terna.registry.runs import MLflowRuns
 from terna.settings import Settings
 
@@ -97,6 +98,49 @@ def test_completing_a_promotion_never_undoes_a_newer_one(
     connect(tracked.tracking).set_registered_model_alias("newer", "production", "2")
     assert not registry.complete_promotion(first)
     assert registry.production("newer") == second
+
+
+def test_rejected_version_does_not_count_as_the_one_that_serves(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    first, second, third = (register(tracked, "rejected", tmp_path / "model") for _ in range(3))
+    registry.promote(third)
+    assert registry.serving_version("rejected") == third
+    registry.tag(third, STATUS_TAG, "rejected: it is slow")
+    assert registry.serving_version("rejected") is None
+    for version in (first, second):
+        registry.tag(version, STATUS_TAG, SERVING)
+    assert registry.serving_version("rejected") == second
+    assert registry.serving_version("nobody") is None
+
+
+def test_models_of_runs_and_of_the_registry_are_fetched(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
+) -> None:
+    version = register(tracked, "fetched", tmp_path / "model")
+    registry.set_alias(version, "candidate")
+    before = mlflow.get_tracking_uri()
+    sources = {
+        "number": "models:/fetched/1",
+        "alias": "models:/fetched@candidate",
+        "id": version.source if version.source.startswith("models:/m-") else "models:/fetched/1",
+        "run": f"runs:/{version.run_id}/fetched",
+    }
+    for name, source in sources.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        registry.fetch(source, folder)
+        assert (folder / "nested/weights").read_bytes() == bytes(range(256)), source
+    assert mlflow.get_tracking_uri() == before
+
+
+@pytest.mark.parametrize("source", ["runs:/nope/model", "models:/nobody/1", "models:/nobody@no"])
+def test_source_that_is_not_there_is_refused_in_one_line(
+    registry: MLflowRegistry, tmp_path: Path, source: str
+) -> None:
+    with pytest.raises(TrackingRefused) as refused:
+        registry.fetch(source, tmp_path)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_missing_version_is_refused_in_one_line(registry: MLflowRegistry) -> None:

@@ -225,9 +225,12 @@ def wrong_with_script(script: str, words: Sequence[str]) -> str:
 
 
 def wrong_with_terna(words: Sequence[str]) -> str:
-    if words[0] not in commands():
-        return f"no command terna {words[0]}"
-    known = {name for each in commands()[words[0]].params for name in each.opts}
+    found = commands().get(words[0])
+    if found is not None and hasattr(found, "commands"):  # a group, such as `terna model`
+        found = found.commands.get(words[1])
+    if found is None:
+        return f"no command terna {' '.join(words[:2])}"
+    known = {name for each in found.params for name in each.opts}
     unknown = [word for word in words if word.startswith("--") and word not in known]
     return f"terna {words[0]} has no {unknown}" if unknown else ""
 
@@ -287,6 +290,8 @@ def test_shell_lines_of_the_quickstart_are_found() -> None:
         "scripts/demo --gone",
         "terna gone",
         "terna train --gone",
+        "terna model gone",
+        "terna model sign --gone",
         "docker compose restart gone",
         "docker compose -f gone.yml up",
         "docker gone up",

@@ -23,11 +23,11 @@ from terna.contracts.version import Version
 from terna.predictor.compiled_predictor import CompiledModel, CompiledPredictor, Prediction
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
-from terna.registry.registry import Registry
+from terna.registry.registry import STATUS_TAG, Registry
 from terna.security import signing
 from terna.serving.agent import validation
 from terna.serving.agent.child import Job, Report
-from terna.serving.agent.reconciler import STATUS_TAG, Reconciler
+from terna.serving.agent.reconciler import Reconciler
 from terna.serving.agent.validator import Validate, Validator
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache

@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 
 from terna.contracts.version import Version
 from terna.errors import ModelRejected
-from terna.registry.registry import Registry
+from terna.registry.registry import STATUS_TAG, Registry
 from terna.serving import metrics
 from terna.serving.cache.model_cache import ModelCache
 from terna.serving.cache.verdict import Verdict
 
 logger = logging.getLogger("terna.serving")
-
-STATUS_TAG = "terna.serving"
-"""The version's tag that says whether it serves, and why not."""
 
 BACKEND_TAG = "terna.backend"
 """The version's tag that says which backend answers, and why not the compiled one."""

@@ -7,8 +7,10 @@ from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
 
-from terna.contracts.version import Version
+from terna.contracts.version import RELEASE_FILE, Version
 from terna.errors import ModelRejected, TooSlow
+from terna.security.model_formats import check_formats
+from terna.security.signing import is_release_signed
 from terna.serving.agent.child import Job, Report, validate_in_child
 from terna.serving.cache.compiled_cache import CompiledCache, cache_key
 from terna.serving.cache.model_cache import ModelCache
@@ -61,14 +63,23 @@ class Validator:
                 raise
 
     def _ask(self, version: Version, folder: Path, verdict: Verdict) -> Verdict:
-        # Here, once the signature has verified and before anything is loaded, the formats of the
-        # files are to be checked: `check_formats(folder, is_release)`.
         serving = self._serving
+        self._check_formats(folder)
         job = Job(version, folder, cache_key(folder), serving.compile)
         report = self._validate(job, serving.validation_seconds, serving.validation_bytes)
         self._check_speed(version, report)
         self._store(version, report)
         return replace(verdict, backend=report.backend, seconds=report.seconds)
+
+    def _check_formats(self, folder: Path) -> None:
+        """Check before anything is loaded that the files hold no code, or were released.
+
+        Raises:
+            FormatRefused: they hold code, and the release key has not signed them.
+        """
+        serving = self._serving
+        released = is_release_signed(folder, serving.release_verify_key)
+        check_formats(folder, released or not serving.require_release)
 
     def _store(self, version: Version, report: Report) -> None:
         directory = self._models.path_for(version)
@@ -112,6 +123,8 @@ class Validator:
         serving = self._serving
         settings = (
             serving.compile,
+            serving.require_release,
+            (folder / RELEASE_FILE).exists(),
             serving.max_slowdown,
             serving.validation_seconds,
             serving.validation_bytes,

@@ -78,7 +78,7 @@ def load(version: Version, serving: Serving, files: ExitStack) -> Predictor:
     Raises:
         SignatureInvalid, LoadFailed: the version may not or cannot be loaded.
     """
-    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
+    models = ModelCache(serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes)
     folder = files.enter_context(models.verified(version))
     pyfunc = PyfuncModel.load(version, folder)
     warm_up(pyfunc, folder)

@@ -6,6 +6,7 @@ import pytest
 
 from terna.registry import client
 from terna.registry import registry as registry_module
+from terna.security import signing
 from tests.fakes import MemoryRegistry
 from tests.unit.cli.running import Terna
 
@@ -22,10 +23,24 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
 
 
 def test_promote_puts_the_version_into_production(terna: Terna, registry: MemoryRegistry) -> None:
-    done = terna("promote", "2", "--name", "churn")
+    done = terna("promote", "2", "--name", "churn", "--force")
 
     assert (done.code, done.out) == (0, "churn version 2 is in production\n")
     assert registry.production("churn") == registry.version("churn", 2)
+
+
+def test_promote_of_what_would_not_serve_changes_nothing(
+    terna: Terna, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    keys = tmp_path / "secrets/training/signing.key", tmp_path / "certs/training/signing.pub"
+    signing.ensure_signing_keys(*keys)
+    done = terna("promote", "2", "--name", "churn")
+
+    assert done.code == 1
+    assert "it has no file model.sig" in done.err
+    assert "--force" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert registry.production("churn") is None
 
 
 def test_promote_of_a_missing_version_changes_nothing(

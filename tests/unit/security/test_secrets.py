@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from terna.contracts.version import RELEASE_FILE
 from terna.security import signing
 from terna.security.secrets import GROUPS, ensure_all
 from tests.checkout import ROOT
@@ -68,6 +69,36 @@ def test_signing_key_of_training_fits_public_key_of_serving(made: Path, tmp_path
     (model / "MLmodel").write_text("flavors: {}")
     signing.sign(model, made / "secrets/training/signing.key")
     signing.verify(model, made / "certs/serving/signing.pub")
+
+
+def test_release_key_can_be_read_by_its_owner_only(
+    made: Path, owners: dict[str, tuple[int, int]]
+) -> None:
+    key = made / "secrets/release/release.key"
+    assert (stat.S_IMODE(key.stat().st_mode), owners[str(key)][1]) == (0o600, made.stat().st_gid)
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_no_container_mounts_the_release_key() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    mounts = {
+        name: [volume.split(":")[0] for volume in service.get("volumes", [])]
+        for name, service in services.items()
+    }
+    makes_it = mounts.pop("init-secrets")
+    assert "./secrets" in makes_it
+    folders = {each for volumes in mounts.values() for each in volumes}
+    assert folders.isdisjoint({"./secrets", "./secrets/release"})
+
+
+@pytest.mark.parametrize("service", ["serving", "training"])
+def test_release_key_fits_its_public_keys(made: Path, tmp_path: Path, service: str) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("flavors: {}")
+    signing.sign(model, made / "secrets/release/release.key", RELEASE_FILE)
+    assert signing.is_release_signed(model, made / "certs" / service / "release.pub")
+    assert not signing.is_release_signed(model, made / "certs" / service / "signing.pub")
 
 
 def test_every_password_is_another_one(made: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,9 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from terna.contracts.version import SIGNATURE_FILE
+from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE
 from terna.errors import ModelRejected, SettingsError, SignatureInvalid
-from terna.security.signing import ensure_signing_keys, sign, signed_files, verify
+from terna.security.signing import (
+    ensure_signing_keys,
+    is_release_signed,
+    sign,
+    signed_files,
+    verify,
+)
 
 
 class Keys:
@@ -675,3 +682,113 @@ def test_names_in_a_signature_by_another_key_or_changed_are_refused(
     file.write_text(json.dumps(document))
     with pytest.raises(SignatureInvalid):
         signed_files(signed, keys.public)
+
+
+# ---- the second signature, by the release key
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Keys:
+    return Keys(tmp_path / "release")
+
+
+def test_release_signature_leaves_the_first_one_valid(
+    signed: Path, keys: Keys, release: Keys
+) -> None:
+    assert not is_release_signed(signed, release.public)
+    sign(signed, release.private, RELEASE_FILE)
+
+    verify(signed, keys.public)
+    verify(signed, release.public, RELEASE_FILE)
+    assert is_release_signed(signed, release.public)
+
+
+def test_first_signature_can_be_made_anew_after_the_release(
+    signed: Path, keys: Keys, release: Keys
+) -> None:
+    sign(signed, release.private, RELEASE_FILE)
+    sign(signed, keys.private)
+
+    verify(signed, keys.public)
+    assert is_release_signed(signed, release.public)
+
+
+@pytest.mark.parametrize("name", SIGNED_FILES)
+def test_file_changed_after_the_release_ends_both_signatures(
+    signed: Path, keys: Keys, release: Keys, name: str
+) -> None:
+    sign(signed, release.private, RELEASE_FILE)
+    (signed / name).write_text("changed")
+
+    assert f"Hash mismatch for '{name}'" in refused(signed, keys)
+    assert not is_release_signed(signed, release.public)
+
+
+def test_release_by_trainings_own_key_is_none(signed: Path, keys: Keys, release: Keys) -> None:
+    sign(signed, keys.private, RELEASE_FILE)
+    verify(signed, keys.public)
+
+    assert not is_release_signed(signed, release.public)
+
+
+def test_trainings_signature_under_the_name_of_the_release_is_none(
+    signed: Path, release: Keys
+) -> None:
+    shutil.copy(signed / SIGNATURE_FILE, signed / RELEASE_FILE)
+
+    assert not is_release_signed(signed, release.public)
+
+
+def test_release_of_another_model_is_none(signed: Path, release: Keys, tmp_path: Path) -> None:
+    other = a_model(tmp_path / "other")
+    (other / "model.skops").write_text("another")
+    sign(other, release.private, RELEASE_FILE)
+    shutil.copy(other / RELEASE_FILE, signed / RELEASE_FILE)
+
+    assert is_release_signed(other, release.public)
+    assert not is_release_signed(signed, release.public)
+
+
+def test_release_without_trainings_signature_is_refused(
+    tmp_path: Path, keys: Keys, release: Keys
+) -> None:
+    model = a_model(tmp_path / "unsigned")
+    sign(model, release.private, RELEASE_FILE)
+
+    assert f"it has no file {SIGNATURE_FILE}" in refused(model, keys)
+
+
+@pytest.mark.parametrize("name", [RELEASE_FILE, SIGNATURE_FILE])
+def test_files_in_a_folder_named_as_a_signature_are_refused(
+    signed: Path, keys: Keys, release: Keys, name: str
+) -> None:
+    # The library leaves out what lies below a path that it is to leave out.
+    (signed / name).unlink(missing_ok=True)
+    (signed / name).mkdir()
+    (signed / name / "added.py").write_text("")
+
+    refused(signed, keys)
+    assert not is_release_signed(signed, release.public)
+
+
+def test_release_that_is_a_link_is_refused(signed: Path, keys: Keys, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("x = 1")
+    (signed / RELEASE_FILE).symlink_to(tmp_path / "outside")
+
+    assert "symlink" in refused(signed, keys)
+
+
+def test_named_pipe_as_the_release_is_refused_without_waiting(signed: Path, keys: Keys) -> None:
+    os.mkfifo(signed / RELEASE_FILE)
+
+    assert RELEASE_FILE in refused(signed, keys)
+
+
+def test_lost_release_key_is_an_error_only_where_it_is_needed(
+    signed: Path, keys: Keys, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.pub"
+    assert not is_release_signed(signed, lost)
+    sign(signed, keys.private, RELEASE_FILE)
+    with pytest.raises(SettingsError, match=re.escape(str(lost))):
+        is_release_signed(signed, lost)

@@ -16,7 +16,9 @@ from sklearn.metrics import f1_score
 from terna.contracts import reference_rows
 from terna.contracts.version import SIGNATURE_FILE, Version
 from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.registry.registry import SERVING, STATUS_TAG
 from terna.security import signing
+from terna.security.model_formats import find_code
 from terna.training import model_file, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import PublishResult, describe
@@ -247,6 +249,31 @@ def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: 
     assert in_production(lab) == 1
     assert "version 1 cannot be compared" in lab.reporter.said[-2]
     assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
+
+
+def test_rejected_version_is_compared_with_the_newest_that_serves(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    worse, good = lab.publish(customers(), NEVER_YES), lab.publish(customers())
+    rejected = lab.publish(customers(), TuningResult(**vars(SMALL_FOREST)))
+    for result, status in ((worse, SERVING), (good, SERVING), (rejected, "rejected: it is slow")):
+        lab.registry.tag(result.version, STATUS_TAG, status)
+    assert in_production(lab) == rejected.version.number
+
+    result = lab.publish(customers())
+    assert (result.production, result.production_f1) == (good.version, good.f1)
+
+
+def test_rejected_version_is_no_rival_where_nothing_serves(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.registry.tag(lab.publish(customers()).version, STATUS_TAG, "rejected: it is slow")
+
+    result = lab.publish(customers(), NEVER_YES)
+    assert (result.production, result.promoted) == (None, True)
+    assert in_production(lab) == 2
+
+
+def test_everything_that_is_published_serves_without_a_release(published: PublishedModel) -> None:
+    assert find_code(published.files) == ""
 
 
 def test_unreachable_tracking_server_registers_nothing(tmp_path: Path) -> None:
