@@ -1,5 +1,6 @@
 """Local processes: start one, wait until it answers, stop it and leave nothing behind."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -21,6 +22,36 @@ STOP_SECONDS = 25
 def terna_command(*arguments: str) -> list[str]:
     """Return the command line of `terna …` with this process's own Python."""
     return [sys.executable, "-m", "terna", *arguments]
+
+
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
+
+_END_WITH_PARENT = (
+    f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)}); "
+    "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+)
+"""A program that runs a command by which it is replaced: the kernel's promise outlives `execv`."""
+
+
+def ending_with_this_process(command: Sequence[str]) -> list[str]:
+    """Return a command line that runs a command, and has the kernel kill it when its parent dies.
+
+    It holds from the command's first instruction on, however its parent dies. The kernel means the
+    thread that starts the command: this one has to live as long as the command is needed.
+    """
+    return [sys.executable, "-ISc", _END_WITH_PARENT, str(os.getpid()), *command]
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; kill it now if that has happened.
+
+    Args:
+        parent: the parent's process id, as the parent itself has told it.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float, group: bool = False) -> None:
