@@ -3,7 +3,6 @@
 import multiprocessing
 from pathlib import Path
 
-from granian import Granian
 from granian.constants import Interfaces
 
 from terna.errors import SettingsError
@@ -15,6 +14,7 @@ from terna.serving.http.app import App
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
 from terna.serving.supervisor import Supervisor
+from terna.serving.workers import Server
 from terna.settings import Serving, Settings
 
 
@@ -59,7 +59,7 @@ def run(app: str, serving: Serving) -> None:
     """
     # A forked worker would inherit the locks that the supervisor's thread holds.
     multiprocessing.set_start_method("spawn", force=True)
-    Granian(
+    Server(
         app,
         factory=True,
         interface=Interfaces.RSGI,
@@ -67,7 +67,6 @@ def run(app: str, serving: Serving) -> None:
         port=serving.port,
         workers=serving.workers,
         websockets=False,
-        respawn_failed_workers=True,
         workers_kill_timeout=serving.drain_seconds,
         log_dictconfig=logs.CONFIG,
         ssl_cert=serving.certificate,
