@@ -16,7 +16,6 @@ from terna.errors import (
     NotFound,
     PredictionFailed,
     RequestError,
-    UnsupportedMediaType,
 )
 from terna.serving import metrics
 from terna.serving.endpoints.active_model import ActiveModel
@@ -27,6 +26,7 @@ from terna.serving.http.open_inference_routes import OpenInferenceRoutes
 from terna.serving.http.request import OTHER, Request, Scope
 from terna.serving.http.response import Response
 from terna.serving.http.server_routes import ServerRoutes
+from terna.serving.http.uploads import Uploads
 from terna.serving.logs import RequestLog, RequestRecord
 from terna.settings import Serving
 
@@ -70,7 +70,7 @@ class App:
     ) -> None:
         self.loader = loader
         self._executors = Executors(serving)
-        self._max_body = serving.max_body_bytes
+        self._uploads = Uploads(serving)
         self._log = log
         self._counters = metrics.RequestCounters()
         self._mlflow = mlflow = MLflowRoutes(active, self._executors)
@@ -103,13 +103,15 @@ class App:
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         start = perf_counter()
         self._counters.in_flight += 1
+        request = Request(scope, protocol, self._uploads)
         try:
-            request = Request(scope, protocol, self._max_body)
             response, request_id = await self._respond(request), request.id
             protocol.response_bytes(response.status, response.headers(request_id), response.body)
             self._record(request, request_id, response, perf_counter() - start)
         finally:
             self._counters.in_flight -= 1
+            if request.held:
+                self._uploads.give_back(request.held)
 
     def close(self) -> None:
         """Stop the executors: no work begins in a thread any more."""
@@ -181,6 +183,7 @@ class App:
         )
 
     def _flush_repeatedly(self, loop: AbstractEventLoop) -> None:
+        self._uploads.cancel_late()
         self._counters.flush()
         if self._log:
             self._log.flush()
@@ -190,8 +193,6 @@ class App:
         return await self._mlflow.invocations(request.header("content-type"), await request.body())
 
     async def _infer(self, name: str, version: str | None, request: Request) -> Response:
-        if request.header("content-encoding") not in ("", "identity"):
-            raise UnsupportedMediaType("Send the tensors without compression.")
         length = request.header(HEADER_LENGTH)
         return await self._open_inference.infer(name, version, length, await request.body())
 

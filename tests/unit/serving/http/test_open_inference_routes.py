@@ -1,5 +1,6 @@
 """The Open Inference Protocol's routes, called through RSGI."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,10 +176,20 @@ def test_tensors_that_do_not_fit_are_answered_400_without_values(
 
 
 @pytest.mark.usefixtures("compiled")
-def test_compressed_tensors_are_answered_415(client: AppClient) -> None:
-    answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
+def test_compressed_tensors_are_answered_like_others(client: AppClient) -> None:
+    sent = gzip.compress(json.dumps({"inputs": inputs(GOOD)}).encode())
+
+    answer = client.ask("POST", INFER, sent, {"content-encoding": "gzip"})
+
+    assert document(answer)["outputs"][0]["data"] == labels(client, GOOD)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_tensors_of_unknown_encoding_are_answered_415(client: AppClient) -> None:
+    answer = client.ask("POST", INFER, b"", {"content-encoding": "br"})
 
     assert (answer.status, set(document(answer))) == (415, {"error"})
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
 
 
 @pytest.mark.usefixtures("compiled")
