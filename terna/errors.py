@@ -28,6 +28,7 @@ TernaError                      one line for a person, that says what to do next
     ├── ClientClosedRequest     499
     ├── InternalError           500
     ├── NoModel                 503
+    ├── NotReady                503
     ├── Overloaded              503
     └── TimedOut                504
 """
@@ -201,6 +202,13 @@ class NoModel(RequestError):
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"
     headers = (("retry-after", "10"),)
+
+
+class NotReady(RequestError):
+    """The server answers, but a part of it hangs."""
+
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
 
 
 class Overloaded(RequestError):

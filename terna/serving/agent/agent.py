@@ -8,6 +8,7 @@ from typing import Protocol
 from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry, Registry
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.agent.reconciler import Reconciler
 from terna.serving.agent.validator import Validator
 from terna.serving.cache.compiled_cache import CompiledCache
@@ -35,8 +36,9 @@ def build(settings: Settings, registry: Registry | None = None) -> Reconciler:
 
 def run(reconciler: Poller, serving: Serving) -> None:
     """Poll every `poll_seconds` until the server that started this process has ended."""
-    server, outages = os.getppid(), OutageLog()
+    server, outages, heartbeat = os.getppid(), OutageLog(), Heartbeat(serving)
     while os.getppid() == server:
+        heartbeat.beat()
         outages.record(poll(reconciler))
         time.sleep(serving.poll_seconds)
 

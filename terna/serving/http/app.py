@@ -18,6 +18,7 @@ from terna.errors import (
     RequestError,
 )
 from terna.serving import metrics
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http import mlflow_routes, open_inference_routes
 from terna.serving.http.executors import Executors
@@ -74,7 +75,9 @@ class App:
         self._log = log
         self._counters = metrics.RequestCounters()
         self._mlflow = mlflow = MLflowRoutes(active, self._executors)
-        self._open_inference = inference = OpenInferenceRoutes(active, self._executors)
+        self._open_inference = inference = OpenInferenceRoutes(
+            active, self._executors, Heartbeat(serving)
+        )
         self._server = server = ServerRoutes(active, self._executors)
         self._routes: Mapping[str, Routes] = {
             "/invocations": {"POST": self._invocations},

@@ -4,8 +4,9 @@ from importlib.metadata import version
 
 from terna.contracts import open_inference
 from terna.contracts.open_inference import HEADER_LENGTH
-from terna.errors import NotFound, RequestError
+from terna.errors import NotFound, NotReady, RequestError
 from terna.predictor.predictor import Prediction, Predictor
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.executors import Executors
 from terna.serving.http.response import Response, json_response, prediction_response
@@ -16,9 +17,14 @@ BINARY = "application/octet-stream"
 class OpenInferenceRoutes:
     """The server's and the active model's routes."""
 
-    def __init__(self, active: ActiveModel, executors: Executors) -> None:
+    def __init__(self, active: ActiveModel, executors: Executors, agent: Heartbeat) -> None:
+        """
+        Args:
+            agent: by which the server sees that the agent works.
+        """
         self._active = active
         self._executors = executors
+        self._agent = agent
 
     async def server(self) -> Response:
         """Return the server's name, version and protocol extensions."""
@@ -32,8 +38,11 @@ class OpenInferenceRoutes:
         return json_response({"live": True})
 
     async def ready(self) -> Response:
-        """Return 200 while a model is active."""
-        return json_response({"ready": True}, self._active.get())
+        """Return 200 while a model is active and the agent works."""
+        predictor = self._active.get()
+        if not self._agent.is_recent():
+            raise NotReady("The agent hangs, so no new version is served: restart this server.")
+        return json_response({"ready": True}, predictor)
 
     async def models(self) -> Response:
         """Return the names of the models here: one, or none yet."""

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import MAX_INLINE_ROWS
@@ -26,8 +28,13 @@ def active() -> ActiveModel:
 
 
 @pytest.fixture
-def client(active: ActiveModel) -> Iterator[AppClient]:
-    app = App(active, Serving(threads=2, max_body_bytes=1_000_000), NoLoader())
+def serving(tmp_path: Path) -> Serving:
+    return Serving(threads=2, max_body_bytes=1_000_000, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def client(active: ActiveModel, serving: Serving) -> Iterator[AppClient]:
+    app = App(active, serving, NoLoader())
     yield AppClient(app)
     app.close()
 
@@ -142,6 +149,22 @@ def test_server_without_a_model_is_live_but_not_ready(client: AppClient) -> None
 
 
 GOOD = [[120.5, "basic", 3, True]]
+
+
+@pytest.mark.usefixtures("compiled")
+def test_server_whose_agent_hangs_is_alive_but_not_ready(
+    client: AppClient, serving: Serving
+) -> None:
+    Heartbeat(serving).beat()
+    assert client.get("/v2/health/ready").status == 200
+
+    (file,) = serving.cache_dir.iterdir()
+    os.utime(file, (0, 0))
+
+    answer = client.get("/v2/health/ready")
+    assert (answer.status, list(document(answer))) == (503, ["error"])
+    assert "restart this server" in document(answer)["error"]
+    assert [client.get(path).status for path in ("/v2/health/live", "/ping")] == [200, 200]
 
 
 @pytest.mark.parametrize(
