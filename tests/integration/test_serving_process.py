@@ -3,14 +3,12 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -18,18 +16,14 @@ import httpx
 import psutil
 import pytest
 
-from terna.contracts.version import Version
 from terna.erp.client import Client
 from terna.errors import TernaError
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.ports import check_free
 from terna.processes import Process, terna_command
-from terna.serving.agent.validator import Validator
-from terna.serving.cache.compiled_cache import CompiledCache
-from terna.serving.cache.model_cache import ModelCache
 from terna.settings import Settings
 from tests.ports import settings_on_free_ports
-from tests.running import running
+from tests.running import running, running_with_a_model
 from tests.unit.workshop import NAME, Workshop, opened
 
 
@@ -50,18 +44,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
     """Serving alone, with two workers and a compiled model that it finds in its model cache."""
-    settings = local_settings(tmp_path, settings_on_free_ports(), model=NAME)
-    serving = settings.serving.model_copy(update={"workers": 2})
-    settings = replace(settings, serving=serving)
-    settings.training.signing_key.parent.mkdir(parents=True)
-    shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
-    ensure_local_secrets(settings, tmp_path)
-    version = Version(NAME, 1, "memory:/m-1", "run1")
-    copies = ModelCache(serving.cache_dir, serving.verify_key)
-    folder = workshop.make(copies.path_for(version))
-    Validator(CompiledCache(serving.key), max_slowdown=0).validate(version, folder)
-    copies.set_current(version)
-    with running("serving", tmp_path, settings) as replica:
+    with running_with_a_model(tmp_path, workshop, workers=2) as replica:
         yield replica
 
 

@@ -30,7 +30,7 @@ def uploads(**settings: Any) -> Uploads:
     return Uploads(Serving(max_body_bytes=MAX_BODY, **settings))
 
 
-def request(protocol: Any, limits: Uploads | None = None, **headers: str) -> Request:
+def request(protocol: Any, limits: Uploads | None = None, /, **headers: Any) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request(Scope("POST", "/invocations", named), protocol, limits or uploads())
 
