@@ -24,8 +24,11 @@ TernaError                      one line for a person, that says what to do next
     ├── PredictionFailed        400
     ├── NotFound                404
     ├── MethodNotAllowed        405
+    ├── RequestTimeout          408
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
+    │   └── UnknownEncoding     ... it is compressed in a way that the server does not read
+    ├── ClientClosedRequest     499
     ├── InternalError           500
     ├── NoModel                 503
     ├── NotReady                503
@@ -163,6 +166,14 @@ class MethodNotAllowed(RequestError):
         self.headers = (("allow", allowed),)
 
 
+class RequestTimeout(RequestError):
+    """The body took longer to arrive than the server waits for it."""
+
+    status = 408
+    error_code = "BAD_REQUEST"
+    headers = (("connection", "close"),)
+
+
 class PayloadTooLarge(RequestError):
     """The body is larger than the server takes."""
 
@@ -174,6 +185,22 @@ class UnsupportedMediaType(RequestError):
     """The body's content type or encoding is none that the server reads."""
 
     status = 415
+    error_code = "BAD_REQUEST"
+
+
+class UnknownEncoding(UnsupportedMediaType):
+    """The body is compressed in a way that the server does not read."""
+
+    headers = (("accept-encoding", "gzip, deflate"),)
+
+
+class ClientClosedRequest(RequestError):
+    """The client went away while it sent its body: nobody gets this, it is for log and metrics.
+
+    The status is the one that nginx logs then.
+    """
+
+    status = 499
     error_code = "BAD_REQUEST"
 
 
@@ -193,7 +220,7 @@ class NoModel(RequestError):
 
 
 class NotReady(RequestError):
-    """A part of the server does not work."""
+    """The server answers, but a part of it hangs."""
 
     status = 503
     error_code = "TEMPORARILY_UNAVAILABLE"

@@ -175,6 +175,18 @@ class Serving(BaseSettings):
     max_body_bytes: int = Field(default=10_000_000, ge=1)
     """The largest request body, in bytes; a larger one is answered 413."""
 
+    max_bytes_in_flight: int = Field(default=100_000_000, ge=1)
+    """Bytes of bodies above 64 KB that one worker holds; more are answered 503 at once."""
+
+    max_connections_per_peer: int = Field(default=512, ge=1)
+    """Connections of one IP address to each worker; the newest above them are closed."""
+
+    body_timeout_seconds: float = Field(default=30, gt=0)
+    """Seconds that a request's body has to arrive; a slower one is answered 408."""
+
+    idle_timeout_seconds: float = Field(default=30, gt=0)
+    """Seconds after which a connection without a request is closed; the reverse proxy: after 20."""
+
     verify_key: Path = Path("certs/serving/signing.pub")
     """The public key that the signatures of model versions are verified with."""
 

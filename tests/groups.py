@@ -15,7 +15,7 @@ FORMER_NAMES = {"embedded": "local"}
 ON_COMPOSE = ("test_replica.py", "test_reverse_proxy.py", "test_ssh.py")
 """Each asks the replica in containers only."""
 
-LOAD = ("test_fuzz.py", "test_soak.py")
+LOAD = ("test_fuzz.py", "test_soak.py", "test_slow_clients.py")
 """Each loads the machine: one after the other."""
 
 ORDER = ("compose", "local", "load", "tests/e2e", "tests/integration", "")
@@ -38,7 +38,7 @@ def group_of(test: str) -> str:
     if "e2e" in path.parts:
         stack = re.search(rf"\[({'|'.join(STACKS)})\b", name)
         return "compose" if path.name in ON_COMPOSE else stack[1] if stack else file
-    return "load" if path.name in LOAD and "integration" in path.parts else file
+    return "load" if path.name in LOAD and "unit" not in path.parts else file
 
 
 def rank_of(test: str) -> int:

@@ -1,22 +1,29 @@
 """Serving, put together: settings → one worker's application, and the server that runs it."""
 
 import multiprocessing
+import resource
 from pathlib import Path
 
-from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 
 from terna.errors import SettingsError
 from terna.serving import logs, metrics
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
+from terna.serving.connections import ConnectionLimits
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.inference_pool.pool import pool_of
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
 from terna.serving.supervisor import Supervisor
+from terna.serving.workers import Server
 from terna.settings import Serving, Settings
+
+PEERS = 4
+"""How many peers may have as many connections as one may, before a worker accepts no more."""
 
 
 def worker() -> App:
@@ -24,8 +31,10 @@ def worker() -> App:
 
     It is loaded here because a worker whose event loop does not run yet loses a signal to end.
     """
-    app = build()
+    settings = Settings.load()
+    app = build(settings)
     app.loader.poll_once()
+    ConnectionLimits(settings.serving).start()
     return app
 
 
@@ -56,6 +65,7 @@ def serve(serving: Serving) -> None:
         serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes
     ).remove_partial_downloads()
     metrics.reset(serving.cache_dir / "metrics")
+    Heartbeat(serving).beat()
     with Supervisor("agent"):
         run("terna.serving.server:worker", serving)
 
@@ -68,7 +78,8 @@ def run(app: str, serving: Serving) -> None:
     """
     # A forked worker would inherit the locks that the supervisor's thread holds.
     multiprocessing.set_start_method("spawn", force=True)
-    Granian(
+    _allow_open_files()
+    Server(
         app,
         factory=True,
         interface=Interfaces.RSGI,
@@ -76,12 +87,19 @@ def run(app: str, serving: Serving) -> None:
         port=serving.port,
         workers=serving.workers,
         websockets=False,
-        respawn_failed_workers=True,
+        http1_settings=HTTP1Settings(header_read_timeout=int(serving.idle_timeout_seconds * 1000)),
+        backpressure=PEERS * serving.max_connections_per_peer,
         workers_kill_timeout=serving.drain_seconds,
         log_dictconfig=logs.CONFIG,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,
     ).serve()
+
+
+def _allow_open_files() -> None:
+    """Allow this process and its workers as many open files as the system lets them have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_file(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""A supervisor: starts a command beside the server, again when it ends, and ends it at last."""
+"""A supervisor: starts a command beside the server, again when it ends, and ends it at last.
+
+When the server itself is killed, the kernel ends the command.
+"""
 
 import os
 import subprocess
@@ -6,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from terna.processes import stop, terna_command
+from terna.processes import ending_with_this_process, stop, terna_command
 
 RESTART_SECONDS = 2.0
 """How long it waits before it starts the command again."""
@@ -44,7 +47,8 @@ class Supervisor:
         # One thread in the models' libraries: more would take the cores of requests. One memory
         # arena: each check of a signature has new threads, which would leave theirs half empty.
         limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-        return subprocess.Popen(terna_command(self._command), env=os.environ | limits)
+        command = ending_with_this_process(terna_command(self._command))
+        return subprocess.Popen(command, env=os.environ | limits)
 
     def _restart(self) -> None:
         while True:

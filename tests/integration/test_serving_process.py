@@ -1,14 +1,14 @@
 """The serving server as a process: its port, its signals, its workers."""
 
 import json
+import os
 import re
-import shutil
+import signal
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -16,16 +16,14 @@ import httpx
 import psutil
 import pytest
 
-from terna.contracts.version import Version
 from terna.erp.client import Client
 from terna.errors import TernaError
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
+from terna.ports import check_free
 from terna.processes import Process, terna_command
-from terna.serving.agent.validator import Validator
-from terna.serving.cache.compiled_cache import CompiledCache
-from terna.serving.cache.model_cache import ModelCache
+from terna.settings import Settings
 from tests.ports import settings_on_free_ports
-from tests.running import running
+from tests.running import running, running_with_a_model
 from tests.unit.workshop import NAME, Workshop, opened
 
 
@@ -46,18 +44,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
     """Serving alone, with two workers and a compiled model that it finds in its model cache."""
-    settings = local_settings(tmp_path, settings_on_free_ports(), model=NAME)
-    serving = settings.serving.model_copy(update={"workers": 2})
-    settings = replace(settings, serving=serving)
-    settings.training.signing_key.parent.mkdir(parents=True)
-    shutil.copy(workshop.folder / "signing.key", settings.training.signing_key)
-    ensure_local_secrets(settings, tmp_path)
-    version = Version(NAME, 1, "memory:/m-1", "run1")
-    copies = ModelCache(serving.cache_dir, serving.verify_key, serving.key)
-    workshop.make(copies.path_for(version))
-    verdict = Validator(copies, CompiledCache(serving.key), serving).validate(version)
-    copies.set_current(version, verdict)
-    with running("serving", tmp_path, settings) as replica:
+    with running_with_a_model(tmp_path, workshop, workers=2) as replica:
         yield replica
 
 
@@ -86,13 +73,27 @@ def answered(connection: ssl.SSLSocket) -> tuple[int, bytes]:
 
 def workers(replica: LocalServers) -> list[psutil.Process]:
     """The processes that `terna serve` started to answer with this replica's keys."""
-    key = str(replica.settings.serving.key)
     return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "spawn_main" in " ".join(process.cmdline())
-        and process.environ()["TERNA_SERVING_KEY"] == key
+        process for process in processes_of(replica.settings) if "spawn_main" in cmdline(process)
     ]
+
+
+def cmdline(process: psutil.Process) -> str:
+    """Empty if it has ended."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def processes_of(settings: Settings) -> list[psutil.Process]:
+    """Every process that was started with these keys, but for zombies."""
+    key = str(settings.serving.key)
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TERNA_SERVING_KEY") == key:
+                found.append(process)
+    return found
 
 
 def test_serving_answers_without_a_tracking_server_that_it_has_no_model(
@@ -129,6 +130,40 @@ def test_killed_worker_is_replaced(serving: LocalServers) -> None:
     serving.wait("serving")
     (successor,) = workers(serving)
     assert successor != worker
+
+
+def test_worker_that_dies_again_and_again_does_not_end_the_server(serving: LocalServers) -> None:
+    for _ in range(4):  # within seconds of each other
+        wait_for(lambda: len(workers(serving)) == 1)
+        (worker,) = workers(serving)
+        worker.kill()
+        worker.wait(10)
+    serving.wait("serving")
+    assert len(workers(serving)) == 1
+
+
+def test_worker_that_hangs_is_replaced(serving: LocalServers) -> None:
+    (worker,) = workers(serving)
+    worker.suspend()
+    wait_for(lambda: worker not in workers(serving))
+    serving.wait("serving")
+    assert len(workers(serving)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 3, 6])
+def test_nothing_is_left_of_a_server_that_is_killed_after(tmp_path: Path, seconds: float) -> None:
+    settings = local_settings(tmp_path, settings_on_free_ports())
+    ensure_local_secrets(settings, tmp_path)
+    server = Process(
+        "serving", settings.environment(), tmp_path / "serving.log", terna_command("serve")
+    )
+    try:
+        time.sleep(seconds)
+        os.kill(server.group, signal.SIGKILL)
+        wait_for(lambda: processes_of(settings) == [])
+        check_free(settings.serving.host, settings.serving.port)
+    finally:
+        server.stop()
 
 
 def test_taken_port_ends_the_start_with_a_line_in_the_log(
@@ -200,6 +235,22 @@ def test_while_one_worker_is_killed_the_other_answers(
             assert answer.status_code == 200
     wait_for(lambda: len(workers(labelling)) == 2)
     assert other in workers(labelling)
+
+
+def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServers) -> None:
+    wait_for(lambda: all(map(listens, workers(labelling))))
+    killed = workers(labelling)
+    for _ in range(2):
+        for worker in workers(labelling):
+            worker.kill()
+        wait_for(lambda: len(workers(labelling)) == 2 and all(map(listens, workers(labelling))))
+    assert not set(killed) & set(workers(labelling))
+    pids = {worker.pid for worker in workers(labelling)}
+    (server,) = {worker.parent() for worker in workers(labelling)}
+    assert server
+    server.terminate()
+    assert server.wait(20) == 0
+    assert not any(map(psutil.pid_exists, pids))
 
 
 def listens(worker: psutil.Process) -> bool:

@@ -1,5 +1,6 @@
 """Local processes: started, waited for and stopped, with nothing left behind."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -150,3 +151,37 @@ def test_second_stop_is_harmless(scripts: Scripts) -> None:
     process.stop()
 
     assert not psutil.pid_exists(process.group)
+
+
+PARENT = """
+import subprocess, sys, time
+from terna.processes import ending_with_this_process
+print(subprocess.Popen(ending_with_this_process(["sleep", "1000"])).pid, flush=True)
+time.sleep(1000)
+"""
+
+ORPHAN = """
+import os, sys, time
+from terna.processes import end_with_parent
+end_with_parent(os.getppid() if sys.argv[1] == "own" else 1)
+print("alive", flush=True)
+"""
+
+
+def test_command_is_killed_when_its_parent_is() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    assert ended([child])
+
+
+def test_process_whose_parent_died_before_it_asked_is_killed_at_once() -> None:
+    runs = {
+        parent: subprocess.run(
+            [sys.executable, "-c", ORPHAN, parent], capture_output=True, check=False
+        )
+        for parent in ("own", "another")
+    }
+    assert (runs["own"].stdout, runs["own"].returncode) == (b"alive\n", 0)
+    assert (runs["another"].stdout, runs["another"].returncode) == (b"", -signal.SIGKILL)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
@@ -13,6 +14,12 @@ from terna.settings import Erp, Serving, Settings, Tracking, Training
 from tests.checkout import ROOT
 
 EXAMPLE = ROOT / ".env.example"
+NOT_IN_CONTAINERS = "# Not in containers: "
+"""How a line begins that says why a setting has no effect there."""
+
+SERVICES = {"Tracking": "tracking", "Training": "training", "Serving": "serving"}
+"""The service of each group of settings."""
+
 GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp)
 
 
@@ -48,6 +55,7 @@ def read_by_compose() -> dict[str, str]:
 def listed() -> Iterator[tuple[str, tuple[str, str]]]:
     """The same, as `.env.example` has it: the comment lines above a setting are about it."""
     for block in EXAMPLE.read_text().split("\n\n"):
+        block = re.sub(f"(?m)^{NOT_IN_CONTAINERS}.+\n", "", block)
         if found := re.fullmatch(r"((?:# .+\n)+)#(\w+)=(.*)\n*", block):
             explained = " ".join(line.removeprefix("# ") for line in found[1].splitlines())
             yield found[2], (found[3], explained)
@@ -58,6 +66,39 @@ def test_env_example_lists_exactly_the_settings_with_their_defaults() -> None:
     for name, default in read_by_compose().items():
         assert settings.pop(name)[0] == default
     assert list(settings.items()) == list(existing().items())
+
+
+def passed_on(service: str) -> set[str]:
+    """The settings of this service that have the value of `.env`: those without one in compose."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    environment = compose["services"][service]["environment"]
+    return {name for name, value in environment.items() if value is None}
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_every_setting_reaches_its_container_or_says_that_it_does_not(
+    group: type[BaseSettings],
+) -> None:
+    names = {variable(group, name) for name in group.model_fields}
+    marked = {
+        found[1] for found in re.finditer(rf"{NOT_IN_CONTAINERS}.+\.\n#(\w+)=", EXAMPLE.read_text())
+    }
+    service = SERVICES.get(group.__name__)
+    assert names - marked == (passed_on(service) & names if service else set())
+
+
+def test_first_model_is_trained_with_the_settings_of_server_1() -> None:
+    assert passed_on("first-model") == passed_on("training")
+
+
+@pytest.mark.parametrize("service", ["training", "tracking", "serving"])
+def test_nothing_secret_and_no_path_is_passed_on(service: str) -> None:
+    fields = {
+        variable(group, name): f for group in GROUPS for name, f in group.model_fields.items()
+    }
+    for name in passed_on(service):
+        assert fields[name].repr
+        assert fields[name].annotation is not Path
 
 
 def test_env_example_has_no_line_that_is_no_setting() -> None:

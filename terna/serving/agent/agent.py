@@ -9,6 +9,7 @@ from typing import Protocol
 from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry, Registry
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.agent.reconciler import Reconciler
 from terna.serving.agent.validator import Validator
 from terna.serving.cache.compiled_cache import CompiledCache
@@ -38,8 +39,9 @@ def run(reconciler: Poller, serving: Serving) -> None:
     """Poll every `poll_seconds` until the server that started this process has ended."""
     # What a registry sends in place of a file cannot fill the disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (serving.max_model_bytes, serving.max_model_bytes))
-    server, outages = os.getppid(), OutageLog()
+    server, outages, heartbeat = os.getppid(), OutageLog(), Heartbeat(serving)
     while os.getppid() == server:
+        heartbeat.beat()
         outages.record(poll(reconciler))
         time.sleep(serving.poll_seconds)
 

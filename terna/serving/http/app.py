@@ -15,9 +15,9 @@ from terna.errors import (
     MethodNotAllowed,
     NotFound,
     RequestError,
-    UnsupportedMediaType,
 )
 from terna.serving import metrics
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http import mlflow_routes, open_inference_routes
 from terna.serving.http.executors import Executors
@@ -26,6 +26,7 @@ from terna.serving.http.open_inference_routes import OpenInferenceRoutes
 from terna.serving.http.request import OTHER, Request, Scope
 from terna.serving.http.response import Response
 from terna.serving.http.server_routes import ServerRoutes
+from terna.serving.http.uploads import Uploads
 from terna.serving.logs import RequestLog, RequestRecord
 from terna.settings import Serving
 
@@ -69,11 +70,13 @@ class App:
     ) -> None:
         self.loader = loader
         self._executors = Executors(serving)
-        self._max_body = serving.max_body_bytes
+        self._uploads = Uploads(serving)
         self._log = log
         self._counters = metrics.RequestCounters()
         self._mlflow = mlflow = MLflowRoutes(active, self._executors)
-        self._open_inference = inference = OpenInferenceRoutes(active, self._executors)
+        self._open_inference = inference = OpenInferenceRoutes(
+            active, self._executors, Heartbeat(serving)
+        )
         self._server = server = ServerRoutes(active, self._executors)
         self._routes: Mapping[str, Routes] = {
             "/invocations": {"POST": self._invocations},
@@ -102,13 +105,15 @@ class App:
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         start = perf_counter()
         self._counters.in_flight += 1
+        request = Request(scope, protocol, self._uploads)
         try:
-            request = Request(scope, protocol, self._max_body)
             response, request_id = await self._respond(request), request.id
             protocol.response_bytes(response.status, response.headers(request_id), response.body)
             self._record(request, request_id, response, perf_counter() - start)
         finally:
             self._counters.in_flight -= 1
+            if request.held:
+                self._uploads.give_back(request.held)
 
     def close(self) -> None:
         """Stop the executors: no work begins in a thread any more."""
@@ -178,6 +183,7 @@ class App:
         )
 
     def _flush_repeatedly(self, loop: AbstractEventLoop) -> None:
+        self._uploads.cancel_late()
         self._counters.flush()
         if self._log:
             self._log.flush()
@@ -188,8 +194,6 @@ class App:
         return await self._mlflow.invocations(content_type, body, request.time_limit)
 
     async def _infer(self, name: str, version: str | None, request: Request) -> Response:
-        if request.header("content-encoding") not in ("", "identity"):
-            raise UnsupportedMediaType("Send the tensors without compression.")
         length = request.header(HEADER_LENGTH)
         body = await request.body()
         return await self._open_inference.infer(name, version, length, body, request.time_limit)

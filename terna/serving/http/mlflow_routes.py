@@ -61,6 +61,6 @@ class MLflowRoutes:
 def error_response(error: RequestError) -> Response:
     """Return an error's status, MLflow's error code, and one line for a person."""
     if isinstance(error, UnsupportedMediaType):
-        return Response(str(error).encode(), error.status, TEXT)
+        return Response(str(error).encode(), error.status, TEXT, extra_headers=error.headers)
     body = render_error(error.error_code, str(error))
     return Response(body, error.status, extra_headers=error.headers)

@@ -6,6 +6,7 @@ from terna import __version__
 from terna.contracts import open_inference
 from terna.contracts.open_inference import HEADER_LENGTH
 from terna.errors import NotFound, NotReady, RequestError
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.endpoints.deployment import Deployment
 from terna.serving.http.executors import Executors
@@ -17,9 +18,14 @@ BINARY = "application/octet-stream"
 class OpenInferenceRoutes:
     """The server's and the active model's routes."""
 
-    def __init__(self, active: ActiveModel, executors: Executors) -> None:
+    def __init__(self, active: ActiveModel, executors: Executors, agent: Heartbeat) -> None:
+        """
+        Args:
+            agent: by which the server sees that the agent works.
+        """
         self._active = active
         self._executors = executors
+        self._agent = agent
 
     async def server(self) -> Response:
         """Return the server's name, version and protocol extensions."""
@@ -31,14 +37,16 @@ class OpenInferenceRoutes:
         return json_response({"live": True})
 
     async def ready(self) -> Response:
-        """Return 200 while a model is active and any request to it would be answered at once.
+        """Return 200 while a model is active, any request to it is answered, and the agent works.
 
         Raises:
-            NotReady: no process of the inference pool has loaded the model.
+            NotReady: no process of the inference pool has loaded the model, or the agent hangs.
         """
         deployment = self._active.get()
         if not deployment.is_ready:
             raise NotReady("No process has loaded the model for what only pyfunc answers.")
+        if not self._agent.is_recent():
+            raise NotReady("The agent hangs, so no new version is served: restart this server.")
         return json_response({"ready": True}, deployment)
 
     async def models(self) -> Response:

@@ -3,7 +3,6 @@
 It may not outlive its worker, keep it from answering, or write what a model says into the log.
 """
 
-import ctypes
 import logging
 import os
 import resource
@@ -22,6 +21,7 @@ from terna.errors import InternalError, PayloadTooLarge, PredictionFailed, Reque
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.predictor.reference_check import scoring_request
+from terna.processes import end_with_parent
 from terna.serving import logs
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
@@ -37,9 +37,6 @@ NICENESS = 5
 
 GROWTH_BYTES = 100_000_000
 """Bytes that a child may have grown by before another one takes its place."""
-
-PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
 
 
 def run(connection: Connection, version: Version, serving: Serving) -> None:
@@ -60,7 +57,7 @@ def run(connection: Connection, version: Version, serving: Serving) -> None:
 
 def confine() -> None:
     """End with the worker, come after it, be the first to go when memory ends, and be silent."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker drains, and ends it then
     os.nice(NICENESS)

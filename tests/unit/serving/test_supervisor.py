@@ -1,6 +1,5 @@
 """The process beside the server: restarted when it ends, ended with the server."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +39,8 @@ class Child:
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Child:
     monkeypatch.setattr(supervisor, "RESTART_SECONDS", 0.05)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    command = [str(tmp_path / "python"), "-m", "terna"]
+    monkeypatch.setattr(supervisor, "terna_command", lambda name: [*command, name])
     return Child(tmp_path)
 
 

@@ -1,6 +1,8 @@
 """The Open Inference Protocol's routes, called through RSGI."""
 
+import gzip
 import json
+import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 import terna
+from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.serving.http.mlflow_routes import MAX_INLINE_ROWS
@@ -27,8 +30,13 @@ def active() -> ActiveModel:
 
 
 @pytest.fixture
-def client(active: ActiveModel) -> Iterator[AppClient]:
-    app = App(active, Serving(threads=2, max_body_bytes=1_000_000), NoLoader())
+def serving(tmp_path: Path) -> Serving:
+    return Serving(threads=2, max_body_bytes=1_000_000, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def client(active: ActiveModel, serving: Serving) -> Iterator[AppClient]:
+    app = App(active, serving, NoLoader())
     yield AppClient(app)
     app.close()
 
@@ -156,6 +164,22 @@ def test_server_without_a_model_is_live_but_not_ready(client: AppClient) -> None
 GOOD = [[120.5, "basic", 3, True]]
 
 
+@pytest.mark.usefixtures("compiled")
+def test_server_whose_agent_hangs_is_alive_but_not_ready(
+    client: AppClient, serving: Serving
+) -> None:
+    Heartbeat(serving).beat()
+    assert client.get("/v2/health/ready").status == 200
+
+    (file,) = serving.cache_dir.iterdir()
+    os.utime(file, (0, 0))
+
+    answer = client.get("/v2/health/ready")
+    assert (answer.status, list(document(answer))) == (503, ["error"])
+    assert "restart this server" in document(answer)["error"]
+    assert [client.get(path).status for path in ("/v2/health/live", "/ping")] == [200, 200]
+
+
 @pytest.mark.parametrize(
     ("sent", "says"),
     [
@@ -188,10 +212,20 @@ def test_tensors_that_do_not_fit_are_answered_400_without_values(
 
 
 @pytest.mark.usefixtures("compiled")
-def test_compressed_tensors_are_answered_415(client: AppClient) -> None:
-    answer = client.ask("POST", INFER, b"\x1f\x8b", {"content-encoding": "gzip"})
+def test_compressed_tensors_are_answered_like_others(client: AppClient) -> None:
+    sent = gzip.compress(json.dumps({"inputs": inputs(GOOD)}).encode())
+
+    answer = client.ask("POST", INFER, sent, {"content-encoding": "gzip"})
+
+    assert document(answer)["outputs"][0]["data"] == labels(client, GOOD)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_tensors_of_unknown_encoding_are_answered_415(client: AppClient) -> None:
+    answer = client.ask("POST", INFER, b"", {"content-encoding": "br"})
 
     assert (answer.status, set(document(answer))) == (415, {"error"})
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
 
 
 @pytest.mark.usefixtures("compiled")

@@ -1,19 +1,38 @@
 """Requests: whose id they have, and how much of a body is read."""
 
 import asyncio
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
-from terna.errors import PayloadTooLarge
+from terna.errors import (
+    BadRequest,
+    ClientClosedRequest,
+    Overloaded,
+    PayloadTooLarge,
+    RequestError,
+    RequestTimeout,
+    UnknownEncoding,
+)
 from terna.serving.http.request import Request
+from terna.serving.http.uploads import Uploads
+from terna.settings import Serving
 from tests.rsgi import Protocol, Scope
 
 MAX_BODY = 100_000
 
 
-def request(protocol: Protocol, **headers: str) -> Request:
+def uploads(**settings: Any) -> Uploads:
+    return Uploads(Serving(max_body_bytes=MAX_BODY, **settings))
+
+
+def request(protocol: Any, limits: Uploads | None = None, /, **headers: Any) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(Scope("POST", "/invocations", named), protocol, MAX_BODY)
+    return Request(Scope("POST", "/invocations", named), protocol, limits or uploads())
 
 
 @pytest.mark.parametrize("given", ["order-4711.a", "12345678", "x" * 64])
@@ -55,3 +74,141 @@ def test_body_of_exactly_the_limit_is_read_whole(headers: dict[str, str]) -> Non
 
     assert asyncio.run(whole.body()) == b"a" * 60_000 + b"b" * 40_000
     assert whole.size == MAX_BODY
+
+
+ROWS = b'{"inputs": [[1, 2, 3]]}' * 100
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ("gzip", gzip.compress(ROWS)),
+        ("x-gzip", gzip.compress(ROWS)),
+        ("GZIP", gzip.compress(ROWS)),
+        ("deflate", zlib.compress(ROWS)),
+        ("identity", ROWS),
+    ],
+)
+def test_compressed_body_is_inflated(encoding: str, sent: bytes) -> None:
+    compressed = request(Protocol([sent]), content_encoding=encoding)
+
+    assert asyncio.run(compressed.body()) == ROWS
+    assert compressed.size == len(sent)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent", "error"),
+    [
+        ("gzip", ROWS, BadRequest),
+        ("deflate", gzip.compress(ROWS), BadRequest),
+        ("gzip", gzip.compress(ROWS)[:-9], BadRequest),
+        ("gzip", b"", BadRequest),
+        ("gzip", gzip.compress(ROWS) + b"more", BadRequest),
+        ("br", ROWS, UnknownEncoding),
+        ("gzip, gzip", gzip.compress(gzip.compress(ROWS)), UnknownEncoding),
+        ("gzip", gzip.compress(b" " * (MAX_BODY + 1)), PayloadTooLarge),
+    ],
+)
+def test_body_that_cannot_be_inflated_is_refused(
+    encoding: str, sent: bytes, error: type[RequestError]
+) -> None:
+    with pytest.raises(error) as raised:
+        asyncio.run(request(Protocol([sent]), content_encoding=encoding).body())
+    assert type(raised.value) is error
+
+
+def test_refused_encoding_is_answered_with_those_that_are_read() -> None:
+    assert UnknownEncoding("").headers == (("accept-encoding", "gzip, deflate"),)
+
+
+def test_inflating_stops_at_the_limit() -> None:
+    bomb = request(Protocol([zlib.compress(b" " * 50_000_000)]), content_encoding="deflate")
+
+    with pytest.raises(PayloadTooLarge):
+        asyncio.run(bomb.body())
+
+    assert bomb.held <= MAX_BODY + 65_536
+
+
+@dataclass
+class Stalling:
+    """A client that sends a part of its body, and no more."""
+
+    part: bytes
+
+    def __aiter__(self) -> "Stalling":
+        return self
+
+    async def __anext__(self) -> bytes:
+        part, self.part = self.part, b""
+        return part or await self()
+
+    async def __call__(self) -> bytes:
+        await asyncio.sleep(60)
+        return b""
+
+
+@pytest.mark.parametrize("headers", [{}, {"content_length": "90000"}, {"content_length": "9"}])
+def test_body_that_takes_too_long_is_given_up(headers: dict[str, str]) -> None:
+    limits = uploads(body_timeout_seconds=0.01)
+
+    async def read() -> None:
+        asyncio.get_running_loop().call_later(0.05, limits.cancel_late)
+        await request(Stalling(b"{"), limits, **headers).body()
+
+    with pytest.raises(RequestTimeout, match="Send the body within"):
+        asyncio.run(asyncio.wait_for(read(), 10))
+
+
+def test_body_that_is_in_time_is_left_alone() -> None:
+    limits = uploads(body_timeout_seconds=60)
+
+    async def read() -> bytes:
+        limits.cancel_late()
+        return await request(Protocol([ROWS]), limits).body()
+
+    assert asyncio.run(read()) == ROWS
+
+
+def test_cancellation_of_another_kind_is_no_time_out() -> None:
+    async def read() -> None:
+        await asyncio.wait_for(request(Stalling(b"")).body(), 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(read())
+
+
+class Gone:
+    """A client that has closed its connection."""
+
+    async def __call__(self) -> bytes:
+        raise ProtocolClosed
+
+
+@pytest.mark.parametrize(("protocol", "length"), [(Gone(), 9), (Protocol([b"{"]), 90_000)])
+def test_body_that_the_client_breaks_off_is_no_failure_of_the_server(
+    protocol: Any, length: int
+) -> None:
+    with pytest.raises(ClientClosedRequest) as raised:
+        asyncio.run(request(protocol, content_length=str(length)).body())
+    assert raised.value.status == 499
+
+
+def test_bodies_share_a_budget_until_they_are_given_back() -> None:
+    limits = uploads(max_bytes_in_flight=100_000)
+    large = b"a" * 70_000
+    first, second, third = (request(Protocol([large]), limits) for _ in range(3))
+
+    assert asyncio.run(first.body()) == large
+    with pytest.raises(Overloaded):
+        asyncio.run(second.body())
+    limits.give_back(first.held)
+    assert asyncio.run(third.body()) == large
+
+
+def test_small_body_of_declared_length_is_not_counted() -> None:
+    limits = uploads(max_bytes_in_flight=1)
+    small = request(Protocol([ROWS]), limits, content_length=str(len(ROWS)))
+
+    assert asyncio.run(small.body()) == ROWS
+    assert small.held == 0
