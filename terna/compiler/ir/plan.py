@@ -110,7 +110,7 @@ class Postprocessor(Struct, frozen=True):
     """From sums to probabilities, or to the value of a regression."""
 
     name: str
-    """mean, sigmoid, softmax, exponential, identity or calibrated."""
+    """A key of `postprocessing.POSTPROCESSORS`."""
     scale: float = 1.0
     """What sums are multiplied with first; for `mean` and `calibrated`, divided by."""
     in_float32: bool = False

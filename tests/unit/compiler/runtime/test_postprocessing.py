@@ -1,10 +1,14 @@
 """Sums become predictions."""
 
+import ctypes
+import math
 from array import array
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils.extmath import softmax
 
 from terna.compiler.ir.plan import (
     Argmax,
@@ -66,6 +70,42 @@ def test_value_of_one_sum(postprocessor: Postprocessor, expected: float) -> None
 
 def test_probabilities_of_one_sum_are_of_both_classes() -> None:
     assert predictions(Probabilities(), Postprocessor("sigmoid"), [0.0], 1) == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("in_float32", [False, True])
+def test_sigmoid_takes_the_exponential_of_the_c_library(in_float32: bool) -> None:
+    process = ctypes.CDLL(None)
+    exp, real = (process.expf, ctypes.c_float) if in_float32 else (process.exp, ctypes.c_double)
+    exp.argtypes, exp.restype = [real], real
+    kind = np.float32 if in_float32 else np.float64
+    sums = np.random.default_rng(0).normal(0, 5, 1000).astype(kind)
+
+    made = postprocess(
+        array("d", sums.astype(float)), Postprocessor("sigmoid", in_float32=in_float32), 1
+    )
+
+    powers = np.array([exp(float(-total)) for total in sums], kind)
+    assert made[:, 0].tolist() == (kind(1) / (kind(1) + powers)).tolist()
+
+
+def test_softmax_adds_up_class_by_class() -> None:
+    sums = np.random.default_rng(0).normal(0, 5, (1000, 20))
+
+    made = postprocess(array("d", sums.ravel()), Postprocessor("softmax"), 20)
+
+    powers = [[math.exp(total - max(row)) for total in row] for row in sums.tolist()]
+    totals = [list(accumulate(row))[-1] for row in powers]
+    expected = [[p / total for p in row] for row, total in zip(powers, totals, strict=True)]
+    assert made.tolist() == expected
+
+
+@pytest.mark.parametrize(("name", "order"), [("", "C"), ("_by_columns", "F")])
+def test_softmax_of_scikit_learn_is_equal_in_either_memory_order(name: str, order: Any) -> None:
+    sums = np.random.default_rng(0).normal(0, 5, (1000, 20))
+
+    made = postprocess(array("d", sums.ravel()), Postprocessor(f"numpy_softmax{name}"), 20)
+
+    assert made.tolist() == softmax(np.array(sums, order=order)).tolist()
 
 
 def test_softmax_of_large_sums_does_not_overflow() -> None:
