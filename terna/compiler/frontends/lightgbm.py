@@ -96,7 +96,7 @@ def _tree(tree: Mapping[str, str], target: int) -> Tree:
 
 def _with_zeros(threshold: Array) -> Array:
     """Return the largest doubles that go left: LightGBM takes cells up to ±`ZERO` for 0."""
-    below = np.where((-ZERO <= threshold) & (threshold < 0), np.nextafter(-ZERO, -1), threshold)
+    below = np.where((threshold >= -ZERO) & (threshold < 0), np.nextafter(-ZERO, -1), threshold)
     return np.where((below >= 0) & (below < ZERO), ZERO, below)
 
 

@@ -43,7 +43,7 @@ def output_function(plan: Plan, sums_per_row: int) -> OutputFunction:
 def scores(sums: "array[float]", plan: Plan, sums_per_row: int) -> Array:
     """Return probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
     processed = postprocess(sums, plan.postprocessor, sums_per_row)
-    if sums_per_row > 1 or isinstance(plan.output, Value) or plan.postprocessor.calibrators:
+    if plan.classes is None or processed.shape[1] == len(plan.classes):
         return processed
     return np.column_stack([1 - processed, processed])
 

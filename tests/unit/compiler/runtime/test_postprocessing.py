@@ -24,8 +24,8 @@ from terna.compiler.ir.plan import (
 from terna.compiler.runtime.postprocessing import output_function, postprocess, scores
 
 
-def plan(output: Output, postprocessor: Postprocessor) -> Plan:
-    return Plan("", [], [], Linear(b"", b"", ()), postprocessor, output)
+def plan(output: Output, postprocessor: Postprocessor, classes: list[str] | None = None) -> Plan:
+    return Plan("", [], [], Linear(b"", b"", ()), postprocessor, output, classes)
 
 
 def predictions(
@@ -69,7 +69,9 @@ def test_value_of_one_sum(postprocessor: Postprocessor, expected: float) -> None
 
 
 def test_probabilities_of_one_sum_are_of_both_classes() -> None:
-    assert predictions(Probabilities(), Postprocessor("sigmoid"), [0.0], 1) == [[0.5, 0.5]]
+    of_two = plan(Probabilities(), Postprocessor("sigmoid"), ["no", "yes"])
+
+    assert output_function(of_two, 1)(array("d", [0.0])) == [[0.5, 0.5]]
 
 
 @pytest.mark.parametrize("in_float32", [False, True])
@@ -129,6 +131,6 @@ def test_calibrated_classes_without_any_probability_share_it() -> None:
     folds = tuple(Calibrator(index, x=zero[0], y=zero[1]) for index in range(4))
     postprocessor = Postprocessor("calibrated", calibrators=folds, classes=4)
 
-    made = scores(array("d", [0.5] * 4), plan(Argmax(list("abcd")), postprocessor), 4)
+    made = scores(array("d", [0.5] * 4), plan(Argmax(list("abcd")), postprocessor, [*"abcd"]), 4)
 
     assert made.tolist() == [[0.25] * 4]
