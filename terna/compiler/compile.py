@@ -6,7 +6,6 @@ from typing import Any
 
 from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, DataType
-from msgspec import structs
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
@@ -18,7 +17,6 @@ from terna.compiler.frontends.xgboost import convert_xgboost
 from terna.compiler.ir import plan
 from terna.compiler.ir.features import Feature, Numeric, Text
 from terna.compiler.ir.model import ModelIR, with_threshold
-from terna.compiler.ir.trees import Ensemble
 from terna.compiler.lowering import Lowering
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.runtime.row_parsing import LARGEST
@@ -103,18 +101,7 @@ def _with_predict_fn(estimator: ModelIR, model: PyFuncModel) -> ModelIR:
     """Give the output of the method that the model was saved with."""
     name = model.metadata.flavors["python_function"].get("predict_fn", "predict")
     if name == "predict":
-        return _without_unused_votes(estimator)
+        return estimator
     if name == "predict_proba" and estimator.classes:
         return replace(estimator, output=plan.Probabilities())
     raise NotCompilable(f"the model predicts by {name}")
-
-
-def _without_unused_votes(estimator: ModelIR) -> ModelIR:
-    """Count a forest's votes for one class only, where the label depends on no other."""
-    engine, output = estimator.engine, estimator.output
-    if not isinstance(engine, Ensemble) or estimator.postprocessor.name != "mean":
-        return estimator
-    if isinstance(output, plan.Threshold) and output.sum_index == 1:
-        output = structs.replace(output, sum_index=0)
-        return replace(estimator, engine=engine.only_sum(1), output=output)
-    return estimator

@@ -67,6 +67,7 @@ class Lowering:
             engine=self._engine(),
             postprocessor=self._model.postprocessor,
             output=self._model.output,
+            classes=list(self._model.classes) or None,
         )
 
     def _engine(self) -> plan.Trees | plan.Linear:
@@ -75,8 +76,14 @@ class Lowering:
             slot_of = self._slot_of
             return lay_out_trees(engine, lambda f, left: slot_of[f, left], len(self._slots))
         slots = [self._slot_of[feature, False] for feature in range(len(self._features))]
-        coefficients = np.ascontiguousarray(engine.coefficients, "<f8").tobytes()
-        return plan.Linear(np.array(slots, "<i8").tobytes(), coefficients, engine.intercepts)
+        coefficients = np.asarray(engine.coefficients, "<f8")
+        return plan.Linear(
+            slots=np.array(slots, "<i8").tobytes(),
+            coefficients=coefficients.T.tobytes(),
+            intercepts=engine.intercepts,
+            products=engine.products,
+            coefficient_order="F" if coefficients.flags.f_contiguous else "C",
+        )
 
     def _column(self, number: int, name: str, data_type: str) -> plan.Column:
         """Return one column's plan.

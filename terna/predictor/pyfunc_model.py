@@ -14,7 +14,7 @@ from terna.contracts.open_inference import InferenceRequest
 from terna.contracts.scoring import Rows, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import LoadFailed
-from terna.predictor import tensors
+from terna.predictor import outputs, tensors
 from terna.predictor.error_messages import ErrorMessages
 from terna.predictor.inputs import (
     InputParser,
@@ -133,6 +133,10 @@ class PyfuncModel:
     def predict_rows(self, rows: Rows) -> list[Any]:
         """Return the predictions for rows in the schema's order, for the verification."""
         return list(np.asarray(self.model.predict(self._frame(rows))).tolist())
+
+    def answer(self, rows: Rows) -> bytes:
+        """Return the body of the response for rows in the schema's order, for the verification."""
+        return outputs.render(self.model.predict(self._frame(rows)))
 
     def scores(self, rows: Rows) -> NDArray[Any]:
         """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""

@@ -73,7 +73,8 @@ def _concatenated(models: Sequence[ModelIR]) -> Ensemble | Weights:
         takes_missing = all(ensemble.takes_missing for ensemble in ensembles)
         return Ensemble(list(_with_shifted_targets(ensembles)), base_scores, takes_missing)
     coefficients = np.hstack([weights.coefficients for weights in linear])
-    return Weights(coefficients, tuple(i for weights in linear for i in weights.intercepts))
+    intercepts = tuple(i for weights in linear for i in weights.intercepts)
+    return Weights(np.asfortranarray(coefficients), intercepts, products=len(linear))
 
 
 def _with_shifted_targets(ensembles: Sequence[Ensemble]) -> Iterator[Tree]:

@@ -12,6 +12,8 @@ from terna.compiler.ir.trees import Ensemble, Tree
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
+ZERO = float(np.float32(1e-35))
+"""LightGBM's `kZeroThreshold`."""
 POSTPROCESSORS = {
     "binary": "sigmoid",
     "cross_entropy": "sigmoid",
@@ -83,13 +85,19 @@ def _tree(tree: Mapping[str, str], target: int) -> Tree:
     leaves = np.full(len(values), -1)
     return Tree(
         feature=np.concatenate([_numbers(tree["split_feature"]).astype(int), leaves]),
-        threshold=np.concatenate([threshold, leaves]),
+        threshold=np.concatenate([_with_zeros(threshold), leaves]),
         left=np.concatenate([np.where(left < 0, inner + ~left, left), leaves]),
         right=np.concatenate([np.where(right < 0, inner + ~right, right), leaves]),
         missing_left=np.concatenate([_missing_left(tree, threshold), leaves > 0]),
         values=np.concatenate([np.zeros(inner), values])[:, None],
         target=target,
     )
+
+
+def _with_zeros(threshold: Array) -> Array:
+    """Return the largest doubles that go left: LightGBM takes cells up to ±`ZERO` for 0."""
+    below = np.where((threshold >= -ZERO) & (threshold < 0), np.nextafter(-ZERO, -1), threshold)
+    return np.where((below >= 0) & (below < ZERO), ZERO, below)
 
 
 def _missing_left(tree: Mapping[str, str], threshold: Array) -> Array:

@@ -28,6 +28,9 @@ from terna.errors import NotCompilable
 Array = NDArray[Any]
 ABOVE_ZERO = math.ulp(0.0)
 """The smallest sum that is more than 0."""
+SOFTMAX = Postprocessor("numpy_softmax")
+HISTOGRAM_SOFTMAX = Postprocessor("numpy_softmax_by_columns")
+"""HistGradientBoosting keeps each class's sums side by side."""
 
 
 @singledispatch
@@ -71,7 +74,7 @@ def _(tree: DecisionTreeRegressor) -> ModelIR:
 @convert_estimator.register
 def _(boosting: HistGradientBoostingClassifier) -> ModelIR:
     if boosting.n_trees_per_iteration_ > 1:
-        return _classifier(boosting, _histogram_trees(boosting), Postprocessor("softmax"))
+        return _classifier(boosting, _histogram_trees(boosting), HISTOGRAM_SOFTMAX)
     return _classifier(boosting, _histogram_trees(boosting), Postprocessor("sigmoid"), ABOVE_ZERO)
 
 
@@ -83,7 +86,7 @@ def _(boosting: HistGradientBoostingRegressor) -> ModelIR:
 @convert_estimator.register
 def _(boosting: GradientBoostingClassifier) -> ModelIR:
     if boosting.n_trees_per_iteration_ > 1:
-        return _classifier(boosting, _boosted_trees(boosting), Postprocessor("softmax"))
+        return _classifier(boosting, _boosted_trees(boosting), SOFTMAX)
     scale = 2.0 if boosting.loss == "exponential" else 1.0
     return _classifier(boosting, _boosted_trees(boosting), Postprocessor("sigmoid", scale), 0.0)
 
@@ -97,7 +100,7 @@ def _(boosting: GradientBoostingRegressor) -> ModelIR:
 def _(logistic: LogisticRegression) -> ModelIR:
     weights = Weights(logistic.coef_.T, tuple(map(float, logistic.intercept_)))
     if len(logistic.classes_) > 2:
-        return _classifier(logistic, weights, Postprocessor("softmax"))
+        return _classifier(logistic, weights, SOFTMAX)
     return _classifier(logistic, weights, Postprocessor("sigmoid"), ABOVE_ZERO)
 
 
@@ -193,7 +196,7 @@ def _histogram_tree(nodes: Array, target: int) -> Tree:
 
 def _inverse_link(link: object) -> Postprocessor:
     """Return what undoes the link function of a regression's loss."""
-    names = {"IdentityLink": "identity", "LogLink": "exponential"}
+    names = {"IdentityLink": "identity", "LogLink": "numpy_exponential"}
     if type(link).__name__ not in names:
         raise NotCompilable(f"a regression with {type(link).__name__} is not compiled")
     return Postprocessor(names[type(link).__name__])

@@ -1,5 +1,6 @@
 """Reads XGBoost's models from what they save: the library is not imported here."""
 
+import ctypes
 import json
 import math
 from collections.abc import Mapping
@@ -99,10 +100,17 @@ def _base_margins(base_score: Any, postprocessor: Postprocessor, sums: int) -> l
     scores = np.broadcast_to(np.array(base_score, np.float32), sums)
     one = np.float32(1)
     if postprocessor.name == "sigmoid":
-        scores = -np.log(one / scores - one)
+        return [-_log(one / score - one) for score in scores]
     if postprocessor.name == "exponential":
-        scores = np.log(scores)
+        return [_log(score) for score in scores]
     return [float(score) for score in scores]
+
+
+def _log(number: np.float32) -> float:
+    """Return the C library's `logf`, which can differ from NumPy's in the last bit."""
+    logf = ctypes.CDLL(None).logf
+    logf.argtypes, logf.restype = [ctypes.c_float], ctypes.c_float
+    return float(logf(float(number)))
 
 
 def _rounds(model: Any) -> int:

@@ -22,6 +22,8 @@ class Weights:
     coefficients: Array
     """float64, shape (features, sums)."""
     intercepts: tuple[float, ...]
+    products: int = 1
+    """See `plan.Linear.products`."""
     takes_missing: bool = False
 
 

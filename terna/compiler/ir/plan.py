@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 TREES_PER_GROUP = 8
 """How many trees are traversed in step."""
@@ -79,14 +80,28 @@ class Trees(Struct, frozen=True, tag="trees"):
     """Whether sums are rounded to float32 at each addition, as XGBoost does."""
 
 
+def only_sum(trees: Trees, index: int) -> Trees:
+    """Return the trees with one sum of theirs, of trees that add to all sums."""
+    values = np.frombuffer(trees.leaf_values, "<f8").reshape(-1, trees.leaf_width)[:, index]
+    base_score = trees.base_scores[index]
+    return replace(trees, leaf_values=values.tobytes(), leaf_width=1, base_scores=(base_score,))
+
+
 class Linear(Struct, frozen=True, tag="linear"):
     """Weighted sums of the slots."""
 
     slots: bytes
     """int64, shape (features,): the slot of each feature."""
     coefficients: bytes
-    """float64, shape (features, sums)."""
+    """float64, shape (sums, features)."""
     intercepts: tuple[float, ...]
+    products: int = 1
+    """By how many matrices the pyfunc model multiplies: they have as many sums each."""
+    layout: str = "columns"
+    """A key of `linear.PRODUCTS`: how the pyfunc model's rows lie in memory, which decides
+    the order of additions."""
+    coefficient_order: str = "F"
+    """How its coefficients lie in memory: by sums ("F") or by features ("C")."""
 
 
 class Calibrator(Struct, frozen=True):
@@ -105,7 +120,7 @@ class Postprocessor(Struct, frozen=True):
     """From sums to probabilities, or to the value of a regression."""
 
     name: str
-    """mean, sigmoid, softmax, exponential, identity or calibrated."""
+    """A key of `postprocessing.POSTPROCESSORS`."""
     scale: float = 1.0
     """What sums are multiplied with first; for `mean` and `calibrated`, divided by."""
     in_float32: bool = False
@@ -155,3 +170,7 @@ class Plan(Struct, frozen=True):
     engine: Trees | Linear
     postprocessor: Postprocessor
     output: Output
+    classes: list[Any] | None = None
+    """A classifier's, in the order of its probabilities."""
+    has_equal_probabilities: bool = False
+    """Whether the verification found each probability equal to the pyfunc model's."""

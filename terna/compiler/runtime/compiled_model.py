@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
-from terna.compiler.ir.plan import Linear, Plan
+from terna.compiler.ir.plan import Linear, Plan, Threshold, Trees, only_sum
 from terna.compiler.runtime.linear import LinearModel
 from terna.compiler.runtime.postprocessing import output_function, postprocess, scores
 from terna.compiler.runtime.preprocessing import step_function
@@ -34,6 +35,12 @@ class CompiledModel:
         self._steps = [step_function(step, self._slots) for step in plan.steps]
         self._engine = _engine(plan, self._slots)
         self._output = output_function(plan, self._engine.sums_per_row)
+        self._output_engine = self._engine
+        if (
+            isinstance(plan.engine, Trees)
+            and 1 < plan.engine.leaf_width == self._engine.sums_per_row
+        ):
+            self._count_needed_votes(plan.engine)
 
     @classmethod
     def decode(cls, content: bytes, cache_key: str) -> Self:
@@ -60,6 +67,16 @@ class CompiledModel:
         return [column.name for column in self.plan.columns]
 
     @property
+    def classes(self) -> list[Any] | None:
+        """A classifier's classes as JSON has them, in the order of probabilities; else None."""
+        return self.plan.classes
+
+    @property
+    def has_equal_probabilities(self) -> bool:
+        """Whether the verification found all probabilities equal to the pyfunc model's."""
+        return self.plan.has_equal_probabilities
+
+    @property
     def backend(self) -> str:
         """What computes the predictions: "compiled: trees" or "compiled: linear"."""
         return f"compiled: {'linear' if isinstance(self.plan.engine, Linear) else 'trees'}"
@@ -73,7 +90,20 @@ class CompiledModel:
             rows: in the schema's order, each cell as JSON has it.
         """
         try:
-            return self._output(self.sums(rows))
+            return self._output(self._output_engine.sums(self._cells(rows)))
+        except NeedsPyfunc:
+            return None
+
+    def predict_proba_rows(self, rows: Sequence[Sequence[Any]]) -> list[list[float]] | None:
+        """Return what the estimator's `predict_proba` does, a list with a number a class for a row.
+
+        None when the pyfunc model must answer: for a row as in `predict_rows`, and for all where
+        `has_equal_probabilities` is false.
+        """
+        if not self.has_equal_probabilities:
+            return None
+        try:
+            return self.scores(self.sums(rows)).tolist()  # type: ignore[no-any-return]
         except NeedsPyfunc:
             return None
 
@@ -93,10 +123,25 @@ class CompiledModel:
         Raises:
             NeedsPyfunc: a cell is not strictly of its column's type.
         """
+        return self._engine.sums(self._cells(rows))
+
+    def _cells(self, rows: Sequence[Sequence[Any]]) -> "array[float]":
         cells = self._parse(rows)
         for step in self._steps:
             cells = step(cells)
-        return self._engine.sums(cells)
+        return cells
+
+    def _count_needed_votes(self, trees: Trees) -> None:
+        """Count a forest's votes for one class only where the label depends on no other."""
+        output = self.plan.output
+        if not isinstance(output, Threshold) or self.plan.postprocessor.calibrators:
+            return
+        narrow = only_sum(trees, output.sum_index)
+        plan = structs.replace(
+            self.plan, engine=narrow, output=structs.replace(output, sum_index=0)
+        )
+        self._output_engine = _engine(plan, self._slots)
+        self._output = output_function(plan, 1)
 
 
 def _engine(plan: Plan, slots: int) -> "LinearModel | TreeTraversal":

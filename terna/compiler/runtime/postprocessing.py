@@ -1,8 +1,11 @@
-"""From a compiled model's sums to what the pyfunc model predicts."""
+"""From a compiled model's sums to what the pyfunc model predicts, to the last bit.
+
+So each step is done in the order, the precision and with the exponential of the original.
+"""
 
 from array import array
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,9 @@ from terna.compiler.ir.plan import (
 
 Array = NDArray[Any]
 OutputFunction = Callable[["array[float]"], list[Any]]
+
+XGBOOSTS_LARGEST = np.float32(88.7)
+"""XGBoost's sigmoid takes no exponential of more than this."""
 
 
 def output_function(plan: Plan, sums_per_row: int) -> OutputFunction:
@@ -37,7 +43,7 @@ def output_function(plan: Plan, sums_per_row: int) -> OutputFunction:
 def scores(sums: "array[float]", plan: Plan, sums_per_row: int) -> Array:
     """Return probabilities, shape (rows, classes), or a regression's values, shape (rows, 1)."""
     processed = postprocess(sums, plan.postprocessor, sums_per_row)
-    if sums_per_row > 1 or isinstance(plan.output, Value) or plan.postprocessor.calibrators:
+    if plan.classes is None or processed.shape[1] == len(plan.classes):
         return processed
     return np.column_stack([1 - processed, processed])
 
@@ -72,13 +78,37 @@ def _argmax(output: Argmax, width: int) -> OutputFunction:
 
 
 def _sigmoid(sums: Array, postprocessor: Postprocessor) -> Array:
-    one = sums.dtype.type(1)
-    return np.asarray(one / (one + np.exp(-_scaled(sums, postprocessor))))
+    """Return what scipy's `expit`, LightGBM and XGBoost do."""
+    one, negative = sums.dtype.type(1), -_scaled(sums, postprocessor)
+    if postprocessor.in_float32:
+        negative = np.minimum(negative, XGBOOSTS_LARGEST)
+    return np.asarray(one / (one + _exp(negative)))
 
 
 def _softmax(sums: Array, postprocessor: Postprocessor) -> Array:
-    powers = np.exp(_scaled(sums - sums.max(axis=1, keepdims=True), postprocessor))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    """Return what LightGBM and XGBoost do: both add up in doubles, class by class."""
+    powers = _exp(_scaled(sums - sums.max(axis=1, keepdims=True), postprocessor))
+    total = np.cumsum(powers, axis=1, dtype=np.float64)[:, -1:]
+    return np.asarray(powers / total.astype(powers.dtype))
+
+
+def _numpy_softmax(sums: Array, order: Literal["C", "F"]) -> Array:
+    """Return what scikit-learn does; NumPy adds up columns in another order than rows."""
+    powers = np.array(sums, order=order)
+    powers -= powers.max(axis=1).reshape(-1, 1)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(axis=1).reshape(-1, 1)
+    return powers
+
+
+def _exp(numbers: Array) -> Array:
+    """Return the C library's exponential, which can differ from NumPy's own in the last bit.
+
+    NumPy has vectorized loops of its own for real numbers only: complex ones it gives to the C
+    library, whose result for a number without an imaginary part is that of `exp` or `expf`.
+    """
+    complexes = numbers.astype(np.complex64 if numbers.dtype == np.float32 else np.complex128)
+    return np.asarray(np.exp(complexes).real)
 
 
 def _scaled(sums: Array, postprocessor: Postprocessor) -> Array:
@@ -100,7 +130,7 @@ def _calibrated(sums: Array, postprocessor: Postprocessor) -> Array:
 
 def _calibrate(score: Array, calibrator: Calibrator) -> Array:
     if calibrator.slope is not None:
-        return np.asarray(1 / (1 + np.exp(calibrator.slope * score + calibrator.offset)))
+        return np.asarray(1 / (1 + _exp(calibrator.slope * score + calibrator.offset)))
     x, y = (np.frombuffer(points, "<f8") for points in (calibrator.x, calibrator.y))
     return np.asarray(np.interp(score, x, y))
 
@@ -118,7 +148,11 @@ POSTPROCESSORS: Mapping[str, Callable[[Array, Postprocessor], Array]] = {
     "mean": lambda sums, postprocessor: sums / postprocessor.scale,
     "sigmoid": _sigmoid,
     "softmax": _softmax,
-    "exponential": lambda sums, postprocessor: np.asarray(np.exp(_scaled(sums, postprocessor))),
+    "numpy_softmax": lambda sums, _: _numpy_softmax(sums, "C"),
+    "numpy_softmax_by_columns": lambda sums, _: _numpy_softmax(sums, "F"),
+    "exponential": lambda sums, postprocessor: _exp(_scaled(sums, postprocessor)),
+    "numpy_exponential": lambda sums, _: np.asarray(np.exp(sums)),
     "identity": _scaled,
     "calibrated": _calibrated,
 }
+"""By `Postprocessor.name`."""

@@ -1,30 +1,32 @@
 """Verifies that a compiled model predicts what its pyfunc model does; it never serves otherwise.
 
-Labels have to be equal and probabilities within `TOLERANCE`: both add the same doubles in the same
-order, so what is left is the last bit of an exponential. A split that is off by one bit moves a
-row into another leaf, which changes a probability by far more.
-
-A linear model may add up in another order for one row than for a thousand, the pyfunc model too:
-where its sum is within `UNDECIDED` of the decision threshold, its label is not compared.
+Answers are compared as they are sent: labels and numbers as JSON has them. Of a classifier, the
+scores are compared on all rows and the labels on those nearest to another label. A score further
+off than `TOLERANCE` refuses the model, as a split that is off by one bit moves a row into another
+leaf; one that is off at all leaves probabilities to pyfunc.
 """
 
+import json
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import Any, Protocol
 
 import numpy as np
 from mlflow.pyfunc import PyFuncModel
+from msgspec import structs
 from numpy.typing import NDArray
 
 from terna.compiler.compile import compile_model
-from terna.compiler.ir.plan import Linear, Probabilities, Threshold, Trees, Value
+from terna.compiler.ir.plan import Argmax, Linear, Threshold, Trees
 from terna.compiler.runtime.compiled_model import CompiledModel
+from terna.compiler.runtime.linear import PRODUCTS
 from terna.compiler.runtime.row_parsing import NeedsPyfunc
 from terna.compiler.verification.boundary_rows import BoundaryRows
 from terna.compiler.verification.varied_rows import varied_rows
-from terna.contracts.scoring import Rows
+from terna.contracts.scoring import Rows, render
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
@@ -32,7 +34,8 @@ Array = NDArray[Any]
 TOLERANCE = 1e-9
 TOLERANCE_FLOAT32 = 1e-6
 """For libraries that compute in float32, such as XGBoost."""
-UNDECIDED = 1e-12
+SIZES = (1, 2, 3, 5, 8)
+"""BLAS adds up in another order for few rows: so many at a time are compared of a linear model."""
 BATCH = 4096
 NEAREST = 256
 """Of a batch of boundary rows, how many labels are compared: a label costs as much as a score."""
@@ -41,8 +44,8 @@ NEAREST = 256
 class Pyfunc(Protocol):
     """The model that a compiled model has to equal, given rows in the schema's order."""
 
-    def predict_rows(self, rows: Rows) -> list[Any]:
-        """Return what the model's `predict` does, one plain Python value a row."""
+    def answer(self, rows: Rows) -> bytes:
+        """Return the body of the response, as MLflow writes it."""
 
     def scores(self, rows: Rows) -> Array:
         """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
@@ -58,6 +61,8 @@ class VerificationReport:
     trees: int
     seconds: float
     """Of CPU."""
+    equal_probabilities: bool = False
+    """Whether each probability of a classifier was equal to the last bit."""
 
 
 def compile_verified(
@@ -69,8 +74,10 @@ def compile_verified(
         NotCompilable: with the reason, in one line, whatever went wrong.
     """
     try:
-        compiled = compile_model(model, cache_key)
-        return compiled, verify(compiled, pyfunc, rows)
+        compiled = _with_layout(compile_model(model, cache_key), pyfunc, rows)
+        report = verify(compiled, pyfunc, rows)
+        plan = structs.replace(compiled.plan, has_equal_probabilities=report.equal_probabilities)
+        return CompiledModel(plan), report
     except NotCompilable:
         raise
     except Exception as error:  # a model of a kind that nobody thought of
@@ -94,6 +101,9 @@ def verify(
     verifier = _Verifier(compiled, pyfunc)
     if not rows or not verifier.compare(rows):
         raise NotCompilable("the reference rows are not strictly typed rows")
+    if isinstance(compiled.plan.engine, Linear):
+        for part in _parts(rows):
+            verifier.compare(part)
     for varied in varied_rows(compiled, rows, np.random.default_rng(seed)):
         verifier.compare(varied)
     trees_verified = trees = 0
@@ -106,7 +116,40 @@ def verify(
             trees_verified = done
             if time.thread_time() - start > seconds:
                 break
-    return VerificationReport(verifier.rows, trees_verified, trees, time.thread_time() - start)
+    return VerificationReport(
+        verifier.rows,
+        trees_verified,
+        trees,
+        time.thread_time() - start,
+        verifier.equal_probabilities,
+    )
+
+
+def _with_layout(compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows) -> CompiledModel:
+    """Return a linear model with the layout that gives the pyfunc model's sums most often."""
+    engine = compiled.plan.engine
+    if not isinstance(engine, Linear):
+        return compiled
+    tried = [rows, *islice(varied_rows(compiled, rows, np.random.default_rng(1)), 2)]
+    expected = [pyfunc.scores(part) for part in tried]
+
+    def equal_scores(model: CompiledModel) -> int:
+        pairs = zip(tried, expected, strict=True)
+        return sum(int((model.scores(model.sums(part)) == scores).sum()) for part, scores in pairs)
+
+    engines = [structs.replace(engine, layout=layout) for layout in PRODUCTS]
+    models = [CompiledModel(structs.replace(compiled.plan, engine=other)) for other in engines]
+    try:
+        return max(models, key=equal_scores)
+    except NeedsPyfunc:
+        return compiled
+
+
+def _parts(rows: Rows) -> Iterator[Rows]:
+    """Yield the rows in parts of a few."""
+    for size in SIZES:
+        for first in range(0, min(len(rows), 8 * size), size):
+            yield rows[first : first + size]
 
 
 class _Verifier:
@@ -115,13 +158,17 @@ class _Verifier:
     def __init__(self, compiled: CompiledModel, pyfunc: Pyfunc) -> None:
         self._compiled = compiled
         self._pyfunc = pyfunc
-        engine = compiled.plan.engine
-        in_float32 = isinstance(engine, Trees) and engine.sums_in_float32
+        plan = compiled.plan
+        in_float32 = isinstance(plan.engine, Trees) and plan.engine.sums_in_float32
         self._tolerance = TOLERANCE_FLOAT32 if in_float32 else TOLERANCE
+        self._labels = isinstance(plan.output, Threshold | Argmax)
+        if self._labels and plan.classes is None:
+            raise NotCompilable("labels without probabilities cannot be verified")
         self.rows = 0
+        self.equal_probabilities = plan.classes is not None
 
     def compare(self, rows: Rows, labels: int | None = None) -> bool:
-        """Compare scores and labels; return False where the compiled model leaves the rows.
+        """Compare scores and answers; return False where the compiled model leaves the rows.
 
         Args:
             labels: compare only as many labels, those nearest to the decision; all when None.
@@ -134,11 +181,11 @@ class _Verifier:
         except NeedsPyfunc:
             return False
         try:
-            self._compare_scores(self._compiled.scores(sums), self._pyfunc.scores(rows))
             self.rows += len(rows)
-            if labels is not None:
-                rows = self._nearest(rows, sums, labels)
-            self._compare_predictions(rows, self._pyfunc.predict_rows(rows))
+            if self._labels:
+                self._compare_scores(self._compiled.scores(sums), self._pyfunc.scores(rows))
+                rows = rows if labels is None else self._nearest(rows, sums, labels)
+            self._compare_answers(rows)
         except NotCompilable:
             raise
         except Exception as error:  # whatever the model's library raises
@@ -169,24 +216,12 @@ class _Verifier:
         if not (off <= self._tolerance).all():
             count = int((~(off <= self._tolerance)).any(axis=1).sum())
             raise NotCompilable(f"the scores of {count} of {len(off)} rows differ")
+        self.equal_probabilities &= np.array_equal(scores, expected)
 
-    def _compare_predictions(self, rows: Rows, expected: Sequence[Any]) -> None:
-        predictions = self._compiled.predict_rows(rows) or []
-        if isinstance(self._compiled.plan.output, Value | Probabilities):
-            expected, predictions = list(map(type, expected)), list(map(type, predictions))
-        triples = zip(rows, predictions, expected, strict=True)
-        different = [row for row, prediction, other in triples if not _same(prediction, other)]
-        if different and not self._undecided(different):
-            raise NotCompilable(f"the predictions for {len(different)} of {len(rows)} rows differ")
-
-    def _undecided(self, rows: Rows) -> bool:
-        """Return whether a linear pyfunc model may label each of these rows either way."""
-        output = self._compiled.plan.output
-        if not (isinstance(self._compiled.plan.engine, Linear) and isinstance(output, Threshold)):
-            return False
-        margins = self._margins(self._compiled.sums(rows))
-        return bool((margins <= UNDECIDED * max(1, abs(output.bound))).all())
-
-
-def _same(prediction: Any, expected: Any) -> bool:
-    return type(prediction) is type(expected) and bool(prediction == expected)
+    def _compare_answers(self, rows: Rows) -> None:
+        answer = render(self._compiled.predict_rows(rows))
+        expected = self._pyfunc.answer(rows)
+        if answer != expected:
+            pairs = zip_longest(*(json.loads(a)["predictions"] for a in (answer, expected)))
+            count = sum(json.dumps(a) != json.dumps(b) for a, b in pairs)
+            raise NotCompilable(f"the predictions for {count} of {len(rows)} rows differ")

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 
-from terna.compiler.compile import compile_model
 from terna.compiler.runtime.compiled_model import CompiledModel
-from terna.compiler.verification.verification import verify
+from terna.compiler.verification.verification import compile_verified
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.training.prepare import Features, build_pipeline
 
@@ -115,11 +114,9 @@ def verified(model: PyFuncModel, table: pd.DataFrame | None = None) -> CompiledM
         NotCompilable: the two differ.
     """
     rows = rows_of(customers(60) if table is None else table[:60])
-    compiled = compile_model(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an encoder says which categories it does not know
-        verify(compiled, PyfuncModel(model), rows)
-    return compiled
+        return compile_verified(model, PyfuncModel(model), rows)[0]
 
 
 def check(model: Any, table: pd.DataFrame | None = None, **how: Any) -> CompiledModel:

@@ -64,9 +64,7 @@ def test_compiled_regressor_predicts_the_same(xgboost: Any, objective: str) -> N
 
     predictions = compiled.predict_rows(rows_of(numbers()))
 
-    assert predictions == pytest.approx(model.predict(numbers()), rel=1e-6)
-    if objective == "reg:squarederror":
-        assert predictions == model.predict(numbers()).tolist()
+    assert predictions == model.predict(numbers()).tolist()
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -77,9 +75,7 @@ def test_compiled_booster_gives_probabilities(xgboost: Any, count: int) -> None:
 
     predictions = verified(loaded, numbers()).predict_rows(rows_of(numbers()))
 
-    expected = np.asarray(loaded.predict(numbers()))
-    assert np.array(predictions) == pytest.approx(expected, abs=1e-6)
-    assert np.array(predictions).shape == expected.shape
+    assert predictions == np.asarray(loaded.predict(numbers())).tolist()
 
 
 def test_model_that_stopped_early_is_compiled_up_to_its_best_round(xgboost: Any) -> None:

@@ -1,10 +1,14 @@
 """Sums become predictions."""
 
+import ctypes
+import math
 from array import array
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils.extmath import softmax
 
 from terna.compiler.ir.plan import (
     Argmax,
@@ -20,8 +24,8 @@ from terna.compiler.ir.plan import (
 from terna.compiler.runtime.postprocessing import output_function, postprocess, scores
 
 
-def plan(output: Output, postprocessor: Postprocessor) -> Plan:
-    return Plan("", [], [], Linear(b"", b"", ()), postprocessor, output)
+def plan(output: Output, postprocessor: Postprocessor, classes: list[str] | None = None) -> Plan:
+    return Plan("", [], [], Linear(b"", b"", ()), postprocessor, output, classes)
 
 
 def predictions(
@@ -65,7 +69,45 @@ def test_value_of_one_sum(postprocessor: Postprocessor, expected: float) -> None
 
 
 def test_probabilities_of_one_sum_are_of_both_classes() -> None:
-    assert predictions(Probabilities(), Postprocessor("sigmoid"), [0.0], 1) == [[0.5, 0.5]]
+    of_two = plan(Probabilities(), Postprocessor("sigmoid"), ["no", "yes"])
+
+    assert output_function(of_two, 1)(array("d", [0.0])) == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("in_float32", [False, True])
+def test_sigmoid_takes_the_exponential_of_the_c_library(in_float32: bool) -> None:
+    process = ctypes.CDLL(None)
+    exp, real = (process.expf, ctypes.c_float) if in_float32 else (process.exp, ctypes.c_double)
+    exp.argtypes, exp.restype = [real], real
+    kind = np.float32 if in_float32 else np.float64
+    sums = np.random.default_rng(0).normal(0, 5, 1000).astype(kind)
+
+    made = postprocess(
+        array("d", sums.astype(float)), Postprocessor("sigmoid", in_float32=in_float32), 1
+    )
+
+    powers = np.array([exp(float(-total)) for total in sums], kind)
+    assert made[:, 0].tolist() == (kind(1) / (kind(1) + powers)).tolist()
+
+
+def test_softmax_adds_up_class_by_class() -> None:
+    sums = np.random.default_rng(0).normal(0, 5, (1000, 20))
+
+    made = postprocess(array("d", sums.ravel()), Postprocessor("softmax"), 20)
+
+    powers = [[math.exp(total - max(row)) for total in row] for row in sums.tolist()]
+    totals = [list(accumulate(row))[-1] for row in powers]
+    expected = [[p / total for p in row] for row, total in zip(powers, totals, strict=True)]
+    assert made.tolist() == expected
+
+
+@pytest.mark.parametrize(("name", "order"), [("", "C"), ("_by_columns", "F")])
+def test_softmax_of_scikit_learn_is_equal_in_either_memory_order(name: str, order: Any) -> None:
+    sums = np.random.default_rng(0).normal(0, 5, (1000, 20))
+
+    made = postprocess(array("d", sums.ravel()), Postprocessor(f"numpy_softmax{name}"), 20)
+
+    assert made.tolist() == softmax(np.array(sums, order=order)).tolist()
 
 
 def test_softmax_of_large_sums_does_not_overflow() -> None:
@@ -89,6 +131,6 @@ def test_calibrated_classes_without_any_probability_share_it() -> None:
     folds = tuple(Calibrator(index, x=zero[0], y=zero[1]) for index in range(4))
     postprocessor = Postprocessor("calibrated", calibrators=folds, classes=4)
 
-    made = scores(array("d", [0.5] * 4), plan(Argmax(list("abcd")), postprocessor), 4)
+    made = scores(array("d", [0.5] * 4), plan(Argmax(list("abcd")), postprocessor, [*"abcd"]), 4)
 
     assert made.tolist() == [[0.25] * 4]
