@@ -99,9 +99,16 @@ def parse(body: bytes, header_length: str = "") -> InferenceRequest:
 
 
 def render(
-    model: str, version: str, request: InferenceRequest, outputs: Tensors
+    model: str,
+    version: str,
+    request: InferenceRequest,
+    outputs: Tensors,
+    parameters: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, int | None]:
     """Return the body of a response, and how many of its bytes are JSON if binary data follows.
+
+    Args:
+        parameters: of the response, if it has any.
 
     Raises:
         BadRequest: the model has no output of a name that is asked for.
@@ -122,6 +129,8 @@ def render(
     document: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
     if request.id is not None:
         document["id"] = request.id
+    if parameters:
+        document["parameters"] = parameters
     head = msgspec.json.encode(document)
     return head + b"".join(blobs), len(head) if blobs else None
 

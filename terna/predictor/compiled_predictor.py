@@ -29,6 +29,9 @@ class CompiledModel(Protocol):
             rows: n rows in the schema's order, of what JSON knows; None is a missing value.
         """
 
+    def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
+        """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
+
 
 class Prediction(NamedTuple):
     """The response to one request."""
@@ -71,8 +74,15 @@ class CompiledPredictor:
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         """Return a prediction a row; None where pyfunc must predict."""
+        return self._ask(self._model.predict_rows, rows)
+
+    def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
+        """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
+        return self._ask(self._model.predict_proba_rows, rows)
+
+    def _ask(self, model: Callable[[Rows], list[Any] | None], rows: Rows) -> list[Any] | None:
         try:
-            return self._model.predict_rows(rows)
+            return model(rows)
         except Exception as error:  # pyfunc answers instead, or says what is wrong
             self._on_failure()
             logger.error("the compiled model failed: %s", type(error).__name__)

@@ -54,6 +54,8 @@ class Inputs:
     """The request's `params`, not yet checked against the schema."""
     wrapped: bool = True
     """Whether the response has the key `predictions`, as all but those of language models have."""
+    wants_probabilities: bool = False
+    """Whether a classifier is asked for the probability of each class instead of its label."""
     describe_error: Callable[[], str] = lambda: ""
     """Returns what is wrong with the request, as far as its JSON and the schema tell; else ""."""
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from terna.contracts import open_inference
 from terna.contracts.open_inference import InferenceRequest
 from terna.contracts.scoring import JSON, Rows, ScoringRequest, Table
@@ -21,6 +23,7 @@ from terna.predictor.compiled_predictor import (
     CompiledPredictor,
     Prediction,
 )
+from terna.predictor.probabilities import PARAMETER
 
 if TYPE_CHECKING:
     from terna.predictor.inputs import Inputs
@@ -82,16 +85,23 @@ class Predictor:
         from terna.predictor import tensors
 
         pyfunc = self.pyfunc()
-        table = pyfunc.table(request)
+        table, inputs = pyfunc.table(request), None
         predictions, backend = None, COMPILED
-        if table is not None and list(table.columns or ()) == pyfunc.names:
+        is_in_order = table is not None and list(table.columns or ()) == pyfunc.names
+        if table is not None and is_in_order and PARAMETER not in request.parameters:
             predictions = self._predict_rows(table.values)
         if predictions is None:
-            predictions, backend = self._predict_inputs(pyfunc.parse_tensors(request, table))
+            inputs = pyfunc.parse_tensors(request, table)
+            predictions, backend = self._predict_inputs(inputs)
         outputs = tensors.outputs(predictions, pyfunc.metadata.get_output_schema())
+        parameters: dict[str, Any] = {}
+        if inputs is not None and inputs.wants_probabilities:
+            probabilities, backend = self._predict_proba(inputs)
+            outputs = {**outputs, tensors.PROBABILITIES: np.asarray(probabilities, "<f8")}
+            parameters = {"classes": pyfunc.classes}
         name, number = self.version.name, str(self.version.number)
         try:
-            body, json_length = open_inference.render(name, number, request, outputs)
+            body, json_length = open_inference.render(name, number, request, outputs, parameters)
         except (TypeError, ValueError) as error:
             raise InternalError("The model's answer is no tensor.") from error
         return Prediction(body, backend, tensors.count_rows(request), json_length)
@@ -112,6 +122,10 @@ class Predictor:
         from terna.predictor import outputs
 
         inputs = self.pyfunc().parse(request)
+        if inputs.wants_probabilities:
+            probabilities, backend = self._predict_proba(inputs)
+            document = {"predictions": probabilities, "classes": self.pyfunc().classes}
+            return Prediction(outputs.render(document, wrapped=False), backend, inputs.rows)
         predictions, backend = self._predict_inputs(inputs)
         return Prediction(outputs.render(predictions, inputs.wrapped), backend, inputs.rows)
 
@@ -122,6 +136,15 @@ class Predictor:
         if predictions is not None:
             return predictions, COMPILED
         return self.pyfunc().predict(inputs), PYFUNC
+
+    def _predict_proba(self, inputs: "Inputs") -> tuple[list[list[float]], str]:
+        """Return a list with the probability of each class a row, and the backend that did it."""
+        rows = self.pyfunc().strictly_typed_rows(inputs) if self._compiled else None
+        if self._compiled and rows:
+            probabilities = self._compiled.predict_proba_rows(rows)
+            if probabilities is not None:
+                return probabilities, COMPILED
+        return self.pyfunc().predict_proba(inputs).tolist(), PYFUNC
 
     def _predict_rows(self, rows: Rows) -> list[Any] | None:
         return self._compiled.predict_rows(rows) if self._compiled else None

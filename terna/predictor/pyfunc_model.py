@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from terna.contracts.open_inference import InferenceRequest
 from terna.contracts.scoring import Rows, ScoringRequest, Table
 from terna.contracts.version import Version
-from terna.errors import LoadFailed
+from terna.errors import InvalidParameter, LoadFailed
 from terna.predictor import outputs, tensors
 from terna.predictor.error_messages import ErrorMessages
 from terna.predictor.inputs import (
@@ -29,6 +29,8 @@ from terna.predictor.mlflow_private import (
     enforce_schema,
     enter_serving_environment,
 )
+from terna.predictor.probabilities import NONE as NO_PROBABILITIES
+from terna.predictor.probabilities import take_method
 
 
 class PyfuncModel:
@@ -42,6 +44,8 @@ class PyfuncModel:
         self.schema = model.metadata.get_input_schema()
         self.names = column_names(self.schema)
         """The columns of a row, where the schema names them."""
+        params = model.metadata.get_params_schema()
+        self._declared = frozenset(spec.name for spec in params.params) if params else frozenset()
         self._parser = InputParser(model.metadata)
         self._messages = ErrorMessages(model.metadata)
 
@@ -77,7 +81,13 @@ class PyfuncModel:
             inputs = self._parser.parse(request)
         except Exception as error:
             raise self._messages.for_unreadable(error, describe_error()) from error
-        return replace(inputs, describe_error=describe_error)
+        wants_probabilities, params = take_method(inputs.params, self._declared)
+        return replace(
+            inputs,
+            params=params,
+            wants_probabilities=wants_probabilities,
+            describe_error=describe_error,
+        )
 
     def table(self, request: InferenceRequest) -> Table | None:
         """Return the tensors of a request as a table; None where the schema names no columns.
@@ -104,7 +114,10 @@ class PyfuncModel:
             inputs = tensors.inputs(request, table, self.metadata)
         except Exception as error:
             raise self._messages.for_unreadable(error, describe_error()) from error
-        return replace(inputs, describe_error=describe_error)
+        wants_probabilities, _ = take_method(request.parameters, self._declared)
+        return replace(
+            inputs, wants_probabilities=wants_probabilities, describe_error=describe_error
+        )
 
     def strictly_typed_rows(self, inputs: Inputs) -> Rows | None:
         """Return the rows once MLflow has enforced the schema's types.
@@ -129,6 +142,37 @@ class PyfuncModel:
             return self.model.predict(inputs.data, params=inputs.params)
         except Exception as error:
             raise self._messages.for_failed_prediction(error, inputs) from error
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """A classifier's classes, in the order of its probabilities; None of other models."""
+        estimator = self._classifier()
+        return None if estimator is None else np.asarray(estimator.classes_).tolist()
+
+    def predict_proba(self, inputs: Inputs) -> NDArray[Any]:
+        """Return the probability of each class, shape (rows, classes).
+
+        Raises:
+            InvalidParameter: the model gives none, or the rows do not fit the schema.
+            PredictionFailed: the model fails on them.
+        """
+        estimator = self._classifier()
+        if estimator is None:
+            raise InvalidParameter(NO_PROBABILITIES)
+        try:
+            data = enforce_schema(inputs.data, self.schema) if self.schema else inputs.data
+            return np.asarray(estimator.predict_proba(data))
+        except Exception as error:
+            raise self._messages.for_failed_prediction(error, inputs) from error
+
+    def _classifier(self) -> Any:
+        """Return the estimator that gives probabilities; None where there is none."""
+        try:
+            estimator = self.model.get_raw_model()
+        except Exception:  # a flavor without one
+            return None
+        known = hasattr(estimator, "predict_proba") and hasattr(estimator, "classes_")
+        return estimator if known else None
 
     def predict_rows(self, rows: Rows) -> list[Any]:
         """Return the predictions for rows in the schema's order, for the verification."""

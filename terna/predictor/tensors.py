@@ -22,6 +22,9 @@ from terna.predictor.error_messages import listed
 from terna.predictor.inputs import Inputs, column_names, restore_text_type, text_columns
 from terna.predictor.mlflow_private import cast_df_types_according_to_schema
 
+PROBABILITIES = "probabilities"
+"""The name of the second output, of shape [n, classes], where probabilities are asked for."""
+
 INPUT, OUTPUT = "input-0", "output-0"
 """The name of a tensor that the schema does not name, as MLServer and KServe have it."""
 

@@ -174,6 +174,9 @@ class Direct:
         columns = zip(COLUMNS, zip(*rows, strict=True), self.DTYPES, strict=True)
         return self._predict(pd.DataFrame({n: pd.Series(c, dtype=d) for n, c, d in columns}))
 
+    def predict_proba_rows(self, _rows: Rows) -> list[list[float]] | None:
+        return None
+
     def _is_strictly_typed(self, row: Sequence[Any]) -> bool:
         typed = all(type(cell) in kind for cell, kind in zip(row, self.KINDS, strict=True))
         return typed and not any(abs(c) >= 2**53 for c in row if isinstance(c, (float, int)))

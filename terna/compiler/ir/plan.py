@@ -7,6 +7,7 @@ those of the numeric columns first, then those that are looked up, and a zero at
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 

@@ -18,6 +18,7 @@ from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
 from terna.predictor.inputs import column_names
 from terna.predictor.mlflow_private import has_type_hints
 from terna.predictor.predictor import Predictor
+from terna.predictor.probabilities import METHODS, PARAMETER
 from terna.serving.http.open_inference_routes import BINARY
 from terna.serving.http.response import HTML, TEXT
 
@@ -253,7 +254,7 @@ _INFER["properties"] |= {
 }
 _SCHEMAS: Mapping[str, Json] = {
     "Error": _object(error_code=_TEXT, message=_TEXT),
-    "Predictions": _object(predictions={}),
+    "Predictions": _object(predictions={}) | {"properties": {"predictions": {}, "classes": {}}},
     "InferenceError": _object(error=_TEXT),
     "InferenceRequest": _INFER,
     "InferenceResponse": _object(model_name=_TEXT, model_version=_TEXT, outputs=_list(_TENSOR)),
@@ -265,8 +266,11 @@ def _request(predictor: Predictor) -> Json:
     schema = predictor.pyfunc().metadata.get_input_schema()
     forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
     params = predictor.pyfunc().metadata.get_params_schema()
-    if params:
-        forms["params"] = {"type": "object", "properties": _parameters(params)}
+    known = _parameters(params) if params else {}
+    if predictor.pyfunc().classes is not None:
+        known = {PARAMETER: {"type": "string", "enum": list(METHODS)}} | known
+    if known:
+        forms["params"] = {"type": "object", "properties": known}
     return {
         "type": "object",
         "oneOf": [{"required": [form]} for form in (*FORMS, *AZURE_FORMS) if form in forms],

@@ -131,7 +131,9 @@ def _explain(error: RequestError) -> RequestError:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
+    seen: set[int] = set()
+    while error and id(error) not in seen:  # an error may be raised from itself
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 

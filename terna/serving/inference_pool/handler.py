@@ -5,8 +5,6 @@ from collections.abc import Callable
 import msgspec
 
 from terna.contracts import open_inference
-from terna.contracts.open_inference import InferenceRequest
-from terna.errors import BadRequest
 from terna.predictor import tensors
 from terna.predictor.compiled_predictor import Prediction
 from terna.predictor.predictor import Predictor
@@ -30,19 +28,11 @@ def handle(
             return predictor.predict(call.request())
         case Infer():
             request = open_inference.parse(call.body, call.header_length)
-            if seconds := _time_limit(request):
-                limit(seconds)
+            if request.timeout_seconds:
+                limit(request.timeout_seconds)
             return predictor.infer(request)
         case Describe():
             return Prediction(_describe(predictor, call.page), predictor.backend, rows=0)
-
-
-def _time_limit(request: InferenceRequest) -> float:
-    """Return the seconds of Triton's parameter `timeout`, which is in microseconds; 0 without."""
-    timeout = request.parameters.get("timeout", 0)
-    if not isinstance(timeout, int) or timeout < 0:
-        raise BadRequest("The parameter 'timeout' must be a whole number of microseconds.")
-    return timeout / 1_000_000
 
 
 def _describe(predictor: Predictor, page: Page) -> bytes:
@@ -64,6 +54,6 @@ def _metadata(predictor: Predictor) -> bytes:
         "platform": "mlflow",
         "inputs": tensors.describe_inputs(metadata.get_input_schema()),
         "outputs": tensors.describe_outputs(metadata.get_output_schema()),
-        "parameters": {"backend": predictor.backend},
+        "parameters": {"backend": predictor.backend, "classes": predictor.pyfunc().classes},
     }
     return msgspec.json.encode(document)
