@@ -197,9 +197,9 @@ def column_names(schema: Schema | None) -> list[str]:
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
     """Return the columns of text that a schema names."""
-    names = column_names(schema)
-    columns = schema.input_dict() if schema is not None and names else {}  # made anew by each call
-    return tuple(name for name in names if columns[name].type == DataType.string)
+    if schema is None or not column_names(schema):
+        return ()
+    return tuple(str(column.name) for column in schema.inputs if column.type == DataType.string)
 
 
 def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:
