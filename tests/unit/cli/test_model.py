@@ -1,9 +1,11 @@
 """`terna model …`."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import mlflow.pyfunc
 import mlflow.xgboost
 import numpy as np
@@ -62,6 +64,7 @@ class Doubling(PythonModel):
 @pytest.fixture
 def custom(terna: Terna) -> str:  # noqa: ARG001
     """A model with code, with an input example."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a child does not know the tests
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own, about pickles
         mlflow.pyfunc.save_model(

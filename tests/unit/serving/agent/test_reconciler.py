@@ -16,7 +16,7 @@ from tests.unit.workshop import NAME, Server2, tamper
 
 
 def _not_loadable(folder: Path) -> None:
-    (folder / "model.skops").unlink()
+    (folder / "model.skops").write_bytes(b"no model")
 
 
 def _other_answers(folder: Path) -> None:
