@@ -1,5 +1,6 @@
 """From what frontends make of a model to the plan that the runtime executes."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -47,6 +48,12 @@ class Lowering:
         self._takes_missing = model.engine.takes_missing
         self._slots = sorted(_slot_keys(model.engine, len(features)), key=self._order)
         self._slot_of = {key: slot for slot, key in enumerate(self._slots)}
+        self._features_of: dict[int, list[Feature]] = defaultdict(list)
+        self._slots_of: dict[int, list[SlotKey]] = defaultdict(list)
+        for feature in features:
+            self._features_of[feature.column].append(feature)
+        for key in self._slots:
+            self._slots_of[features[key[0]].column].append(key)
 
     def _order(self, key: SlotKey) -> tuple[bool, int, SlotKey]:
         """Return the sort key for the order of `plan.slot_order`."""
@@ -90,8 +97,7 @@ class Lowering:
 
         Features that no tree splits on count too: the pyfunc model may fail on their cells.
         """
-        features = [f for f in self._features if f.column == number]
-        keys = [key for key in self._slots if self._features[key[0]].column == number]
+        features, keys = self._features_of[number], self._slots_of[number]
         kinds = {type(self._features[feature]) for feature, _ in keys} or {*map(type, features)}
         if keys and Text in kinds:
             raise NotCompilable(f"the text of column '{name}' reaches the model itself")

@@ -175,11 +175,9 @@ def column_names(schema: Schema | None) -> list[str]:
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
     """Return the columns of text that a schema names."""
-    return tuple(
-        name
-        for name in column_names(schema)
-        if schema is not None and schema.input_dict()[name].type == DataType.string
-    )
+    if schema is None or not column_names(schema):
+        return ()
+    return tuple(str(column.name) for column in schema.inputs if column.type == DataType.string)
 
 
 def rows_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> Rows | None:

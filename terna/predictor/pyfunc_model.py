@@ -137,12 +137,20 @@ class PyfuncModel:
 
     def scores(self, rows: Rows) -> NDArray[Any]:
         """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
-        frame, estimator = self._frame(rows), self.model.get_raw_model()
+        return self._scores(self._frame(rows))
+
+    def scores_and_answer(self, rows: Rows) -> tuple[NDArray[Any], bytes]:
+        """Return both, of one data frame: making it is what takes long where columns are many."""
+        frame = self._frame(rows)
+        return self._scores(frame), outputs.render(self.model.predict(frame))
+
+    def _scores(self, frame: Any) -> NDArray[Any]:
+        estimator = self.model.get_raw_model()
         if hasattr(estimator, "predict_proba"):
             scores = estimator.predict_proba(enforce_schema(frame, self.schema))
         else:
             scores = self.model.predict(frame)
-        return np.asarray(scores, np.float64).reshape(len(rows), -1)
+        return np.asarray(scores, np.float64).reshape(len(frame), -1)
 
     def _frame(self, rows: Rows) -> Any:
         """Return rows as MLflow hands them to the model."""

@@ -45,17 +45,19 @@ class BoundaryRows:
         self._low, self._high = self._boundary_cells(nodes)
 
     def batches(self, start_rows: Rows, size: int) -> Iterator[tuple[list[Row], int]]:
-        """Yield batches of about `size` rows, each with how many trees are done after it.
+        """Yield batches of so many rows, each with how many trees are done after it.
 
         Args:
             start_rows: rows to start from, one a tree.
         """
         batch: list[Row] = []
         for number, root in enumerate(self.roots, 1):
-            batch += self._tree_rows(root, list(start_rows[number % len(start_rows)]))
-            if len(batch) >= size or number == len(self.roots):
-                yield batch, number
-                batch = []
+            for row in self._tree_rows(root, list(start_rows[number % len(start_rows)])):
+                batch.append(row)
+                if len(batch) == size:
+                    yield batch, number - 1
+                    batch = []
+        yield batch, len(self.roots)
 
     def _tree_rows(self, root: int, start_row: Row) -> Iterator[Row]:
         stack = [_Visit(root, start_row, {}, frozenset())]

@@ -11,7 +11,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +36,10 @@ TOLERANCE_FLOAT32 = 1e-6
 """For libraries that compute in float32, such as XGBoost."""
 SIZES = (1, 2, 3, 5, 8)
 """BLAS adds up in another order for few rows: so many at a time are compared of a linear model."""
+PART_CELLS = 2000
 BATCH = 4096
+"""Boundary rows that are compared at a time, where these have at most `BATCH_CELLS`."""
+BATCH_CELLS = 600_000
 NEAREST = 256
 """Of a batch of boundary rows, how many labels are compared: a label costs as much as a score."""
 
@@ -49,6 +52,9 @@ class Pyfunc(Protocol):
 
     def scores(self, rows: Rows) -> Array:
         """Return probabilities, shape (rows, classes), or a regression's values, (rows, 1)."""
+
+    def scores_and_answer(self, rows: Rows) -> tuple[Array, bytes]:
+        """Return both for the same rows."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,9 @@ def verify(
     trees_verified = trees = 0
     if isinstance(compiled.plan.engine, Trees):
         boundaries = BoundaryRows(compiled.plan)
+        size = min(BATCH, max(1, BATCH_CELLS // len(compiled.plan.columns)))
         trees = len(boundaries.roots)
-        for batch, done in boundaries.batches(rows, BATCH):
+        for batch, done in boundaries.batches(rows, size):
             if batch:
                 verifier.compare(batch, labels=NEAREST)
             trees_verified = done
@@ -130,25 +137,27 @@ def _with_layout(compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows) -> Compile
     engine = compiled.plan.engine
     if not isinstance(engine, Linear):
         return compiled
-    tried = [rows, *islice(varied_rows(compiled, rows, np.random.default_rng(1)), 2)]
-    expected = [pyfunc.scores(part) for part in tried]
+    many = [*rows, *next(iter(varied_rows(compiled, rows, np.random.default_rng(1))))]
+    tried = [(part, pyfunc.scores(part)) for part in (many, *_parts(rows)) if _fits(compiled, part)]
 
     def equal_scores(model: CompiledModel) -> int:
-        pairs = zip(tried, expected, strict=True)
-        return sum(int((model.scores(model.sums(part)) == scores).sum()) for part, scores in pairs)
+        return sum(int((model.scores(model.sums(part)) == scores).sum()) for part, scores in tried)
 
     engines = [structs.replace(engine, layout=layout) for layout in PRODUCTS]
     models = [CompiledModel(structs.replace(compiled.plan, engine=other)) for other in engines]
-    try:
-        return max(models, key=equal_scores)
-    except NeedsPyfunc:
-        return compiled
+    return max(models, key=equal_scores)
+
+
+def _fits(compiled: CompiledModel, rows: Rows) -> bool:
+    """Return whether the compiled model predicts these rows."""
+    return compiled.predict_rows(rows) is not None
 
 
 def _parts(rows: Rows) -> Iterator[Rows]:
-    """Yield the rows in parts of a few."""
-    for size in SIZES:
-        for first in range(0, min(len(rows), 8 * size), size):
+    """Yield the rows in parts of a few; fewer parts of rows that are long."""
+    parts = max(1, min(8, PART_CELLS // len(rows[0])))
+    for size in SIZES if parts > 1 else SIZES[:2]:
+        for first in range(0, min(len(rows), parts * size), size):
             yield rows[first : first + size]
 
 
@@ -182,10 +191,16 @@ class _Verifier:
             return False
         try:
             self.rows += len(rows)
-            if self._labels:
+            if not self._labels:
+                self._compare_answers(rows, self._pyfunc.answer(rows))
+            elif labels is None:
+                scores, answer = self._pyfunc.scores_and_answer(rows)
+                self._compare_scores(self._compiled.scores(sums), scores)
+                self._compare_answers(rows, answer)
+            else:
                 self._compare_scores(self._compiled.scores(sums), self._pyfunc.scores(rows))
-                rows = rows if labels is None else self._nearest(rows, sums, labels)
-            self._compare_answers(rows)
+                nearest = self._nearest(rows, sums, labels)
+                self._compare_answers(nearest, self._pyfunc.answer(nearest))
         except NotCompilable:
             raise
         except Exception as error:  # whatever the model's library raises
@@ -218,9 +233,8 @@ class _Verifier:
             raise NotCompilable(f"the scores of {count} of {len(off)} rows differ")
         self.equal_probabilities &= np.array_equal(scores, expected)
 
-    def _compare_answers(self, rows: Rows) -> None:
+    def _compare_answers(self, rows: Rows, expected: bytes) -> None:
         answer = render(self._compiled.predict_rows(rows))
-        expected = self._pyfunc.answer(rows)
         if answer != expected:
             pairs = zip_longest(*(json.loads(a)["predictions"] for a in (answer, expected)))
             count = sum(json.dumps(a) != json.dumps(b) for a, b in pairs)

@@ -126,6 +126,9 @@ def check(model: Any, table: pd.DataFrame | None = None, **how: Any) -> Compiled
     compiled = verified(loaded, table)
     rows = rows_of(table)
     assert compiled.predict_rows(rows) == predict(loaded, rows)
+    if compiled.classes is not None:
+        assert compiled.classes == model.classes_.tolist()
+        assert compiled.predict_proba_rows(rows) == PyfuncModel(loaded).scores(rows).tolist()
     for row in rows[:20]:
         assert compiled.predict_rows([row]) in (_predict_alone(loaded, row), None)
     return compiled

@@ -7,13 +7,22 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from terna.compiler.compile import compile_model
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.errors import NotCompilable
-from tests.unit.compiler.models import as_loaded, customers, fitted, rows_of, with_threshold
+from terna.predictor.pyfunc_model import PyfuncModel
+from tests.unit.compiler.models import (
+    as_loaded,
+    customers,
+    fitted,
+    rows_of,
+    verified,
+    with_threshold,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
 
@@ -32,6 +41,40 @@ def test_decoded_model_predicts_the_same(compiled: CompiledModel) -> None:
 
     assert again.predict_rows(rows_of(customers())) == compiled.predict_rows(rows_of(customers()))
     assert again.backend == compiled.backend
+
+
+def test_forest_with_a_threshold_has_probabilities_of_both_classes() -> None:
+    model = as_loaded(with_threshold(0.4, fitted(RandomForestClassifier(20))), customers())
+    compiled = verified(model)
+    rows = rows_of(customers())
+
+    again = CompiledModel.decode(compiled.encode(), "")
+
+    assert again.classes == ["no", "yes"]
+    assert again.has_equal_probabilities
+    assert again.predict_proba_rows(rows) == PyfuncModel(model).scores(rows).tolist()
+
+
+def test_probabilities_that_nobody_has_verified_are_left_to_pyfunc(compiled: CompiledModel) -> None:
+    assert not compiled.has_equal_probabilities
+    assert compiled.predict_proba_rows(rows_of(customers())) is None
+
+
+def test_probabilities_of_a_row_that_is_not_strictly_typed_are_left_to_pyfunc(
+    compiled: CompiledModel,
+) -> None:
+    equal = CompiledModel(structs.replace(compiled.plan, has_equal_probabilities=True))
+
+    assert equal.predict_proba_rows(rows_of(customers(2))) is not None
+    assert equal.predict_proba_rows([["a", "b", "c", "d", "e"]]) is None
+
+
+def test_regression_has_no_classes() -> None:
+    table = customers(missing=False)[["minutes", "calls"]]
+    compiled = verified(as_loaded(LinearRegression().fit(table, table["minutes"]), table), table)
+
+    assert compiled.classes is None
+    assert compiled.predict_proba_rows([[1.0, 2]]) is None
 
 
 def test_worker_needs_neither_scikit_learn_nor_pandas_nor_mlflow(

@@ -7,15 +7,26 @@ import msgspec
 import numpy as np
 import pytest
 from mlflow.pyfunc import PyFuncModel
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from terna.compiler.compile import compile_model
-from terna.compiler.ir.plan import NODE, Lookup, slot_order
+from terna.compiler.ir.plan import NODE, Linear, Lookup, slot_order
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification.verification import compile_verified, verify
 from terna.errors import NotCompilable
 from terna.predictor.pyfunc_model import PyfuncModel
-from tests.unit.compiler.models import as_loaded, customers, fitted, rows_of, with_threshold
+from tests.unit.compiler.models import (
+    as_loaded,
+    classes,
+    customers,
+    fitted,
+    rows_of,
+    with_threshold,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
 
@@ -183,3 +194,57 @@ def test_unexpected_error_is_refused_with_its_type(model: PyFuncModel) -> None:
 
     with pytest.raises(NotCompilable, match="unexpected NotImplementedError"):
         compile_verified(NoEstimator(), PyfuncModel(model), rows_of(customers(60)))  # type: ignore[arg-type]
+
+
+def test_number_that_is_off_by_its_last_bit_is_refused() -> None:
+    table = customers(missing=False)[["minutes", "calls"]]
+    loaded = as_loaded(LinearRegression().fit(table, table["minutes"] / 3), table)
+    plan: Any = compile_model(loaded).plan
+    (intercept,) = plan.engine.intercepts
+    off = replaced(plan.engine, intercepts=(float(np.nextafter(intercept + 1, 9)) - 1,))
+
+    with pytest.raises(NotCompilable, match="predictions"):
+        verify(CompiledModel(replaced(plan, engine=off)), PyfuncModel(loaded), rows_of(table[:60]))
+
+
+def test_probability_that_is_off_by_its_last_bit_leaves_probabilities_to_pyfunc() -> None:
+    class OneBitOff(PyfuncModel):
+        def scores_and_answer(self, rows: Any) -> Any:
+            scores, answer = super().scores_and_answer(rows)
+            return np.nextafter(scores, 1), answer
+
+    loaded = as_loaded(fitted(RandomForestClassifier(5, random_state=0)), customers())
+    rows = rows_of(customers(60))
+
+    compiled, report = compile_verified(loaded, OneBitOff(loaded), rows)
+
+    assert not report.equal_probabilities
+    assert compiled.predict_rows(rows) == PyfuncModel(loaded).predict_rows(rows)
+    assert compiled.predict_proba_rows(rows) is None
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("names", [("no", "yes"), ("a", "b", "c")])
+def test_linear_model_gets_the_layout_of_its_pipeline(sparse: bool, names: tuple[str]) -> None:
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse)
+    parts = [("n", StandardScaler(), ["minutes", "calls"]), ("t", encoder, ["plan", "city"])]
+    prepare = ColumnTransformer(parts, sparse_threshold=float(sparse))
+    table = customers(missing=False)
+    model = make_pipeline(prepare, LogisticRegression(max_iter=300))
+    loaded = as_loaded(model.fit(table, classes(table, names)), table)
+    rows = rows_of(table)
+
+    compiled, _ = compile_verified(loaded, PyfuncModel(loaded), rows[:60])
+
+    assert isinstance(compiled.plan.engine, Linear)
+    assert (compiled.plan.engine.layout == "sparse") == sparse
+    for count in (1, 2, 7, len(rows)):
+        expected = PyfuncModel(loaded).scores(rows[:count]).tolist()
+        assert compiled.predict_proba_rows(rows[:count]) == expected
+
+
+def test_labels_without_probabilities_are_refused(model: PyFuncModel) -> None:
+    compiled = CompiledModel(replaced(compile_model(model).plan, classes=None))
+
+    with pytest.raises(NotCompilable, match="without probabilities"):
+        verify(compiled, PyfuncModel(model), rows_of(customers(60)))
