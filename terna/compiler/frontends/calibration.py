@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
@@ -72,9 +72,10 @@ def _concatenated(models: Sequence[ModelIR]) -> Ensemble | Weights:
         base_scores = tuple(score for ensemble in ensembles for score in ensemble.base_scores)
         takes_missing = all(ensemble.takes_missing for ensemble in ensembles)
         return Ensemble(list(_with_shifted_targets(ensembles)), base_scores, takes_missing)
-    coefficients = np.hstack([weights.coefficients for weights in linear])
+    order: Literal["F", "C"] = "F" if linear[0].coefficients.flags.f_contiguous else "C"
+    coefficients = np.array(np.hstack([weights.coefficients for weights in linear]), order=order)
     intercepts = tuple(i for weights in linear for i in weights.intercepts)
-    return Weights(np.asfortranarray(coefficients), intercepts, products=len(linear))
+    return Weights(coefficients, intercepts, products=len(linear))
 
 
 def _with_shifted_targets(ensembles: Sequence[Ensemble]) -> Iterator[Tree]:

@@ -137,18 +137,20 @@ def _with_layout(compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows) -> Compile
     engine = compiled.plan.engine
     if not isinstance(engine, Linear):
         return compiled
-    tried = [*rows, *next(iter(varied_rows(compiled, rows, np.random.default_rng(1))))]
-    expected = pyfunc.scores(tried)
+    many = [*rows, *next(iter(varied_rows(compiled, rows, np.random.default_rng(1))))]
+    tried = [(part, pyfunc.scores(part)) for part in (many, *_parts(rows)) if _fits(compiled, part)]
 
     def equal_scores(model: CompiledModel) -> int:
-        return int((model.scores(model.sums(tried)) == expected).sum())
+        return sum(int((model.scores(model.sums(part)) == scores).sum()) for part, scores in tried)
 
     engines = [structs.replace(engine, layout=layout) for layout in PRODUCTS]
     models = [CompiledModel(structs.replace(compiled.plan, engine=other)) for other in engines]
-    try:
-        return max(models, key=equal_scores)
-    except NeedsPyfunc:
-        return compiled
+    return max(models, key=equal_scores)
+
+
+def _fits(compiled: CompiledModel, rows: Rows) -> bool:
+    """Return whether the compiled model predicts these rows."""
+    return compiled.predict_rows(rows) is not None
 
 
 def _parts(rows: Rows) -> Iterator[Rows]:

@@ -79,7 +79,7 @@ def test_sigmoid_takes_the_exponential_of_the_c_library(in_float32: bool) -> Non
     process = ctypes.CDLL(None)
     exp, real = (process.expf, ctypes.c_float) if in_float32 else (process.exp, ctypes.c_double)
     exp.argtypes, exp.restype = [real], real
-    kind = np.float32 if in_float32 else np.float64
+    kind: Any = np.float32 if in_float32 else np.float64
     sums = np.random.default_rng(0).normal(0, 5, 1000).astype(kind)
 
     made = postprocess(

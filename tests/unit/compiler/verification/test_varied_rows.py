@@ -59,11 +59,11 @@ def test_text_columns_are_missing_in_a_whole_group(groups: list[list[Any]]) -> N
 
 @pytest.mark.parametrize("data_type", ["double", "string"])
 def test_groups_of_many_columns_have_few_cells_and_vary_every_column(data_type: str) -> None:
-    cells = {
+    cells: dict[str, Number | Lookup] = {
         "double": Number((np.nan,), True),
         "string": Lookup([("a", (1.0,))], (2.0,), (3.0,), None),
     }
-    columns = [Column(f"c{n}", data_type, 1, cells[data_type]) for n in range(3000)]  # type: ignore[arg-type]
+    columns = [Column(f"c{n}", data_type, 1, cells[data_type]) for n in range(3000)]
     plan = Plan("", columns, [], linear(len(columns)), Postprocessor("identity"), Value())
     row = [0.5 if data_type == "double" else "a"] * len(columns)
 
@@ -71,9 +71,8 @@ def test_groups_of_many_columns_have_few_cells_and_vary_every_column(data_type: 
 
     assert len(found) <= 2 + NULL_GROUPS
     assert all(len(group) * len(columns) <= 3 * GROUP_CELLS for group in found)
-    assert all(
-        None in cells for cells in zip(*(row for group in found for row in group), strict=True)
-    )
+    rows = [row for group in found for row in group]
+    assert all(None in column for column in zip(*rows, strict=True))
 
 
 def linear(count: int) -> Linear:
