@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import mlflow.pyfunc
 import mlflow.xgboost
 import numpy as np

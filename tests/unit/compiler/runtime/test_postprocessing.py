@@ -87,7 +87,7 @@ def test_sigmoid_takes_the_exponential_of_the_c_library(in_float32: bool) -> Non
     )
 
     powers = np.array([exp(float(-total)) for total in sums], kind)
-    assert made[:, 0].tolist() == (kind(1) / (kind(1) + powers)).tolist()  # type: ignore[operator]
+    assert made[:, 0].tolist() == (kind(1) / (kind(1) + powers)).tolist()
 
 
 def test_softmax_adds_up_class_by_class() -> None:
