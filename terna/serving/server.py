@@ -1,6 +1,7 @@
 """Serving, put together: settings → one worker's application, and the server that runs it."""
 
 import multiprocessing
+import os
 import resource
 from pathlib import Path
 
@@ -65,6 +66,9 @@ def serve(serving: Serving) -> None:
         serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes
     ).remove_partial_downloads()
     metrics.reset(serving.cache_dir / "metrics")
+    # Workers and their children inherit it. More threads in the models' libraries would take the
+    # cores of other requests, and change the order in which BLAS adds up.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     Heartbeat(serving).beat()
     with Supervisor("agent"):
         run("terna.serving.server:worker", serving)

@@ -1,6 +1,7 @@
 """The serving server as a process, with a model that it compiles or one that it cannot."""
 
 import ssl
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -71,7 +72,16 @@ def serving(root: Path, backend: str) -> Iterator[Served]:
         running("serving", root, settings),
         httpx.Client(verify=verified, timeout=60, trust_env=False) as client,
     ):
+        _wait_until_ready(client, url)
         yield Served(backend, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
+
+
+def _wait_until_ready(client: httpx.Client, url: str) -> None:
+    """Return when a child process has loaded the model for what only pyfunc answers."""
+    end = time.monotonic() + 120
+    while client.get(f"{url}/v2/health/ready").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def _settings(root: Path) -> Settings:

@@ -68,9 +68,9 @@ class Stack(ABC):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def promote(self, number: int) -> None:
+    def promote(self, number: int, *options: str) -> None:
         """Promote a version by `terna promote`; fails the test when the command does."""
-        done = self.terna("promote", str(number), "--name", self.model)
+        done = self.terna("promote", str(number), "--name", self.model, *options)
         assert done.returncode == 0, done.stderr
 
     def in_production(self) -> int | None:
