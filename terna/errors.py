@@ -240,3 +240,7 @@ class TimedOut(RequestError):
 
     status = 504
     error_code = "DEADLINE_EXCEEDED"
+
+    def __init__(self, message: str = "Request processing time exceeded limit") -> None:
+        """Say what MLflow says."""
+        super().__init__(message)

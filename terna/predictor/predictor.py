@@ -1,7 +1,7 @@
 """One version that answers, whole in one process: by its compiled model, else by its pyfunc model.
 
-That choice is made here and nowhere else. A worker holds the compiled model alone, and asks a child
-process, which holds a predictor, for the rest.
+A worker holds the compiled model alone, for what can only be meant as rows; for the rest it asks a
+child process, which holds a predictor: once MLflow's code has parsed the rows, it is chosen here.
 """
 
 import json

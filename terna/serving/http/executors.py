@@ -47,7 +47,7 @@ class Executor:
         await asyncio.wait([future], timeout=deadline - time.monotonic())
         if not future.done():
             future.cancel()
-            raise TimedOut("Request processing time exceeded limit")  # MLflow's message
+            raise TimedOut
         return future.result()
 
     def close(self) -> None:
@@ -66,29 +66,27 @@ class Executors:
         self._usual = Executor(serving.threads, serving.max_queue)
         self._large = Executor(1, serving.max_queue)
 
-    def deadline(self, seconds: float | None = None) -> float:
-        """Return when a request that came now must be answered, as `time.monotonic` counts.
-
-        Args:
-            seconds: the request's own time limit, if it has one.
-        """
-        limit = self._timeout if seconds is None else min(seconds, self._timeout)
-        return time.monotonic() + limit
-
     async def run(
-        self, size: int, deadline: float, work: Callable[[Unpack[Ts]], T], *args: *Ts
+        self,
+        work: Callable[[Unpack[Ts], float], T],
+        *args: *Ts,
+        size: int = 0,
+        seconds: float | None = None,
     ) -> T:
         """Run work in a thread and return what it returns.
 
         Args:
+            work: takes the arguments, and at last the time of `time.monotonic` to end by.
             size: of the request's body, in bytes.
-            deadline: as `deadline` returned it.
+            seconds: the request's own time limit, if it has one.
 
         Raises:
             Overloaded, TimedOut: as `Executor.run` does.
         """
+        limit = self._timeout if seconds is None else min(seconds, self._timeout)
+        deadline = time.monotonic() + limit
         executor = self._large if size >= LARGE_BODY else self._usual
-        return await executor.run(deadline, work, *args)
+        return await executor.run(deadline, work, *args, deadline)
 
     def close(self) -> None:
         """Stop: what has begun goes on, what waits never begins."""

@@ -43,9 +43,8 @@ class MLflowRoutes:
             prediction = deployment.predict_compiled(request, MAX_INLINE_ROWS)
             if prediction:
                 return prediction_response(prediction, deployment)
-        deadline = self._executors.deadline(time_limit())
         prediction = await self._executors.run(
-            len(body), deadline, deployment.predict, request, deadline
+            deployment.predict, request, size=len(body), seconds=time_limit()
         )
         return prediction_response(prediction, deployment)
 

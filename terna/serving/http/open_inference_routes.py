@@ -56,8 +56,8 @@ class OpenInferenceRoutes:
 
     async def metadata(self, name: str, version: str | None) -> Response:
         """Return the tensors that the model takes and returns, and its backend."""
-        deployment, deadline = self._get(name, version), self._executors.deadline()
-        page = await self._executors.run(0, deadline, deployment.describe, "metadata", deadline)
+        deployment = self._get(name, version)
+        page = await self._executors.run(deployment.describe, "metadata")
         return Response(page, deployment=deployment)
 
     async def model_ready(self, name: str, version: str | None) -> Response:
@@ -81,9 +81,9 @@ class OpenInferenceRoutes:
         Raises:
             RequestError: any subclass.
         """
-        deployment, deadline = self._get(name, version), self._executors.deadline(time_limit())
+        deployment = self._get(name, version)
         prediction = await self._executors.run(
-            len(body), deadline, deployment.infer, body, header_length, deadline
+            deployment.infer, body, header_length, size=len(body), seconds=time_limit()
         )
         response = prediction_response(prediction, deployment)
         if prediction.json_length is None:

@@ -17,7 +17,7 @@ class ServerRoutes:
 
     async def metrics(self) -> Response:
         """Return the metrics of all workers, in Prometheus' text format."""
-        page = await self._executors.run(0, self._executors.deadline(), metrics.render)
+        page = await self._executors.run(lambda _deadline: metrics.render())
         return Response(page, content_type=metrics.CONTENT_TYPE)
 
     async def openapi(self) -> Response:
@@ -29,6 +29,6 @@ class ServerRoutes:
         return await self._page("docs", HTML)
 
     async def _page(self, page: Page, content_type: str) -> Response:
-        deployment, deadline = self._active.get(), self._executors.deadline()
-        body = await self._executors.run(0, deadline, deployment.describe, page, deadline)
+        deployment = self._active.get()
+        body = await self._executors.run(deployment.describe, page)
         return Response(body, content_type=content_type, deployment=deployment)

@@ -10,7 +10,7 @@ from terna.contracts.version import Version
 from terna.errors import InternalError, TernaError, TimedOut
 from terna.predictor.compiled_predictor import Prediction
 from terna.serving.inference_pool.calls import Call
-from terna.serving.inference_pool.process import TIMED_OUT, InferenceProcess
+from terna.serving.inference_pool.process import InferenceProcess
 from terna.settings import Serving
 
 logger = logging.getLogger("terna.serving")
@@ -98,7 +98,7 @@ class InferencePool:
                 while not self._idle:
                     self._start_if_needed()
                     if not self._changed.wait(max(0, deadline - time.monotonic())):
-                        raise TimedOut(TIMED_OUT)
+                        raise TimedOut
                     if self._failures > failures:
                         raise InternalError("The model cannot be loaded: see the server's log.")
                 return self._idle.pop()

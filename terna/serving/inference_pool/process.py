@@ -17,9 +17,6 @@ CHILD = "terna.serving.inference_pool.child"
 START_SECONDS = 300
 """How long a child has to load its version."""
 
-TIMED_OUT = "Request processing time exceeded limit"
-"""MLflow's message."""
-
 # Imported once in a process that then forks each child: importing MLflow takes seconds, and 180 MB.
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload([CHILD, "terna.serving.inference_pool.libraries"])
@@ -92,7 +89,7 @@ class InferenceProcess:
         except (OSError, EOFError, ValueError):
             self._end("The model's process has ended on this request.")
         self.kill()
-        raise TimedOut(TIMED_OUT)
+        raise TimedOut
 
     def _end(self, message: str) -> NoReturn:
         self.kill()
