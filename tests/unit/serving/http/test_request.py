@@ -88,6 +88,7 @@ ROWS = b'{"inputs": [[1, 2, 3]]}' * 100
         ("deflate", zlib.compress(ROWS)),
         ("identity", ROWS),
     ],
+    ids=["gzip", "x-gzip", "capital letters", "deflate", "none"],  # gzip's bytes hold the time
 )
 def test_compressed_body_is_inflated(encoding: str, sent: bytes) -> None:
     compressed = request(Protocol([sent]), content_encoding=encoding)
@@ -107,6 +108,10 @@ def test_compressed_body_is_inflated(encoding: str, sent: bytes) -> None:
         ("br", ROWS, UnknownEncoding),
         ("gzip, gzip", gzip.compress(gzip.compress(ROWS)), UnknownEncoding),
         ("gzip", gzip.compress(b" " * (MAX_BODY + 1)), PayloadTooLarge),
+    ],
+    ids=[
+        *("not compressed", "another encoding", "cut short", "empty", "with more behind it"),
+        *("an unknown encoding", "compressed twice", "too large once inflated"),
     ],
 )
 def test_body_that_cannot_be_inflated_is_refused(
