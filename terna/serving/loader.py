@@ -82,6 +82,8 @@ class Loader:
             return
         deployment = Deployment(version, self._new_pool(version), _predictor_of(compiled))
         check_reference_rows(deployment, folder)
+        if self._active.deployment:  # at the start nothing answers: compiled rows need not wait
+            deployment.wait_until_loaded()
         self._active.swap(deployment)
         metrics.SWAPS.labels("done").inc()
         self._info.set(version.name, str(version.number), deployment.backend)

@@ -143,6 +143,8 @@ class InProcessPool:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
+    def wait_until_loaded(self) -> None: ...
+
     def call(self, call: Call, deadline: float) -> Prediction:
         assert deadline > time.monotonic()
         return handle(self._predictor, call)
@@ -246,6 +248,7 @@ class Server2:
         self._root, self.workshop = root, workshop
         self.registry = CountingRegistry(root / "registry")
         self.folder = root / "serving"
+        self.new_pool: Callable[[Predictor], InProcessPool] = InProcessPool
         self.compiled_cache = CompiledCache(workshop.secret)
         self.restart()
 
@@ -288,7 +291,7 @@ class Server2:
             with self.worker().verified(version) as folder:
                 return PyfuncModel.load(version, folder)
 
-        return InProcessPool(Predictor(version, load))
+        return self.new_pool(Predictor(version, load))
 
     def worker(self) -> ModelCache:
         """Return the model cache as another worker process has it."""

@@ -18,6 +18,9 @@ class Pool(Protocol):
     def is_ready(self) -> bool:
         """Whether a call would be answered at once."""
 
+    def wait_until_loaded(self) -> None:
+        """Return when a child has loaded the version, or none can."""
+
     def call(self, call: Call, deadline: float) -> Prediction:
         """Return the response to a call."""
 
@@ -46,6 +49,10 @@ class Deployment:
     def is_ready(self) -> bool:
         """Whether any request would be answered at once."""
         return self._pool.is_ready
+
+    def wait_until_loaded(self) -> None:
+        """Return when a child process has loaded the version, or none can."""
+        self._pool.wait_until_loaded()
 
     def predict_compiled(
         self, request: ScoringRequest, max_rows: int | None = None

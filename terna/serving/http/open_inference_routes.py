@@ -44,7 +44,9 @@ class OpenInferenceRoutes:
         """
         deployment = self._active.get()
         if not deployment.is_ready:
-            raise NotReady("No process has loaded the model for what only pyfunc answers.")
+            raise NotReady(
+                "No child process has loaded the model yet: ask again, or see the server's log."
+            )
         if not self._agent.is_recent():
             raise NotReady("The agent hangs, so no new version is served: restart this server.")
         return json_response({"ready": True}, deployment)

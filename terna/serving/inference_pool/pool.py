@@ -10,7 +10,7 @@ from terna.contracts.version import Version
 from terna.errors import InternalError, TernaError, TimedOut
 from terna.predictor.compiled_predictor import Prediction
 from terna.serving.inference_pool.calls import Call
-from terna.serving.inference_pool.process import InferenceProcess
+from terna.serving.inference_pool.process import START_SECONDS, InferenceProcess
 from terna.settings import Serving
 
 logger = logging.getLogger("terna.serving")
@@ -65,6 +65,11 @@ class InferencePool:
     def is_ready(self) -> bool:
         """Whether a child has loaded the version."""
         return self._loaded > 0
+
+    def wait_until_loaded(self) -> None:
+        """Return when a child has loaded the version, or none can."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._loaded or self._failures, START_SECONDS)
 
     def call(self, call: Call, deadline: float) -> Prediction:
         """Return the response to a call; waits for an idle child.

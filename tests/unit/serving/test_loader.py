@@ -8,7 +8,7 @@ import pytest
 
 from terna.serving.agent.reconciler import BACKEND_TAG
 from terna.serving.endpoints.active_model import ActiveModel
-from tests.unit.workshop import NAME, Server2, tamper
+from tests.unit.workshop import NAME, InProcessPool, Server2, tamper
 
 
 def test_current_version_is_served_without_the_registry(server: Server2) -> None:
@@ -95,6 +95,23 @@ def test_loader_thread_loads_each_version_until_it_is_stopped(server: Server2) -
     server.loader.stop()
 
     wait_until(lambda: "loader" not in {thread.name for thread in threading.enumerate()})
+
+
+def test_version_is_swapped_in_once_its_pool_has_loaded_it(server: Server2) -> None:
+    server.promote()
+    server.poll_once()
+    waited: list[str] = []
+
+    class Loading(InProcessPool):
+        def wait_until_loaded(self) -> None:
+            waited.append(str(server.active.version))
+
+    server.new_pool = Loading
+    version = server.promote()
+    server.poll_once()
+
+    assert waited == ["churn version 1"]  # it answered meanwhile
+    assert server.active.version == version
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

@@ -85,6 +85,23 @@ def test_first_child_is_started_before_any_call(children: Children) -> None:
     assert len(children.started) == 1
 
 
+@pytest.mark.parametrize("failures", [0, 1])
+def test_waiting_ends_when_the_first_child_has_loaded_or_cannot(
+    children: Children, failures: int
+) -> None:
+    children.failures = failures
+    children.may_start.clear()
+    pool = pool_of(children)
+    with ThreadPoolExecutor(1) as waiting:
+        waited = waiting.submit(pool.wait_until_loaded)
+        with pytest.raises(TimeoutError):
+            waited.result(0.05)
+        children.may_start.set()
+        waited.result(10)
+
+    assert pool.is_ready == (failures == 0)
+
+
 def test_idle_child_takes_call_after_call(children: Children) -> None:
     pool = pool_of(children)
     (child,) = children.wait_for(1)
