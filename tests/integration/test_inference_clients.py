@@ -106,7 +106,7 @@ def test_metadata_names_each_column_with_its_type(
         "vip": "BOOL",
     }
     assert [o["datatype"] for o in metadata["outputs"]] == ["BYTES"]
-    assert metadata["parameters"] == {"backend": "pyfunc"}
+    assert metadata["parameters"] == {"backend": "pyfunc", "classes": ["no", "yes"]}
 
 
 @pytest.mark.parametrize("wide", [True, False], ids=["n x 1", "n"])
