@@ -8,6 +8,7 @@ import numpy as np
 from mlflow.models import Model
 from mlflow.pyfunc import FLAVOR_NAME, load_model
 from mlflow.pyfunc import PyFuncModel as MLflowPyFuncModel
+from mlflow.types import Schema
 from numpy.typing import NDArray
 
 from terna.contracts.open_inference import InferenceRequest
@@ -25,6 +26,7 @@ from terna.predictor.inputs import (
     text_columns,
 )
 from terna.predictor.mlflow_private import (
+    cast_df_types_according_to_schema,
     dataframe_from_parsed_json,
     enforce_schema,
     enter_serving_environment,
@@ -202,9 +204,18 @@ class PyfuncModel:
     def _frame(self, rows: Rows) -> Any:
         """Return rows as MLflow hands them to the model."""
         document = {"columns": self.schema.input_names(), "data": rows}
-        frame = dataframe_from_parsed_json(document, "split", self.schema)
+        frame = dataframe_from_parsed_json(document, "split")
+        if others := _of_another_type(frame, self.schema):
+            frame = cast_df_types_according_to_schema(frame, others)
         restore_text_type(frame, text_columns(self.schema))
         return frame
+
+
+def _of_another_type(frame: Any, schema: Any) -> Schema | None:
+    """Return the columns that MLflow would convert; converting the others would change nothing."""
+    types = dict(zip(frame.columns, frame.dtypes, strict=True))
+    specs = [spec for spec in schema.inputs if types[spec.name] != spec.type.to_pandas()]
+    return Schema(specs) if specs else None
 
 
 def _check_identity(version: Version, metadata: Model) -> None:

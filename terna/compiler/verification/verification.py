@@ -9,10 +9,10 @@ leaf; one that is off at all leaves probabilities to pyfunc.
 import json
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from mlflow.pyfunc import PyFuncModel
@@ -37,9 +37,13 @@ TOLERANCE_FLOAT32 = 1e-6
 SIZES = (1, 2, 3, 5, 8)
 """BLAS adds up in another order for few rows: so many at a time are compared of a linear model."""
 PART_CELLS = 2000
+SECONDS, SECONDS_OF_MANY_COLUMNS = 5.0, 3.0
+"""Of this thread's CPU, after which no further tree is begun."""
+MANY_COLUMNS = 1000
+"""From so many on, all else that a validation does takes its time, too."""
 BATCH = 4096
 """Boundary rows that are compared at a time, where these have at most `BATCH_CELLS`."""
-BATCH_CELLS = 600_000
+BATCH_CELLS = 2_000_000
 NEAREST = 256
 """Of a batch of boundary rows, how many labels are compared: a label costs as much as a score."""
 
@@ -80,8 +84,11 @@ def compile_verified(
         NotCompilable: with the reason, in one line, whatever went wrong.
     """
     try:
-        compiled = _with_layout(compile_model(model, cache_key), pyfunc, rows)
-        report = verify(compiled, pyfunc, rows)
+        compiled, groups = compile_model(model, cache_key), None
+        if isinstance(compiled.plan.engine, Linear):
+            groups, pyfunc = _groups(compiled, rows), _AskedOnce(pyfunc)
+            compiled = _with_layout(compiled, pyfunc, [rows, *groups.usual])
+        report = verify(compiled, pyfunc, rows, groups)
         plan = structs.replace(compiled.plan, has_equal_probabilities=report.equal_probabilities)
         return CompiledModel(plan), report
     except NotCompilable:
@@ -91,31 +98,36 @@ def compile_verified(
 
 
 def verify(
-    compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows, seconds: float = 5.0, seed: int = 0
+    compiled: CompiledModel,
+    pyfunc: Pyfunc,
+    rows: Rows,
+    groups: "_Groups | None" = None,
+    seconds: float | None = None,
 ) -> VerificationReport:
     """Compare on the reference rows, on varied ones and on both sides of every split.
 
     Args:
         rows: as a client sends them, in the schema's order; some dozens.
-        seconds: of this thread's CPU, after which no further tree is begun.
+        groups: what `_groups` has made of them already.
+        seconds: another limit than `SECONDS`.
 
     Raises:
         NotCompilable: a prediction differs, or the pyfunc model fails where the compiled model
             predicts.
     """
-    start = time.thread_time()
+    start, columns = time.thread_time(), len(compiled.plan.columns)
+    if seconds is None:
+        seconds = SECONDS if columns < MANY_COLUMNS else SECONDS_OF_MANY_COLUMNS
     verifier = _Verifier(compiled, pyfunc)
     if not rows or not verifier.compare(rows):
         raise NotCompilable("the reference rows are not strictly typed rows")
-    if isinstance(compiled.plan.engine, Linear):
-        for part in _parts(rows):
-            verifier.compare(part)
-    for varied in varied_rows(compiled, rows, np.random.default_rng(seed)):
-        verifier.compare(varied)
+    groups = groups or _groups(compiled, rows)
+    for group in (*groups.usual, *groups.unusual):
+        verifier.compare(group)
     trees_verified = trees = 0
     if isinstance(compiled.plan.engine, Trees):
         boundaries = BoundaryRows(compiled.plan)
-        size = min(BATCH, max(1, BATCH_CELLS // len(compiled.plan.columns)))
+        size = min(BATCH, max(1, BATCH_CELLS // columns))
         trees = len(boundaries.roots)
         for batch, done in boundaries.batches(rows, size):
             if batch:
@@ -132,18 +144,28 @@ def verify(
     )
 
 
-def _with_layout(compiled: CompiledModel, pyfunc: Pyfunc, rows: Rows) -> CompiledModel:
+class _Groups(NamedTuple):
+    """Groups of rows that are compared beside the reference rows."""
+
+    usual: Sequence[Rows]
+    """As clients send them."""
+    unusual: Sequence[Rows]
+
+
+def _groups(compiled: CompiledModel, rows: Rows) -> _Groups:
+    noisy, *replaced = varied_rows(compiled, rows, np.random.default_rng(0))
+    parts = _parts(rows) if isinstance(compiled.plan.engine, Linear) else ()
+    return _Groups([*parts, noisy], replaced)
+
+
+def _with_layout(compiled: CompiledModel, pyfunc: Pyfunc, groups: Sequence[Rows]) -> CompiledModel:
     """Return a linear model with the layout that gives the pyfunc model's sums most often."""
-    engine = compiled.plan.engine
-    if not isinstance(engine, Linear):
-        return compiled
-    many = [*rows, *next(iter(varied_rows(compiled, rows, np.random.default_rng(1))))]
-    tried = [(part, pyfunc.scores(part)) for part in (many, *_parts(rows)) if _fits(compiled, part)]
+    tried = [(group, pyfunc.scores(group)) for group in groups if _fits(compiled, group)]
 
     def equal_scores(model: CompiledModel) -> int:
         return sum(int((model.scores(model.sums(part)) == scores).sum()) for part, scores in tried)
 
-    engines = [structs.replace(engine, layout=layout) for layout in PRODUCTS]
+    engines = [structs.replace(compiled.plan.engine, layout=layout) for layout in PRODUCTS]
     models = [CompiledModel(structs.replace(compiled.plan, engine=other)) for other in engines]
     return max(models, key=equal_scores)
 
@@ -159,6 +181,28 @@ def _parts(rows: Rows) -> Iterator[Rows]:
     for size in SIZES if parts > 1 else SIZES[:2]:
         for first in range(0, min(len(rows), parts * size), size):
             yield rows[first : first + size]
+
+
+class _AskedOnce:
+    """A pyfunc model that answers again what it has answered for the same list of rows."""
+
+    def __init__(self, pyfunc: Pyfunc) -> None:
+        self._pyfunc = pyfunc
+        self._known: list[tuple[Rows, tuple[Array, bytes]]] = []
+
+    def answer(self, rows: Rows) -> bytes:
+        return self.scores_and_answer(rows)[1]
+
+    def scores(self, rows: Rows) -> Array:
+        return self.scores_and_answer(rows)[0]
+
+    def scores_and_answer(self, rows: Rows) -> tuple[Array, bytes]:
+        for asked, answered in self._known:
+            if asked is rows:
+                return answered
+        answered = self._pyfunc.scores_and_answer(rows)
+        self._known.append((rows, answered))
+        return answered
 
 
 class _Verifier:
@@ -193,7 +237,7 @@ class _Verifier:
             self.rows += len(rows)
             if not self._labels:
                 self._compare_answers(rows, self._pyfunc.answer(rows))
-            elif labels is None:
+            elif labels is None or len(rows) <= labels:
                 scores, answer = self._pyfunc.scores_and_answer(rows)
                 self._compare_scores(self._compiled.scores(sums), scores)
                 self._compare_answers(rows, answer)

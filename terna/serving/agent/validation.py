@@ -23,6 +23,9 @@ from terna.serving.agent.child import Job, Report
 REPEATS = 5
 """How often one row is predicted; the fastest time counts, as others share the machine."""
 
+REPEAT_SECONDS = 0.5
+"""Seconds after which it is not predicted again: such a model is measured well enough."""
+
 
 def main(arguments: Sequence[str]) -> None:
     """Validate what the agent asks for, and answer through its pipe.
@@ -83,7 +86,10 @@ def _check_compiled(predictor: Predictor, folder: Path) -> None:
 
 
 def _fastest(predictor: Predictor, request: Mapping[str, Any]) -> float:
-    return min(measure_seconds(predictor, request) for _ in range(REPEATS))
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) < REPEAT_SECONDS:
+        times.append(measure_seconds(predictor, request))
+    return min(times)
 
 
 def measure_seconds(predictor: Predictor, request: Mapping[str, Any]) -> float:

@@ -4,14 +4,20 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import mlflow.pyfunc
+import pandas as pd
 import pytest
+from mlflow.types import ColSpec, DataType, Schema
 
 from terna.contracts.scoring import JSON, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import InvalidParameter, LoadFailed
 from terna.predictor import pyfunc_model
+from terna.predictor.inputs import restore_text_type, text_columns
+from terna.predictor.mlflow_private import dataframe_from_parsed_json
 from terna.predictor.pyfunc_model import PyfuncModel
 from tests.unit.workshop import NAME, Workshop
 
@@ -88,6 +94,28 @@ def test_scores_and_labels_for_the_verification_are_those_of_the_model(workshop:
 
     assert pyfunc.predict_rows(workshop.rows()) == model.predict(workshop.customers).tolist()
     assert (scores == model.get_raw_model().predict_proba(workshop.customers)).all()
+
+
+WHOLE = [True, False, 1, 2**31 - 1, 7, 2**53, 1, 0.1, 3, 1e300, "a", "1"]
+GAPS = [False, True, 0, 5, 0, 6, None, 2.5, None, -0.0, None, "b"]
+
+
+@pytest.mark.parametrize("rows", [[WHOLE], [GAPS], [WHOLE, GAPS], [GAPS, WHOLE]])
+def test_rows_of_the_verification_are_the_frame_that_mlflow_makes_of_them(
+    workshop: Workshop, rows: list[list[Any]]
+) -> None:
+    names = ("boolean", "integer", "long", "float", "double", "string")
+    schema = Schema([ColSpec(DataType[name], f"{name} {n}") for name in names for n in (1, 2)])
+    pyfunc = PyfuncModel(mlflow.pyfunc.load_model(str(workshop.folder / "model")))
+    pyfunc.schema = schema
+    document = {"columns": schema.input_names(), "data": rows}
+    expected = dataframe_from_parsed_json(document, "split", schema)
+    restore_text_type(expected, text_columns(schema))
+
+    with patch.object(pyfunc.model, "predict", return_value=[1]) as predict:
+        pyfunc.answer(rows)
+
+    pd.testing.assert_frame_equal(predict.call_args.args[0], expected, check_exact=True)
 
 
 def _of_another_model(folder: Path) -> None:

@@ -245,6 +245,39 @@ def test_linear_model_gets_the_layout_of_its_pipeline(sparse: bool, names: tuple
         assert compiled.predict_proba_rows(rows[:count]) == expected
 
 
+def test_rows_that_choose_a_layout_are_asked_of_pyfunc_once() -> None:
+    class Counting(PyfuncModel):
+        asked = 0
+
+        def _frame(self, rows: Any) -> Any:
+            self.asked += 1
+            return super()._frame(rows)
+
+    everything = customers(missing=False)
+    table = everything[["minutes", "calls"]]
+    model = LogisticRegression().fit(table, classes(everything))
+    loaded = as_loaded(model, table)
+    compiled, rows = compile_model(loaded), rows_of(table[:60])
+    counting = Counting(loaded)
+    verify(compiled, counting, rows)
+    groups, counting.asked = counting.asked, 0
+
+    compile_verified(loaded, counting, rows)
+
+    assert counting.asked == groups > 10
+
+
+def test_few_boundary_rows_are_asked_of_pyfunc_once(model: PyFuncModel) -> None:
+    class Separately(PyfuncModel):
+        def scores(self, rows: Any) -> Any:
+            assert len(rows) > 256, "scores and labels of these rows are wanted"
+            return super().scores(rows)
+
+    report = verify(compile_model(model), Separately(model), rows_of(customers(60)), seconds=60)
+
+    assert report.trees_verified == report.trees
+
+
 def test_labels_without_probabilities_are_refused(model: PyFuncModel) -> None:
     compiled = CompiledModel(replaced(compile_model(model).plan, classes=None))
 
