@@ -201,6 +201,7 @@ def test_model_that_ends_its_process_is_rejected_and_the_next_promotion_is_serve
     server.poll_once()
 
     assert server.tag(bad) == (
-        "rejected: churn version 1 ended its own validation: with exit code 0."
+        "rejected: churn version 1 cannot be validated. The model ends the process that loads it:"
+        " with exit code 0."
     )
     assert server.active.version == good

@@ -1,11 +1,7 @@
 """The validation of one version, in the child process that the agent starts for it."""
 
-import json
-import os
-import resource
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +9,9 @@ from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification import verification
 from terna.contracts import reference_rows
 from terna.contracts.version import Version
-from terna.errors import ModelRejected, NotCompilable, ReferenceMismatch
+from terna.errors import NotCompilable, ReferenceMismatch
 from terna.predictor.compiled_predictor import COMPILED, PYFUNC
+from terna.predictor.model_process import Answer
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.predictor.reference_check import check_reference_rows, scoring_request
@@ -27,18 +24,27 @@ REPEAT_SECONDS = 0.5
 """Seconds after which it is not predicted again: such a model is measured well enough."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Validate what the agent asks for, and answer through its pipe.
+def answer(version: Mapping[str, Any], folder: str, **job: Any) -> Answer:
+    """Validate a version, in the child process that the agent asks.
 
     Args:
-        arguments: the pipe's descriptor, and a job as JSON.
+        version: as the fields of `Version`.
+        folder: its directory, whose signature has been verified.
+        job: the other fields of `Job`.
+
+    Returns:
+        The report as JSON has it, and the compiled model's bytes.
+
+    Raises:
+        ModelRejected: any subclass.
     """
-    pipe, document = int(arguments[0]), json.loads(arguments[1])
-    _limit(document.pop("memory_bytes"))
-    version = Version(**document.pop("version"))
-    with os.fdopen(pipe, "wb") as answer:
-        answer.write(_answer(Job(version, Path(document.pop("folder")), **document)))
-    os._exit(0)  # whatever threads the model has started
+    report = validate(Job(Version(**version), Path(folder), **job))
+    document = {
+        "backend": report.backend,
+        "seconds": dict(report.seconds),
+        "summary": report.summary,
+    }
+    return document, report.compiled
 
 
 def validate(job: Job) -> Report:
@@ -97,33 +103,3 @@ def measure_seconds(predictor: Predictor, request: Mapping[str, Any]) -> float:
     start = time.perf_counter()
     predictor.predict(scoring_request(request))
     return time.perf_counter() - start
-
-
-def _limit(memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold customers' values
-
-
-def _answer(job: Job) -> bytes:
-    """Return one line of JSON, and the compiled model if there is one."""
-    try:
-        report = validate(job)
-    except ModelRejected as error:
-        return _line({"rejected": str(error)})
-    except BaseException as error:  # a model may raise anything; its text may hold anything
-        reason = f"{job.version} cannot be validated: {type(error).__name__}."
-        return _line({"rejected": reason})
-    document = {
-        "backend": report.backend,
-        "seconds": dict(report.seconds),
-        "summary": report.summary,
-    }
-    return _line(document) + report.compiled
-
-
-def _line(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document).encode() + b"\n"
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
