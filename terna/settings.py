@@ -106,6 +106,12 @@ class Training(BaseSettings):
     optuna_storage: str = Field(default="", repr=False)
     """The URL of Optuna's database, from which an interrupted search continues; empty for none."""
 
+    model_seconds: float = Field(default=300, gt=0)
+    """Seconds that a model may take to be loaded and asked, in a child process."""
+
+    model_bytes: int = Field(default=4_000_000_000, ge=500_000_000)
+    """Bytes of memory that a model may take there."""
+
     signing_key: Path = Path("secrets/training/signing.key")
     """The private key that model versions are signed with."""
 

@@ -86,17 +86,6 @@ def validate(version: Number, name: Name = DEFAULT_MODEL) -> None:
     print_line(f"{found} would serve")
 
 
-@app.command(hidden=True)
-def check(folder: Path, name: str, number: int, run_id: str) -> None:
-    """Ask a verified model directory its reference rows: `validate` starts this."""
-    from terna.contracts.version import Version
-    from terna.training.validation import PASSED, check_answers
-
-    version = Version(name, number, "", run_id)
-    check_answers(version, folder)
-    print_line(f"{version} {PASSED}")
-
-
 def _report(made: "Registered") -> None:
     version = made.version
     print_line(f"{version} is registered: `terna promote {version.number} --name {version.name}`")

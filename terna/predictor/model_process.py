@@ -144,8 +144,9 @@ def _document(line: bytes) -> Any:
 
 def _error(name: str, message: str) -> TernaError:
     kind = getattr(errors, name, None)
-    known = isinstance(kind, type) and issubclass(kind, (ModelRejected, DataError))
-    return kind(message) if known else ValidationFailed(message)
+    if isinstance(kind, type) and issubclass(kind, (ModelRejected, DataError)):
+        return kind(message)
+    return ValidationFailed(message)
 
 
 def _ending(returncode: int) -> str:

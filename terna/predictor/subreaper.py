@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     Args:
         arguments: the process id of the parent, and the command.
     """
-    parent, command = int(arguments[0]), arguments[1:]
+    parent, command = int(arguments[0]), list(arguments[1:])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, _stop)
@@ -50,7 +50,7 @@ def prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value)
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: list[str]) -> int:
     """Return how a command ended, which the kernel kills when this process does."""
     this = os.getpid()
     child = os.fork()

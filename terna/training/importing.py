@@ -1,32 +1,23 @@
 """Models that `terna train` did not make: given reference rows, signed and registered.
 
 Whoever made the model is asked for nothing but rows to try it on. What the model answers to them
-now is what serving compares its own answers with.
+now is what serving compares its own answers with. It runs in a child process.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import mlflow.pyfunc
 import yaml
 
 from terna.contracts import reference_rows
-from terna.contracts.scoring import JSON, ScoringRequest
 from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
-from terna.errors import DataError, LoadFailed, RequestError, SettingsError
-from terna.predictor.mlflow_private import enter_serving_environment
-from terna.predictor.predictor import Predictor
-from terna.predictor.pyfunc_model import PyfuncModel
+from terna.errors import DataError, SettingsError
 from terna.registry.registry import ALIAS, Registry
 from terna.security import model_formats, signing
-from terna.training import model_file
-from terna.training.sample import read_sample
 from terna.training.session import Session
 
 URI = re.compile("runs:/[^/]+/.+|models:/(m-[^/]+|[^/@]+[/@].+)")
@@ -37,8 +28,6 @@ SOURCE_TAG = "terna.source"
 
 RELEASED_TAG = "terna.release"
 """The version's tag that says what in it can run code."""
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,6 +54,7 @@ def register(
     Raises:
         DataError: no such source, no schema, nothing to ask the model, or it answers no good.
         LoadFailed: the model cannot be loaded.
+        ValidationFailed: it ends or hangs the process that loads it.
         SettingsError: the alias is the one that `terna promote` moves.
         TrackingUnreachable, TrackingRefused: nothing was registered.
     """
@@ -164,81 +154,17 @@ def _register(
     for file in (SIGNATURE_FILE, RELEASE_FILE, reference_rows.FILE):
         (folder / file).unlink(missing_ok=True)
     with session.reporter.step("asking the model"):
-        add_reference_rows(folder, sample, session.settings.seed)
+        session.ask_model(
+            "add_reference_rows",
+            folder=str(folder),
+            sample=str(sample) if sample else None,
+            seed=session.settings.seed,
+        )
     code = model_formats.find_code(folder)
     with session.reporter.step(f"registering {session.name}"):
         version = _upload(session, folder, run_id)
     session.registry.tag(version, SOURCE_TAG, source)
     return Registered(version, code)
-
-
-def add_reference_rows(folder: Path, sample: Path | None, seed: int) -> None:
-    """Ask the model of a directory, and write its answers into it as reference rows.
-
-    A scikit-learn model that is a pickle is put into skops' format, where that can hold it and
-    answers the same.
-
-    Raises:
-        DataError: no schema, nothing to ask the model, or it answers no good.
-        LoadFailed: it cannot be loaded.
-    """
-    model = load(folder)
-    document = _document(model, sample, seed)
-    predictions = ask(model, document)
-    if ask(model, document) != predictions:
-        raise DataError("The model answers the same rows differently each time: it cannot serve.")
-    with TemporaryDirectory() as temporary:
-        copy = Path(shutil.copytree(folder, Path(temporary, "model")))
-        if model_file.convert_to_skops(copy) and ask(load(copy), document) == predictions:
-            shutil.rmtree(folder)
-            shutil.copytree(copy, folder)
-    reference_rows.write(folder, document, predictions)
-
-
-def load(folder: Path) -> PyfuncModel:
-    """Load a model directory as serving does, whosever it is.
-
-    Raises:
-        LoadFailed: it cannot be loaded.
-    """
-    enter_serving_environment()
-    try:
-        model = mlflow.pyfunc.load_model(str(folder))
-    except Exception as error:
-        raise LoadFailed(f"The model cannot be loaded: {_first_line(error)}") from error
-    return PyfuncModel(model, model.metadata.get_serving_input(str(folder)))
-
-
-def ask(model: PyfuncModel, document: Document) -> Any:
-    """Return a model's predictions for a request, by the code that answers clients.
-
-    Raises:
-        DataError: it fails, or answers with what no response can hold.
-    """
-    predictor = Predictor(Version("", 0, ""), lambda: model)
-    request = ScoringRequest(JSON, json.dumps(document).encode())
-    try:
-        answer = json.loads(predictor.predict(request).body)
-        json.dumps(answer, allow_nan=False)
-    except RequestError as error:
-        raise DataError(f"The model fails on the sample: {_first_line(error)}") from error
-    except ValueError as error:
-        raise DataError("The model answers NaN on the sample.") from error
-    is_wrapped = isinstance(answer, dict) and answer.keys() == {"predictions"}
-    return answer["predictions"] if is_wrapped else answer
-
-
-def _document(model: PyfuncModel, sample: Path | None, seed: int) -> Document:
-    if model.schema is None:
-        raise DataError(
-            "The model has no schema, so that nobody can tell which requests fit it: log it again"
-            " with `signature=` or `input_example=`."
-        )
-    if sample is not None:
-        return read_sample(sample, model.schema, seed)
-    if not model.example:
-        raise DataError("The model has no input example to ask it for: add --sample FILE.")
-    return dict(json.loads(model.example))
 
 
 def _upload(session: Session, folder: Path, run_id: str) -> Version:
@@ -278,7 +204,3 @@ def _run_id(folder: Path) -> str:
 
 def _uri(version: Version) -> str:
     return f"models:/{version.name}/{version.number}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

@@ -4,15 +4,16 @@ The signed directory holds the model, its schema, an input example, and referenc
 labels that the model gave here, which serving compares with its own before a version is live.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-import mlflow.pyfunc
 import mlflow.sklearn
+import numpy as np
 import pandas as pd
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
@@ -22,11 +23,13 @@ from sklearn.base import BaseEstimator
 
 from terna.contracts import reference_rows
 from terna.contracts.version import Version
+from terna.errors import TernaError
 from terna.security import signing
 from terna.training import metrics, model_file
 from terna.training.job import Job
 from terna.training.prepare import Features, model_inputs
 from terna.training.session import Session
+from terna.training.validation import check_files
 from terna.training.workspace import Workspace
 
 COLUMN_TYPES = {"b": DataType.boolean, "f": DataType.double, "i": DataType.long}
@@ -159,16 +162,28 @@ def _production_f1(
 ) -> float | None:
     """Compute F1 of the version in production on this hold-out; None where it cannot be."""
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary, "model")
+        folder.mkdir()
         session.registry.download(production, folder)
         try:
-            signing.verify(folder, session.settings.signing_public_key)
-            predicted = mlflow.pyfunc.load_model(str(folder)).predict(holdout.inputs)
-            return metrics.f1(job, holdout.actual, predicted)
-        except Exception as error:  # a model of other columns, classes, keys or libraries
+            check_files(folder, session.settings, session.require_release)
+            return metrics.f1(job, holdout.actual, _predict(session, production, folder, holdout))
+        except TernaError as error:
+            reason = str(error)
+        except Exception as error:  # its predictions are none of this target's
             reason = type(error).__name__
-            session.reporter.say(f"           {production} cannot be compared: {reason}")
-            return None
+    session.reporter.say(f"           {production} cannot be compared: {reason}")
+    return None
+
+
+def _predict(session: Session, version: Version, folder: Path, holdout: Holdout) -> NDArray[Any]:
+    """Return a version's predictions for the hold-out, shape (n,), from a child process."""
+    table = folder.with_name("holdout.parquet")
+    holdout.inputs.to_parquet(table)
+    _, predictions = session.ask_model(
+        "predict", version=asdict(version), folder=str(folder), table=str(table)
+    )
+    return np.asarray(json.loads(predictions))
 
 
 def _json_values(rows: pd.DataFrame) -> list[list[Any]]:

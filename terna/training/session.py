@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from terna.errors import SettingsError
+from terna.predictor import model_process
+from terna.predictor.model_process import Answer, Ask, Limits
 from terna.progress import Reporter
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry, Registry
@@ -23,6 +25,9 @@ class Session:
     registry: Registry
     settings: Training
     reporter: Reporter
+    require_release: bool = True
+    """Whether serving wants a release of versions which hold code."""
+    ask: Ask = model_process.ask
 
     @classmethod
     def open(cls, name: str, settings: Settings, reporter: Reporter) -> Self:
@@ -41,7 +46,17 @@ class Session:
             registry=MLflowRegistry(client),
             settings=settings.training,
             reporter=reporter,
+            require_release=settings.serving.require_release,
         )
+
+    def ask_model(self, function: str, **arguments: Any) -> Answer:
+        """Call a function of `terna.training.asking` in a child process.
+
+        Raises:
+            ValidationFailed: the model ends the process, or takes longer than it may.
+            ModelRejected, DataError: any that the function raises.
+        """
+        return self.ask(f"terna.training.asking:{function}", arguments, limits(self.settings))
 
     def close_as_failed(self, run_id: str) -> None:
         """Close the MLflow run of a training that failed; where even that fails, say so."""
@@ -49,3 +64,8 @@ class Session:
             self.runs.finish(run_id, failed=True)
         except Exception:
             self.reporter.say(f"The MLflow run {run_id} could not be closed as failed.")
+
+
+def limits(settings: Training) -> Limits:
+    """Return what a model may take in its child process."""
+    return Limits(settings.model_seconds, settings.model_bytes, "TERNA_TRAINING_MODEL")

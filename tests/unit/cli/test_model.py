@@ -1,5 +1,7 @@
 """`terna model …`."""
 
+import os
+import pickle
 import sys
 import warnings
 from pathlib import Path
@@ -61,6 +63,13 @@ class Doubling(PythonModel):
         return (model_input["a"] * 2).tolist()
 
 
+class Leaving:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (7,)
+
+
 @pytest.fixture
 def custom(terna: Terna) -> str:  # noqa: ARG001
     """A model with code, with an input example."""
@@ -119,6 +128,19 @@ def test_version_of_others_is_signed_as_a_new_version(
     signed = terna("model", "sign", "1", "--name", "price")
     assert "price version 2 is version 1, signed" in signed.out
     assert terna("model", "validate", "2", "--name", "price").code == 0
+
+
+def test_model_that_ends_its_process_ends_the_command_with_one_line(
+    terna: Terna, registry: MemoryRegistry, custom: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()  # what MLflow says when it saves the model
+    Path(custom, "python_model.pkl").write_bytes(pickle.dumps(Leaving()))
+    done = terna("model", "register", custom, "--name", "price")
+    assert (done.code, done.err) == (
+        1,
+        "error: The model ends the process that loads it: with exit code 7.\n",
+    )
+    assert registry.versions == {}
 
 
 @pytest.mark.parametrize("tag", ["owner", "=sales", ""])

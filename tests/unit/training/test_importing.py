@@ -1,8 +1,10 @@
 """Models that `terna train` did not make, with a registry in memory."""
 
 import json
+import os
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +25,20 @@ from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
 from terna.errors import (
     DataError,
     LoadFailed,
+    ModelRejected,
     SettingsError,
     SignatureInvalid,
     TrackingRefused,
     TrackingUnreachable,
+    ValidationFailed,
 )
+from terna.predictor import model_process
 from terna.security import signing
 from terna.security.model_formats import find_code
 from terna.settings import Settings
 from terna.training import importing
+from terna.training.asking import check_answers
 from terna.training.importing import SOURCE_TAG, Registered
-from terna.training.validation import check_answers
 from tests.unit.training.lab import NAME, Lab
 
 POINTS = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
@@ -64,12 +69,14 @@ def save(folder: Path, model: Any = FOREST, **options: Any) -> Path:
     return folder
 
 
-def save_python(folder: Path, code: str, **options: Any) -> Path:
-    """Save a pyfunc whose `predict` returns an expression of `model_input`."""
+def save_python(folder: Path, code: str, load: str = "pass", **options: Any) -> Path:
+    """Save a pyfunc that runs `load`, and whose `predict` returns code of `model_input`."""
     script = folder.with_suffix(".py")
     script.write_text(
-        "import random, mlflow\n"
+        "import os, random, time, mlflow\n"
         "class Model(mlflow.pyfunc.PythonModel):\n"
+        "    def load_context(self, context):\n"
+        f"        {load}\n"
         "    def predict(self, context, model_input, params=None):\n"
         f"        return {code}\n"
         "mlflow.models.set_model(Model())\n"
@@ -97,7 +104,7 @@ def check_serves(lab: Lab, made: Registered) -> None:
     """Check what serving checks of a version first."""
     files = lab.registry.files(made.version)
     signing.verify(files, lab.settings.signing_public_key)
-    check_answers(made.version, files)
+    check_answers(asdict(made.version), str(files))
 
 
 # --- register ------------------------------------------------------------------------------------
@@ -269,6 +276,45 @@ def test_unreachable_tracking_server_closes_the_run_and_registers_nothing(
     with pytest.raises(TrackingUnreachable):
         importing.register(lab.session, str(save(tmp_path / "mine")), sample)
     assert (lab.registry.versions, lab.main_run.status) == ({}, "FAILED")
+
+
+HARMFUL = {
+    "exits": ("os._exit(3)", "ends the process that loads it: with exit code 3."),
+    "aborts": ("os.abort()", "ends the process that loads it: by SIGABRT."),
+    "hangs": ("time.sleep(4242)", "takes longer than TERNA_TRAINING_MODEL_SECONDS, which is 20."),
+    "grows": ("self.grown = bytearray(3_000_000_000)", "cannot be loaded"),
+}
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_model_that_harms_its_process_is_one_clear_line_and_nothing_is_registered(
+    tmp_path: Path, sample: Path, kind: str
+) -> None:
+    lab = Lab(tmp_path, ask=model_process.ask, seed=0, model_seconds=20, model_bytes=1_500_000_000)
+    load, reason = HARMFUL[kind]
+    folder = save_python(tmp_path / "mine", "[1]", load)
+    with pytest.raises(ModelRejected, match=reason) as refused:
+        importing.register(lab.session, str(folder), sample)
+    assert len(str(refused.value).splitlines()) == 1
+    assert (lab.registry.versions, lab.runs.runs) == ({}, {})
+
+
+def test_version_that_ends_its_process_is_not_signed(tmp_path: Path, sample: Path) -> None:
+    lab = Lab(tmp_path, ask=model_process.ask, seed=0)
+    put(lab, save_python(tmp_path / "mine", "[1]", "os._exit(0)"))
+    with pytest.raises(ValidationFailed, match="with exit code 0"):
+        importing.sign(lab.session, 1, sample)
+    assert len(lab.registry.versions[NAME]) == 1
+
+
+def test_model_is_never_loaded_in_the_process_that_registers_it(
+    tmp_path: Path, sample: Path
+) -> None:
+    lab = Lab(tmp_path, ask=model_process.ask, seed=0)
+    folder = save_python(tmp_path / "mine", "[os.getpid()] * len(model_input)", "pass")
+    made = importing.register(lab.session, str(folder), sample)
+    document = json.loads((lab.registry.files(made.version) / reference_rows.FILE).read_text())
+    assert os.getpid() not in document["predictions"]
 
 
 # --- sign and release ----------------------------------------------------------------------------

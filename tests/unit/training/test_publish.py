@@ -1,6 +1,7 @@
 """A signed version is registered, and promoted only when it is not worse."""
 
 import json
+import warnings
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -14,8 +15,9 @@ from mlflow.models import Model
 from sklearn.metrics import f1_score
 
 from terna.contracts import reference_rows
-from terna.contracts.version import SIGNATURE_FILE, Version
+from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
 from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.predictor import model_process
 from terna.registry.registry import SERVING, STATUS_TAG
 from terna.security import signing
 from terna.security.model_formats import find_code
@@ -249,6 +251,73 @@ def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: 
     assert in_production(lab) == 1
     assert "version 1 cannot be compared" in lab.reporter.said[-2]
     assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
+
+
+CODE = """
+import os, mlflow
+open({mark!r}, "w").close()
+class Model(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        {load}
+    def predict(self, context, model_input, params=None):
+        return ["yes"] * len(model_input)
+mlflow.models.set_model(Model())
+"""
+
+
+def put_code_into_production(lab: Lab, mark: Path, load: str) -> Path:
+    """Promote a signed pyfunc in Python which says that it is loaded, and return its files."""
+    script, folder = mark.with_name("code.py"), mark.with_name("code")
+    script.write_text(CODE.format(mark=str(mark), load=load))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, about type hints
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(script),
+            metadata={"model": NAME, "run_id": "run0"},
+            pip_requirements=[],
+        )
+    signing.sign(folder, lab.settings.signing_key)
+    version = lab.registry.register(NAME, folder, "m-0", "run0")
+    lab.registry.promote(version)
+    return lab.registry.files(version)
+
+
+def test_code_in_production_that_nobody_released_is_never_loaded(tmp_path: Path) -> None:
+    lab, mark = Lab(tmp_path), tmp_path / "loaded"
+    put_code_into_production(lab, mark, "pass")
+    mark.unlink(missing_ok=True)  # MLflow runs it when it is saved
+    result = lab.publish(customers())
+    assert (result.production_f1, result.promoted) == (None, False)
+    assert "version 1 cannot be compared: The model can run code" in lab.reporter.said[-2]
+    assert not mark.exists()
+
+
+def test_released_code_in_production_is_compared(tmp_path: Path) -> None:
+    private, public = tmp_path / "r.key", tmp_path / "r.pub"
+    signing.ensure_signing_keys(private, public)
+    lab = Lab(tmp_path, release_key=private, release_public_key=public)
+    files = put_code_into_production(lab, tmp_path / "loaded", "pass")
+    signing.sign(files, lab.settings.release_key, RELEASE_FILE)
+    result = lab.publish(customers())
+    assert result.production_f1 is not None
+    assert 0 < result.production_f1 < result.f1
+
+
+def test_version_in_production_that_ends_its_process_stays(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, ask=model_process.ask)
+    lab.session = replace(lab.session, require_release=False)
+    put_code_into_production(lab, tmp_path / "loaded", "os._exit(0)")
+    result = lab.publish(customers())
+    assert (result.production_f1, in_production(lab)) == (None, 1)
+    assert "with exit code 0" in lab.reporter.said[-2]
+
+
+def test_version_in_production_answers_the_same_in_its_own_process(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, ask=model_process.ask)
+    first, again = lab.publish(customers()), lab.publish(customers())
+    assert again.promoted
+    assert again.production_f1 == first.f1
 
 
 def test_rejected_version_is_compared_with_the_newest_that_serves(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Whether a version would serve: its model runs in a child process."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from terna.errors import (
 )
 from terna.security import signing
 from terna.settings import Settings
-from terna.training.validation import check_answers, validate
+from terna.training.asking import check_answers
+from terna.training.validation import validate
 from tests.fakes import MemoryRegistry
 from tests.unit.workshop import NAME, Workshop
 
@@ -56,7 +57,8 @@ class Platform:
         return self.make(change)
 
     def validate(self, version: Version, seconds: float = 120) -> None:
-        validate(self.registry, version, self.settings, seconds)
+        training = self.settings.training.model_copy(update={"model_seconds": seconds})
+        validate(self.registry, version, replace(self.settings, training=training))
 
 
 def save_python(folder: Path, load: str) -> None:
@@ -144,9 +146,9 @@ def test_code_would_serve_without_release_where_a_setting_says_so(platform: Plat
 @pytest.mark.parametrize(
     ("load", "expected"),
     [
-        ("os._exit(0)", "ends the process that loads it (exit code 0)"),
-        ("os._exit(3)", "ends the process that loads it (exit code 3)"),
-        ("os.abort()", "ends the process that loads it (exit code -6)"),
+        ("os._exit(0)", "ends the process that loads it: with exit code 0"),
+        ("os._exit(3)", "ends the process that loads it: with exit code 3"),
+        ("os.abort()", "ends the process that loads it: by SIGABRT"),
         ("1 / 0", "cannot be loaded: ZeroDivisionError"),
     ],
 )
@@ -158,15 +160,19 @@ def test_model_that_ends_its_process_would_not_serve(
 
 def test_model_that_hangs_would_not_serve(platform: Platform) -> None:
     version = platform.make_python("time.sleep(600)")
-    with pytest.raises(ModelRejected, match="within 8 s"):
+    with pytest.raises(ModelRejected, match="TERNA_TRAINING_MODEL_SECONDS, which is 8"):
         platform.validate(version, seconds=8)
+
+
+def identity(run_id: str) -> dict[str, Any]:
+    return asdict(Version(NAME, 1, "", run_id))
 
 
 def test_answers_are_checked_in_this_process_too(platform: Platform, tmp_path: Path) -> None:
     folder = platform.workshop.make(tmp_path / "plain")
-    check_answers(Version(NAME, 1, "", "run1"), folder)
+    check_answers(identity("run1"), str(folder))
     with pytest.raises(LoadFailed, match="another model or run"):
-        check_answers(Version(NAME, 1, "", "run9"), folder)
+        check_answers(identity("run9"), str(folder))
     (folder / reference_rows.FILE).unlink()
     with pytest.raises(ReferenceMismatch, match="no reference rows"):
-        check_answers(Version(NAME, 1, "", "run1"), folder)
+        check_answers(identity("run1"), str(folder))
