@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from terna.contracts.scoring import Rows, ScoringRequest, render
+from terna.contracts.scoring import Rows, ScoringRequest, render, render_probabilities
 
 logger = logging.getLogger("terna.serving")
 
@@ -23,6 +23,10 @@ class CompiledModel(Protocol):
     @property
     def names(self) -> Sequence[str]:
         """The columns of a row, in the schema's order."""
+
+    @property
+    def classes(self) -> Sequence[Any] | None:
+        """A classifier's classes as JSON has them, in the order of probabilities."""
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         """Return a prediction a row; None when a cell is not strictly of its column's type.
@@ -69,10 +73,8 @@ class CompiledPredictor:
         rows = request.strictly_typed_rows(self.names)
         if not rows or (max_rows is not None and len(rows) > max_rows):
             return None
-        predictions = self.predict_rows(rows)
-        if predictions is None:
-            return None
-        return Prediction(render(predictions), COMPILED, len(rows))
+        body = self._probabilities(rows) if request.wants_probabilities else self._labels(rows)
+        return Prediction(body, COMPILED, len(rows)) if body else None
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         """Return a prediction a row; None where pyfunc must predict."""
@@ -81,6 +83,14 @@ class CompiledPredictor:
     def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
         """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
         return self._ask(self._model.predict_proba_rows, rows)
+
+    def _labels(self, rows: Rows) -> bytes | None:
+        predictions = self.predict_rows(rows)
+        return None if predictions is None else render(predictions)
+
+    def _probabilities(self, rows: Rows) -> bytes | None:
+        classes, probabilities = self._model.classes, self.predict_proba_rows(rows)
+        return render_probabilities(probabilities, classes) if classes and probabilities else None
 
     def _ask(self, model: Callable[[Rows], list[Any] | None], rows: Rows) -> list[Any] | None:
         try:
