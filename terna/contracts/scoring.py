@@ -51,13 +51,22 @@ class Table:
 class ScoringRequest:
     """The body of one request to `/invocations`, of any content type."""
 
-    __slots__ = ("_document", "_is_strict", "body", "content_type", "wants_probabilities")
+    __slots__ = (
+        "_document",
+        "_is_strict",
+        "body",
+        "content_type",
+        "needs_pyfunc",
+        "wants_probabilities",
+    )
 
     def __init__(self, content_type: str, body: bytes) -> None:
         self.content_type = content_type
         self.body = body
         self.wants_probabilities = False
         """Whether `strictly_typed_rows` has found rows whose probabilities are asked for."""
+        self.needs_pyfunc = False
+        """Whether the compiled model has failed on it: it is not asked again."""
         self._document: Any = None
         self._is_strict: bool | None = None
 

@@ -17,6 +17,10 @@ COMPILED, PYFUNC = "compiled", "pyfunc"
 """The backends."""
 
 
+class CompiledModelFailed(Exception):
+    """The compiled model raised an error, which has been counted and logged."""
+
+
 class CompiledModel(Protocol):
     """What a predictor needs of `compiler.runtime.compiled_model.CompiledModel`."""
 
@@ -70,18 +74,30 @@ class CompiledPredictor:
         Raises:
             BadRequest: the content type says JSON and the body is none.
         """
-        rows = request.strictly_typed_rows(self.names)
+        rows = None if request.needs_pyfunc else request.strictly_typed_rows(self.names)
         if not rows or (max_rows is not None and len(rows) > max_rows):
             return None
-        body = self._probabilities(rows) if request.wants_probabilities else self._labels(rows)
+        try:
+            body = self._probabilities(rows) if request.wants_probabilities else self._labels(rows)
+        except CompiledModelFailed:
+            request.needs_pyfunc = True
+            return None
         return Prediction(body, COMPILED, len(rows)) if body else None
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
-        """Return a prediction a row; None where pyfunc must predict."""
+        """Return a prediction a row; None where pyfunc must predict.
+
+        Raises:
+            CompiledModelFailed: pyfunc must predict, and the model is not to be asked again.
+        """
         return self._ask(self._model.predict_rows, rows)
 
     def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
-        """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
+        """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer.
+
+        Raises:
+            CompiledModelFailed: as `predict_rows`.
+        """
         return self._ask(self._model.predict_proba_rows, rows)
 
     def _labels(self, rows: Rows) -> bytes | None:
@@ -98,4 +114,4 @@ class CompiledPredictor:
         except Exception as error:  # pyfunc answers instead, or says what is wrong
             self._on_failure()
             logger.error("the compiled model failed: %s", type(error).__name__)
-            return None
+            raise CompiledModelFailed from error

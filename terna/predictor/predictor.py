@@ -20,6 +20,7 @@ from terna.predictor.compiled_predictor import (
     COMPILED,
     PYFUNC,
     CompiledModel,
+    CompiledModelFailed,
     CompiledPredictor,
     Prediction,
 )
@@ -27,6 +28,34 @@ from terna.predictor.compiled_predictor import (
 if TYPE_CHECKING:
     from terna.predictor.inputs import Inputs
     from terna.predictor.pyfunc_model import PyfuncModel
+
+
+class CompiledAttempt:
+    """The compiled model, if any, for one request: it is not asked again once it has failed."""
+
+    def __init__(self, compiled: CompiledPredictor | None) -> None:
+        self._compiled = compiled
+
+    def __bool__(self) -> bool:
+        """Return whether it may be asked."""
+        return self._compiled is not None
+
+    def predict_rows(self, rows: Rows | None) -> list[Any] | None:
+        """Return a prediction a row; None where pyfunc must predict."""
+        return self._ask(CompiledPredictor.predict_rows, rows)
+
+    def predict_proba_rows(self, rows: Rows | None) -> list[list[float]] | None:
+        """Return a list with the probability of each class a row; None where pyfunc must answer."""
+        return self._ask(CompiledPredictor.predict_proba_rows, rows)
+
+    def _ask(
+        self, method: Callable[[CompiledPredictor, Rows], list[Any] | None], rows: Rows | None
+    ) -> list[Any] | None:
+        try:
+            return method(self._compiled, rows) if self._compiled and rows else None
+        except CompiledModelFailed:
+            self._compiled = None
+            return None
 
 
 class Predictor:
@@ -83,19 +112,19 @@ class Predictor:
         """
         from terna.predictor import tensors
 
-        pyfunc = self.pyfunc()
+        pyfunc, compiled = self.pyfunc(), CompiledAttempt(self._compiled)
         table, inputs = pyfunc.table(request), None
         predictions, backend = None, COMPILED
         is_in_order = table is not None and list(table.columns or ()) == pyfunc.names
         if table is not None and is_in_order and PREDICT_METHOD not in request.parameters:
-            predictions = self._predict_rows(table.values)
+            predictions = compiled.predict_rows(table.values)
         if predictions is None:
             inputs = pyfunc.parse_tensors(request, table)
-            predictions, backend = self._predict_inputs(inputs)
+            predictions, backend = self._predict_inputs(inputs, compiled)
         outputs = tensors.outputs(predictions, pyfunc.metadata.get_output_schema())
         parameters: dict[str, Any] = {}
         if inputs is not None and inputs.wants_probabilities:
-            probabilities, backend = self._predict_proba(inputs)
+            probabilities, backend = self._predict_proba(inputs, compiled)
             outputs = {**outputs, tensors.PROBABILITIES: np.asarray(probabilities, "<f8")}
             parameters = {"classes": pyfunc.classes}
         name, number = self.version.name, str(self.version.number)
@@ -121,29 +150,28 @@ class Predictor:
         from terna.predictor import outputs
 
         inputs = self.pyfunc().parse(request)
+        compiled = CompiledAttempt(None if request.needs_pyfunc else self._compiled)
         if inputs.wants_probabilities:
-            probabilities, backend = self._predict_proba(inputs)
+            probabilities, backend = self._predict_proba(inputs, compiled)
             document = {"predictions": probabilities, "classes": self.pyfunc().classes}
             return Prediction(outputs.render(document, wrapped=False), backend, inputs.rows)
-        predictions, backend = self._predict_inputs(inputs)
+        predictions, backend = self._predict_inputs(inputs, compiled)
         return Prediction(outputs.render(predictions, inputs.wrapped), backend, inputs.rows)
 
-    def _predict_inputs(self, inputs: "Inputs") -> tuple[Any, str]:
+    def _predict_inputs(self, inputs: "Inputs", compiled: CompiledAttempt) -> tuple[Any, str]:
         """Return predictions for parsed inputs, and the backend that made them."""
-        rows = self.pyfunc().strictly_typed_rows(inputs) if self._compiled else None
-        predictions = self._predict_rows(rows) if rows else None
+        rows = self.pyfunc().strictly_typed_rows(inputs) if compiled else None
+        predictions = compiled.predict_rows(rows)
         if predictions is not None:
             return predictions, COMPILED
         return self.pyfunc().predict(inputs), PYFUNC
 
-    def _predict_proba(self, inputs: "Inputs") -> tuple[list[list[float]], str]:
+    def _predict_proba(
+        self, inputs: "Inputs", compiled: CompiledAttempt
+    ) -> tuple[list[list[float]], str]:
         """Return a list with the probability of each class a row, and the backend that did it."""
-        rows = self.pyfunc().strictly_typed_rows(inputs) if self._compiled else None
-        if self._compiled and rows:
-            probabilities = self._compiled.predict_proba_rows(rows)
-            if probabilities is not None:
-                return probabilities, COMPILED
+        rows = self.pyfunc().strictly_typed_rows(inputs) if compiled else None
+        probabilities = compiled.predict_proba_rows(rows)
+        if probabilities is not None:
+            return probabilities, COMPILED
         return self.pyfunc().predict_proba(inputs).tolist(), PYFUNC
-
-    def _predict_rows(self, rows: Rows) -> list[Any] | None:
-        return self._compiled.predict_rows(rows) if self._compiled else None

@@ -12,16 +12,19 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from terna.contracts import open_inference
 from terna.contracts.scoring import JSON, ScoringRequest, Table
 from terna.errors import (
     BadRequest,
     PredictionFailed,
 )
 from terna.predictor import inputs
+from terna.predictor.compiled_predictor import CompiledPredictor
 from terna.predictor.mlflow_private import parse_json_data
 from terna.predictor.predictor import Predictor
 from terna.predictor.reference_check import check_reference_rows
-from tests.unit.workshop import COLUMNS, Direct, Workshop
+from terna.serving.endpoints.deployment import Deployment
+from tests.unit.workshop import COLUMNS, Direct, InProcessPool, Workshop
 
 GOOD: list[Any] = [120.5, "basic", 3, True]
 ROWS = [[minutes, plan, 4, True] for minutes in range(60, 180, 5) for plan in ("basic", "extra")]
@@ -206,17 +209,60 @@ def test_error_is_the_same_with_a_compiled_model(workshop: Workshop, tmp_path: P
         assert refused[0] == refused[1]
 
 
+class Broken(Direct):
+    """Fails, with a text that holds a customer's value."""
+
+    def _predict(self, frame: pd.DataFrame) -> list[Any]:
+        raise KeyError(frame["plan"][0])
+
+    def predict_proba_rows(self, rows: Any) -> list[list[float]] | None:
+        self.predict_rows(rows)
+        return None
+
+
 def test_rows_on_which_the_compiled_model_fails_are_answered_by_pyfunc(
     workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken(Direct):
-        def _predict(self, frame: pd.DataFrame) -> list[Any]:
-            raise KeyError(frame["plan"][0])
-
     broken = workshop.load(tmp_path / "broken", compiled=Broken(None))
     body = json.dumps({"inputs": workshop.rows()}).encode()
 
     prediction = broken.predict(ScoringRequest(JSON, body))
 
     assert prediction == workshop.load(tmp_path / "model").predict(ScoringRequest(JSON, body))
-    assert set(caplog.messages) == {"the compiled model failed: KeyError"}
+    assert caplog.messages == ["the compiled model failed: KeyError"]
+
+
+@pytest.mark.parametrize("params", [{}, {"params": {"predict_method": "predict_proba"}}])
+def test_failing_compiled_model_is_asked_once_for_a_request(
+    workshop: Workshop, tmp_path: Path, params: dict[str, Any]
+) -> None:
+    compiled, failures = Broken(None), list[int]()
+    broken = workshop.load(tmp_path / "broken", compiled=compiled)
+    counting = CompiledPredictor(compiled, lambda: failures.append(1))
+    deployment = Deployment(broken.version, InProcessPool(broken), counting)
+    body = json.dumps({"inputs": workshop.rows(), **params}).encode()
+    request = ScoringRequest(JSON, body)
+
+    assert deployment.predict_compiled(request) is None
+    assert deployment.predict(request).backend == "pyfunc"
+
+    assert (len(compiled.rows), failures) == (2, [1])  # in the worker, and in its child
+
+
+def test_failing_compiled_model_is_asked_once_for_tensors(
+    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled = Broken(None)
+    broken = workshop.load(tmp_path / "broken", compiled=compiled)
+    table = workshop.customers.dropna()
+    kinds = {"minutes": "FP64", "plan": "BYTES", "calls": "INT64", "vip": "BOOL"}
+    inputs = [
+        {"name": n, "shape": [len(table)], "datatype": kinds[n], "data": table[n].tolist()}
+        for n in COLUMNS
+    ]
+    body = json.dumps({"inputs": inputs, "parameters": {}}).encode()
+
+    assert broken.infer(open_inference.parse(body, "")).backend == "pyfunc"
+
+    assert len(compiled.rows) == 1
+    assert caplog.messages == ["the compiled model failed: KeyError"]
