@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow.pyfunc
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
@@ -17,8 +20,11 @@ from terna.progress import Silent
 from terna.registry.client import connect
 from terna.registry.registry import ALIAS, MLflowRegistry
 from terna.registry.runs import MLflowRuns
+from terna.security import signing
 from terna.security.secrets import LOGINS
-from terna.settings import Settings, Tracking
+from terna.settings import Settings, Tracking, Training
+from terna.training import importing
+from terna.training.session import Session
 from tests.ports import settings_on_free_ports
 
 
@@ -63,6 +69,36 @@ def _make_stores(settings: Settings) -> None:
         check=True,
         timeout=120,
     )
+
+
+CODE = """
+import mlflow
+class Model(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [1] * len(model_input)
+mlflow.models.set_model(Model())
+"""
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Training:
+    """Training's settings, with the signing and the release key."""
+    pairs = {
+        "signing_key": tmp_path / "signing.key",
+        "signing_public_key": tmp_path / "signing.pub",
+        "release_key": tmp_path / "release.key",
+        "release_public_key": tmp_path / "release.pub",
+    }
+    private_signing, public_signing, private_release, public_release = pairs.values()
+    signing.ensure_signing_keys(private_signing, public_signing)
+    signing.ensure_signing_keys(private_release, public_release)
+    return Settings.load().training.model_copy(update=pairs)
+
+
+def session(tracking: Tracking, keys: Training) -> Session:
+    """A session of this login."""
+    settings = replace(Settings.load(), tracking=tracking, training=keys)
+    return Session.open("price", settings, Silent())
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +169,27 @@ def test_request_without_login_is_refused_and_says_what_to_check(
     registry = MLflowRegistry(connect(tracking.model_copy(update=login)))
     with pytest.raises(TrackingRefused, match="are TERNA_TRACKING_USER and its password right"):
         registry.check()
+
+
+def test_training_signs_and_the_administrator_releases(
+    tracking: Tracking, keys: Training, tmp_path: Path
+) -> None:
+    code = tmp_path / "code.py"
+    code.write_text(CODE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own, about type hints
+        example = pd.DataFrame({"a": [1.0]})
+        mlflow.pyfunc.save_model(
+            str(tmp_path / "model"), python_model=str(code), input_example=example
+        )
+
+    made = importing.register(session(user(tracking, "training"), keys), str(tmp_path / "model"))
+    signed = importing.sign(session(user(tracking, "training"), keys), made.version.number)
+    with pytest.raises(TrackingRefused, match="TERNA_TRACKING_USER"):
+        importing.sign(session(user(tracking, "serving"), keys), made.version.number)
+    released = importing.release(session(user(tracking, "admin"), keys), signed.version.number)
+
+    assert [each.version.number for each in (made, signed, released)] == [1, 2, 3]
 
 
 def test_password_follows_its_file(tracking: Tracking, version: Version) -> None:
