@@ -253,6 +253,23 @@ def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServ
     assert not any(map(psutil.pid_exists, pids))
 
 
+def test_children_of_a_worker_inherit_no_setting_and_no_password(labelling: LocalServers) -> None:
+    wait_for(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)))
+    inherited = {name for process in pool_processes(labelling) for name in process.environ()}
+    assert "PATH" in inherited
+    assert not {name for name in inherited if name.startswith(("TERNA_", "MLFLOW_TRACKING_"))}
+
+
+def pool_processes(replica: LocalServers) -> list[psutil.Process]:
+    """The process of each worker that children are forked from, and the children."""
+    return [
+        process
+        for worker in workers(replica)
+        for process in worker.children(recursive=True)
+        if "forkserver" in cmdline(process)
+    ]
+
+
 def listens(worker: psutil.Process) -> bool:
     return any(socket.status == psutil.CONN_LISTEN for socket in worker.net_connections())
 
