@@ -71,8 +71,7 @@ def serve(serving: Serving) -> None:
     # Workers and their children inherit it. More threads in the models' libraries would take the
     # cores of other requests, and change the order in which BLAS adds up.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    Heartbeat(serving).beat()
-    with Supervisor("agent"):
+    with Supervisor("agent", Heartbeat(serving)):
         run("terna.serving.server:worker", serving)
 
 
