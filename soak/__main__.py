@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from soak.run import Findings, Plan
 
 FOLDER = Path(".terna/soak")
-KILL_EVERY = 10
-"""Swaps between two kills."""
+PARTS = 5
+"""Into how many parts the swaps are divided: a kill is between each two."""
 
 out = Console()
 
@@ -47,7 +47,7 @@ def soak(
         ),
     ] = Stack.LOCAL,
     kills: Annotated[
-        bool, typer.Option(help="Every ten swaps, kill a worker and the agent in turn.")
+        bool, typer.Option(help="Kill a worker and the agent in turn, each twice.")
     ] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures to this file.")
@@ -59,7 +59,7 @@ def soak(
     from soak import facts
     from soak.run import Plan
 
-    plan = Plan(requests, swaps, minutes, kill_every=KILL_EVERY if kills else 0)
+    plan = Plan(requests, swaps, minutes, kill_every=max(1, swaps // PARTS) if kills else 0)
     findings = _soak(plan, stack.value)
     found = facts.of(findings)
     if json_file:
