@@ -5,6 +5,7 @@ When the server itself is killed, the kernel ends the command.
 
 import logging
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -19,6 +20,9 @@ logger = logging.getLogger("terna.serving")
 
 STOP_SECONDS = 5.0
 """How long the command has to end by itself."""
+
+ASKED_TO_END = (-signal.SIGTERM, 130)
+"""How a command ends by SIGTERM and by Ctrl-C, which the server may get together with it."""
 
 
 class Heartbeat(Protocol):
@@ -89,7 +93,8 @@ class Supervisor:
                 self._process.kill()
         elif backoff.due is None:
             pause = backoff.record_death(now - self._started, now)
-            logger.error("the %s has died: it is restarted in %.1f s", self._command, pause)
+            if self._process.returncode not in ASKED_TO_END:
+                logger.error("the %s has died: it is restarted in %.1f s", self._command, pause)
         elif now >= backoff.due:
             backoff.due = None
             return True

@@ -98,6 +98,20 @@ def test_command_that_hangs_is_killed_and_started_again(
         assert child.runs
 
 
+@pytest.mark.parametrize(
+    ("end", "lines"), [("exit 1", 1), ("kill -KILL $$", 1), ("kill -TERM $$", 0), ("exit 130", 0)]
+)
+def test_death_is_logged_unless_the_command_was_asked_to_end(
+    child: Child, caplog: pytest.LogCaptureFixture, end: str, lines: int
+) -> None:
+    child.write(f"{STARTS}; [ $(wc -l < starts) -gt 1 ] && exec sleep 1000; {end}")
+
+    with child.supervised():
+        wait_until(lambda: len(child.starts) == 2)
+
+    assert caplog.text.count("the agent has died: it is restarted in 0.0 s") == lines
+
+
 def test_restarts_are_counted(child: Child) -> None:
     restarts = metrics.RESTARTS.labels("agent")._value
     before = restarts.get()
