@@ -48,10 +48,23 @@ def headline(findings: Findings) -> dict[str, Spread]:
         "ratios.throughput_c16_pyfunc_vs_mlflow": Spread.ratio(busy["pyfunc"], busy["mlflow"]),
         SECOND_WORKER: Spread.of(added),
         "ratios.p50_c1_vs_mlflow": Spread.ratio(alone["terna"], alone["mlflow"]),
+        "ratios.throughput_most_rows_vs_mlflow": _most_rows(findings.growth["rows"]),
         "server_ms_1000_rows": findings.server_ms,
         "worker_rss_mb": Spread.of([findings.memory["terna"].rss_mb]),
+        "worker_rss_after_pyfunc_mb": Spread.of([findings.memory_after_pyfunc.rss_mb]),
         "ready_s": findings.ready_s,
+        "first_pyfunc_s": findings.first_pyfunc_s,
     }
+
+
+def _most_rows(points: Sequence[Point]) -> Spread:
+    """Return serving's answers a second by mlflow's, for the request with the most rows."""
+    most = max(point.size for point in points)
+    ours, theirs = (
+        next(each.throughput for each in points if (each.size, each.system) == (most, name))
+        for name in ("terna", "mlflow")
+    )
+    return Spread(ours.median / theirs.median, ours.low / theirs.high, ours.high / theirs.low)
 
 
 def _too_few_cores(figures: Mapping[str, Spread], cores: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from bench import memory, ready, rounds, systems, wrk
+from bench import memory, pyfunc_requests, ready, rounds, systems, wrk
 from bench.growth import Growth, Point
 from bench.memory import Memory
 from bench.plan import Pace, Plan
@@ -35,9 +35,13 @@ class Findings:
     """One row at 1 connection, by system."""
     memory: Mapping[str, Memory]
     """After that load, by system."""
+    memory_after_pyfunc: Memory
+    """Serving's, after requests that its compiled model leaves to pyfunc."""
     server_ms: Spread
     """Serving's own time for 1000 rows, as nginx logged it."""
     ready_s: Spread
+    first_pyfunc_s: Spread
+    """What the first request takes that the compiled model leaves to pyfunc."""
     workers: Mapping[int, Sequence[Sample]]
     """Serving at 16 connections, by its number of workers."""
     growth: Mapping[str, Sequence[Point]]
@@ -76,12 +80,15 @@ class Bench:
                 for each in compared
             }
             samples = self._interleaved("one row", loads)
+            ready_s, first_pyfunc_s = self._ready_s()
             return Findings(
                 self.plan,
                 busy={each.name: samples[each.name, BUSY] for each in compared},
                 alone={each.name: samples[each.name, 1] for each in compared},
                 memory={each.name: memory.of(each) for each in compared},
-                ready_s=self._ready_s(),
+                memory_after_pyfunc=pyfunc_requests.memory_after(terna),
+                ready_s=ready_s,
+                first_pyfunc_s=first_pyfunc_s,
                 workers=self._workers(terna),
                 growth=self._growth(terna, peers),
                 server_ms=self._server_ms(terna),
@@ -106,7 +113,7 @@ class Bench:
         with self.stage.reporter.step(f"{BATCH} rows", pace.rounds) as advance:
             return Spread.of([_logged_ms(terna, pace, advance) for _ in range(pace.rounds)])
 
-    def _ready_s(self) -> Spread:
+    def _ready_s(self) -> tuple[Spread, Spread]:
         with self.stage.reporter.step("ready", self.plan.starts) as advance:
             return ready.seconds(self.stage, self.model, self.plan.starts, advance)
 

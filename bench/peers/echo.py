@@ -14,6 +14,12 @@ HEADERS = [("content-type", "application/json")]
 class Echo:
     """An RSGI application that answers a constant."""
 
+    def __rsgi_init__(self, _loop: object) -> None:
+        """Begin."""
+
+    def __rsgi_del__(self, _loop: object) -> None:
+        """End."""
+
     async def __rsgi__(self, _scope: object, protocol: Any) -> None:
         msgspec.json.decode(await protocol())
         protocol.response_bytes(200, HEADERS, ANSWER)

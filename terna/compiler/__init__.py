@@ -1,6 +1,6 @@
 """Compiles a fitted model into one that predicts the same without the library that trained it.
 
-The agent compiles, which needs that library; the workers execute, with NumPy and LLVM only:
+The agent compiles, which needs that library; the workers execute, with NumPy only:
 
 1. `compile.py` takes the model apart: its columns, its transformers and its last estimator.
 2. `frontends/` read what was fitted, one library a file, into the IR.

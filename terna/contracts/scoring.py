@@ -29,6 +29,11 @@ FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 AZURE_FORMS = ("data", "input_data")
 """Azure ML's names: rows, or a table in the form of `dataframe_split`."""
 
+PREDICT_METHOD = "predict_method"
+PREDICT_METHODS = (PREDICT, PREDICT_PROBA) = ("predict", "predict_proba")
+PROBABILITIES = {PREDICT_METHOD: PREDICT_PROBA}
+"""The parameter by which a client asks a classifier for probabilities: an extension of ours."""
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -46,11 +51,13 @@ class Table:
 class ScoringRequest:
     """The body of one request to `/invocations`, of any content type."""
 
-    __slots__ = ("_document", "_is_strict", "body", "content_type")
+    __slots__ = ("_document", "_is_strict", "body", "content_type", "wants_probabilities")
 
     def __init__(self, content_type: str, body: bytes) -> None:
         self.content_type = content_type
         self.body = body
+        self.wants_probabilities = False
+        """Whether `strictly_typed_rows` has found rows whose probabilities are asked for."""
         self._document: Any = None
         self._is_strict: bool | None = None
 
@@ -77,10 +84,16 @@ class ScoringRequest:
         if self.content_type not in JSON_HEADERS:
             return None
         document = self.document()
-        if not self._is_strict or type(document) is not dict or len(document) != 1:
+        if not self._is_strict or type(document) is not dict:
+            return None
+        if len(document) == 2 and document.get("params") == PROBABILITIES:
+            self.wants_probabilities = True
+            document = {form: value for form, value in document.items() if form != "params"}
+        if len(document) != 1:
             return None
         ((form, value),) = document.items()
-        if b"\\u0000" in self.body:  # NumPy strips it from the end of a text
+        # NumPy strips a zero from the end of a text; one character is found much faster than six.
+        if b"\\" in self.body and b"\\u0000" in self.body:
             return None
         read = _STRICT_FORMS.get(form)
         return (read(value, names) or None) if read else None
@@ -142,11 +155,17 @@ def render(predictions: Any) -> bytes:
     return f'{{"predictions": {text}}}'.encode()
 
 
+def render_probabilities(probabilities: list[list[float]], classes: Sequence[Any]) -> bytes:
+    """Return the body of a response with a number a class for each row."""
+    return _ENCODER.encode({"predictions": probabilities, "classes": classes}).encode()
+
+
 def render_error(error_code: str, message: str) -> bytes:
     """Return the body of an error response, in the form that MLflow gives it."""
     return _ENCODER.encode({"error_code": error_code, "message": message}).encode()
 
 
+_LIST = frozenset({list})
 _DECODER = msgspec.json.Decoder()
 _ENCODER = json.JSONEncoder()
 _encode_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
@@ -209,7 +228,7 @@ def _strict_columns(value: Mapping[str, Any], names: list[str]) -> Rows | None:
 
 
 def _have_width(rows: Sequence[Any], width: int) -> bool:
-    return set(map(type, rows)) <= {list} and set(map(len, rows)) <= {width}
+    return _LIST.issuperset(map(type, rows)) and {width}.issuperset(map(len, rows))
 
 
 _STRICT_FORMS: Mapping[str, Callable[[Any, list[str]], Rows | None]] = {

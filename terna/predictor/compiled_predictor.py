@@ -5,9 +5,11 @@ It needs no MLflow and no library that trained a model, which is what a worker i
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from terna.contracts.scoring import Rows, ScoringRequest, render
+import msgspec
+
+from terna.contracts.scoring import Rows, ScoringRequest, render, render_probabilities
 
 logger = logging.getLogger("terna.serving")
 
@@ -22,6 +24,10 @@ class CompiledModel(Protocol):
     def names(self) -> Sequence[str]:
         """The columns of a row, in the schema's order."""
 
+    @property
+    def classes(self) -> Sequence[Any] | None:
+        """A classifier's classes as JSON has them, in the order of probabilities."""
+
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         """Return a prediction a row; None when a cell is not strictly of its column's type.
 
@@ -33,8 +39,8 @@ class CompiledModel(Protocol):
         """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
 
 
-class Prediction(NamedTuple):
-    """The response to one request."""
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """The response to one request; a struct, as making a tuple with names takes longer."""
 
     body: bytes
     backend: str
@@ -67,10 +73,8 @@ class CompiledPredictor:
         rows = request.strictly_typed_rows(self.names)
         if not rows or (max_rows is not None and len(rows) > max_rows):
             return None
-        predictions = self.predict_rows(rows)
-        if predictions is None:
-            return None
-        return Prediction(render(predictions), COMPILED, len(rows))
+        body = self._probabilities(rows) if request.wants_probabilities else self._labels(rows)
+        return Prediction(body, COMPILED, len(rows)) if body else None
 
     def predict_rows(self, rows: Rows) -> list[Any] | None:
         """Return a prediction a row; None where pyfunc must predict."""
@@ -79,6 +83,14 @@ class CompiledPredictor:
     def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
         """Return a classifier's probabilities, (rows, classes); None where pyfunc must answer."""
         return self._ask(self._model.predict_proba_rows, rows)
+
+    def _labels(self, rows: Rows) -> bytes | None:
+        predictions = self.predict_rows(rows)
+        return None if predictions is None else render(predictions)
+
+    def _probabilities(self, rows: Rows) -> bytes | None:
+        classes, probabilities = self._model.classes, self.predict_proba_rows(rows)
+        return render_probabilities(probabilities, classes) if classes and probabilities else None
 
     def _ask(self, model: Callable[[Rows], list[Any] | None], rows: Rows) -> list[Any] | None:
         try:

@@ -13,7 +13,7 @@ import numpy as np
 
 from terna.contracts import open_inference
 from terna.contracts.open_inference import InferenceRequest
-from terna.contracts.scoring import JSON, Rows, ScoringRequest, Table
+from terna.contracts.scoring import JSON, PREDICT_METHOD, Rows, ScoringRequest, Table
 from terna.contracts.version import Version
 from terna.errors import InternalError
 from terna.predictor.compiled_predictor import (
@@ -23,7 +23,6 @@ from terna.predictor.compiled_predictor import (
     CompiledPredictor,
     Prediction,
 )
-from terna.predictor.probabilities import PARAMETER
 
 if TYPE_CHECKING:
     from terna.predictor.inputs import Inputs
@@ -88,7 +87,7 @@ class Predictor:
         table, inputs = pyfunc.table(request), None
         predictions, backend = None, COMPILED
         is_in_order = table is not None and list(table.columns or ()) == pyfunc.names
-        if table is not None and is_in_order and PARAMETER not in request.parameters:
+        if table is not None and is_in_order and PREDICT_METHOD not in request.parameters:
             predictions = self._predict_rows(table.values)
         if predictions is None:
             inputs = pyfunc.parse_tensors(request, table)

@@ -7,12 +7,10 @@ model whose own schema declares a parameter of that name gets it itself, and ans
 from collections.abc import Mapping
 from typing import Any
 
+from terna.contracts.scoring import PREDICT_METHOD, PREDICT_METHODS, PREDICT_PROBA
 from terna.errors import InvalidParameter
 
-PARAMETER = "predict_method"
-METHODS = (PREDICT, PREDICT_PROBA) = ("predict", "predict_proba")
-
-NONE = f"This model gives no probabilities: leave '{PARAMETER}' out."
+NONE = f"This model gives no probabilities: leave '{PREDICT_METHOD}' out."
 
 
 def take_method(params: Any, declared: frozenset[str]) -> tuple[bool, Any]:
@@ -25,10 +23,16 @@ def take_method(params: Any, declared: frozenset[str]) -> tuple[bool, Any]:
     Raises:
         InvalidParameter: there is no such method.
     """
-    if not isinstance(params, Mapping) or PARAMETER not in params or PARAMETER in declared:
+    if (
+        not isinstance(params, Mapping)
+        or PREDICT_METHOD not in params
+        or PREDICT_METHOD in declared
+    ):
         return False, params
-    method = params[PARAMETER]
-    if method not in METHODS:
-        raise InvalidParameter(f"The parameter '{PARAMETER}' must be {' or '.join(METHODS)}.")
-    own = {name: value for name, value in params.items() if name != PARAMETER}
+    method = params[PREDICT_METHOD]
+    if method not in PREDICT_METHODS:
+        raise InvalidParameter(
+            f"The parameter '{PREDICT_METHOD}' must be {' or '.join(PREDICT_METHODS)}."
+        )
+    own = {name: value for name, value in params.items() if name != PREDICT_METHOD}
     return method == PREDICT_PROBA, own or None

@@ -164,6 +164,7 @@ class Direct:
     KINDS = ((float, int, type(None)), (str, float, type(None)), (int,), (bool,))
     DTYPES = ("float64", "str", "int64", "bool")
     names = COLUMNS
+    classes = ("no", "yes")
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -147,6 +147,6 @@ class CompiledModel:
 def _engine(plan: Plan, slots: int) -> "LinearModel | TreeTraversal":
     if isinstance(plan.engine, Linear):
         return LinearModel(plan.engine, slots)
-    from terna.compiler.runtime.tree_traversal import TreeTraversal  # loads LLVM: only for trees
+    from terna.compiler.runtime.tree_traversal import TreeTraversal  # runs LLVM: only for trees
 
     return TreeTraversal(plan.engine, slots)

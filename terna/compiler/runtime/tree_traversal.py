@@ -1,4 +1,4 @@
-"""Traverses trees: compiles tree_traversal.ll for this processor, once a process, and calls it."""
+"""Traverses trees: calls the machine code that is made of tree_traversal.ll."""
 
 import ctypes
 import os
@@ -6,12 +6,10 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from terna.compiler.ir.plan import TREES_PER_GROUP, Trees
+from terna.compiler.runtime import machine_code
 
 FEW_ROWS = 16
 """So few rows are done before another thread would have been given Python's lock."""
@@ -21,8 +19,6 @@ VISITS = 2**18
 """How often a row meets a tree for each further thread: starting one has to pay."""
 
 Traverse = Callable[[int, int, int, int], None]
-_ENGINES: list[Any] = []
-"""Kept for as long as the process: the compiled functions live in them."""
 
 
 class TreeTraversal:
@@ -47,7 +43,7 @@ class TreeTraversal:
         addresses = map(ctypes.addressof, self._kept)
         self._forest = array("q", [*addresses, *sizes, (slots - 1).bit_length()])
         self._address = self._forest.buffer_info()[0]
-        self._few, self._many = _compiled_functions(trees.cells_in_float32)
+        self._few, self._many = _functions("float32" if trees.cells_in_float32 else "float64")
 
     def sums(self, cells: "array[float]") -> "array[float]":
         """Return each row's sums one after another.
@@ -93,31 +89,11 @@ os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not outlive 
 
 
 @cache
-def _compiled_functions(cells_in_float32: bool) -> tuple[Traverse, Traverse]:
-    """Compile the function: the first of the two holds Python's lock, the second does not."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_source(cells_in_float32))
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.slp_vectorization = options.loop_vectorization = False  # gathers are slower here
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _ENGINES.append(engine)
-    address = engine.get_function_address("traverse")
+def _functions(cells: str) -> tuple[Traverse, Traverse]:
+    """Return the traversal twice: the first holds Python's lock, the second does not."""
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     kinds: list[Any] = [ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE]
-    few, many = (kind(None, pointer, pointer, count, pointer)(address) for kind in kinds)
-    return few, many
-
-
-def _source(cells_in_float32: bool) -> str:
-    """Return the traversal in LLVM's language."""
-    source = Path(__file__).with_name("tree_traversal.ll").read_text()
-    if cells_in_float32:
-        return source
-    return source.replace("type float", "type double").replace(
-        "fptrunc double %exact.cell", "bitcast double %exact.cell"
+    few, many = (
+        kind(None, pointer, pointer, count, pointer)(machine_code.address(cells)) for kind in kinds
     )
+    return few, many

@@ -26,7 +26,7 @@ from terna.compiler.runtime.linear import PRODUCTS
 from terna.compiler.runtime.row_parsing import NeedsPyfunc
 from terna.compiler.verification.boundary_rows import BoundaryRows
 from terna.compiler.verification.varied_rows import varied_rows
-from terna.contracts.scoring import Rows, render
+from terna.contracts.scoring import PREDICT_METHOD, Rows, render
 from terna.errors import NotCompilable
 
 Array = NDArray[Any]
@@ -82,12 +82,18 @@ def compile_verified(
     try:
         compiled = _with_layout(compile_model(model, cache_key), pyfunc, rows)
         report = verify(compiled, pyfunc, rows)
-        plan = structs.replace(compiled.plan, has_equal_probabilities=report.equal_probabilities)
-        return CompiledModel(plan), report
+        equal = report.equal_probabilities and not _declares_predict_method(model)
+        return CompiledModel(structs.replace(compiled.plan, has_equal_probabilities=equal)), report
     except NotCompilable:
         raise
     except Exception as error:  # a model of a kind that nobody thought of
         raise NotCompilable(f"compiling failed: unexpected {type(error).__name__}") from error
+
+
+def _declares_predict_method(model: PyFuncModel) -> bool:
+    """Return whether the parameter that asks for probabilities is the model's own."""
+    schema = model.metadata.get_params_schema()
+    return schema is not None and any(each.name == PREDICT_METHOD for each in schema.params)
 
 
 def verify(

@@ -172,7 +172,7 @@ class App:
                 request.method if request.method in METHODS else OTHER,
                 request.route,
                 response.status,
-                round(seconds, 6),
+                int(seconds * 1e6) / 1e6,  # `round` takes five times as long
                 request.size,
                 len(response.body),
                 response.rows,

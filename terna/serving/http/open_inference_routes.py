@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from terna import __version__
 from terna.contracts import open_inference
 from terna.contracts.open_inference import HEADER_LENGTH
@@ -91,7 +93,7 @@ class OpenInferenceRoutes:
         if prediction.json_length is None:
             return response
         length = (HEADER_LENGTH, str(prediction.json_length))
-        return response._replace(content_type=BINARY, extra_headers=(length,))
+        return replace(response, content_type=BINARY, extra_headers=(length,))
 
     def _get(self, name: str, version: str | None) -> Deployment:
         deployment = self._active.get()

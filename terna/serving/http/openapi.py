@@ -14,11 +14,18 @@ from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, ParamSchema, Schema, TensorSpec
 
 from terna.contracts.open_inference import DATATYPES, HEADER_LENGTH
-from terna.contracts.scoring import AZURE_FORMS, CSV, FORMS, JSON, PARQUET
+from terna.contracts.scoring import (
+    AZURE_FORMS,
+    CSV,
+    FORMS,
+    JSON,
+    PARQUET,
+    PREDICT_METHOD,
+    PREDICT_METHODS,
+)
 from terna.predictor.inputs import column_names
 from terna.predictor.mlflow_private import has_type_hints
 from terna.predictor.predictor import Predictor
-from terna.predictor.probabilities import METHODS, PARAMETER
 from terna.serving.http.open_inference_routes import BINARY
 from terna.serving.http.response import HTML, TEXT
 
@@ -268,7 +275,7 @@ def _request(predictor: Predictor) -> Json:
     params = predictor.pyfunc().metadata.get_params_schema()
     known = _parameters(params) if params else {}
     if predictor.pyfunc().classes is not None:
-        known = {PARAMETER: {"type": "string", "enum": list(METHODS)}} | known
+        known = {PREDICT_METHOD: {"type": "string", "enum": list(PREDICT_METHODS)}} | known
     if known:
         forms["params"] = {"type": "object", "properties": known}
     return {

@@ -6,8 +6,8 @@ https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
 import re
 from asyncio import CancelledError, current_task, sleep
 from collections.abc import Awaitable
+from random import getrandbits
 from typing import Any, Protocol
-from uuid import uuid4
 
 from granian._granian import RSGIProtocolClosed
 
@@ -62,7 +62,7 @@ class Request:
     def id(self) -> str:
         """The client's own id if it is harmless, so that both log the same one; else a new one."""
         own = self.header("x-request-id")
-        return own if _ID.fullmatch(own) else uuid4().hex
+        return own if own and _ID.fullmatch(own) else f"{getrandbits(128):032x}"  # no secret
 
     def header(self, name: str) -> str:
         """Return a header's value; empty if there is none."""

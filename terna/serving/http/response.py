@@ -1,6 +1,6 @@
 """What goes back to a client: a body, a status and headers."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -14,7 +14,7 @@ HTML = "text/html; charset=utf-8"
 Headers = tuple[tuple[str, str], ...]
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True):
     """One response."""
 
     body: bytes = b"\n"
@@ -53,5 +53,5 @@ def json_response(document: Any, deployment: Deployment | None = None) -> Respon
 
 def prediction_response(prediction: Prediction, deployment: Deployment) -> Response:
     """Return the response that holds a prediction."""
-    body, backend, rows, _ = prediction
-    return Response(body, deployment=deployment, backend=backend, rows=rows)
+    body, rows = prediction.body, prediction.rows
+    return Response(body, deployment=deployment, backend=prediction.backend, rows=rows)

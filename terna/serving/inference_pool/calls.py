@@ -61,16 +61,9 @@ class TimeLimit(msgspec.Struct, tag=True, array_like=True):
 class Done(msgspec.Struct, tag=True, array_like=True):
     """The response to a call."""
 
-    body: bytes
-    backend: str
-    rows: int
-    json_length: int | None
+    prediction: Prediction
     has_grown: bool
     """Whether the child took much memory for it: another one should take its place."""
-
-    def prediction(self) -> Prediction:
-        """Return it as the routes take it."""
-        return Prediction(self.body, self.backend, self.rows, self.json_length)
 
 
 class Failed(msgspec.Struct, tag=True, array_like=True):

@@ -110,7 +110,7 @@ def answer(connection: Connection, predictor: Predictor) -> None:
     while True:
         call = calls.decode_call(connection.recv_bytes())
         try:
-            reply: Done | Failed = Done(*handle(predictor, call, limit), has_grown=False)
+            reply: Done | Failed = Done(handle(predictor, call, limit), has_grown=False)
         except RequestError as error:
             reply = calls.failed(_explain(error))
         except BaseException as error:  # SystemExit too: the model's code must not end the child

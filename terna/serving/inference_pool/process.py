@@ -99,7 +99,7 @@ class InferenceProcess:
 def _result(reply: Done | Failed) -> Prediction:
     if isinstance(reply, Failed):
         raise reply.error()
-    return reply.prediction()
+    return reply.prediction
 
 
 def _run(connection: Connection, version: Version, serving: Serving) -> None:

@@ -87,7 +87,7 @@ class ComposeStack(Stack):
             "tracking": self._tracking_answers,
             "serving": self._serving_answers,
         }
-        self.wait_until(answers[server])
+        self.wait_until(answers[server], server)
 
     def log(self, server: str) -> str:
         return self.project.compose("logs", "--no-color", "--no-log-prefix", server)

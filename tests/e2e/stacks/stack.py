@@ -103,12 +103,12 @@ class Stack(ABC):
         with self.labels() as labels:
             self.wait_until(lambda: labels.version() == number)
 
-    def wait_until(self, happened: Callable[[], bool]) -> None:
-        """Return when it has; fails the test when it never does."""
+    def wait_until(self, happened: Callable[[], bool], server: str = "serving") -> None:
+        """Return when it has; fails the test with this server's last lines when it never does."""
         deadline = time.monotonic() + PATIENCE
         while not happened():
             assert time.monotonic() < deadline, (
-                f"not within {PATIENCE} s; serving's last words:\n{self.log('serving')[-2000:]}"
+                f"not within {PATIENCE} s; the end of {server}'s log:\n{self.log(server)[-2000:]}"
             )
             time.sleep(0.1)
 

@@ -19,12 +19,11 @@ def sample(throughput: float, p50_ms: float, failed: int = 0) -> Sample:
 def points(what: str, sizes: tuple[int, ...]) -> list[Point]:
     names = ("terna", "mlflow") if what in ("rows", "connections") else ("terna",)
     return [
-        Point(
-            name, size, Spread(900, 800, 1000), 1.1 * size, 0, memory if name == "terna" else None
-        )
+        Point(name, size, throughput, 1.1 * size, 0, memory if name == "terna" else None)
         for size in sizes
         for name in names
         for memory in [Memory(100 + size, 80, 200 + size, 2)]
+        for throughput in [Spread(900, 800, 1000) if name == "terna" else Spread(100, 80, 125)]
     ]
 
 
@@ -43,7 +42,9 @@ def findings() -> Findings:
         busy=busy,
         alone=alone,
         memory={name: Memory(120, 90, 200, 3) for name in busy},
+        memory_after_pyfunc=Memory(121, 91, 400, 5),
         ready_s=Spread(1.5, 1.4, 1.6),
+        first_pyfunc_s=Spread(0.1, 0.1, 0.2),
         workers={1: [sample(5000, 1)] * 3, 2: [sample(9000, 1)] * 3},
         growth={
             "connections": points("connections", QUICK.connections),

@@ -19,6 +19,7 @@ def test_figures_are_written_between_the_markers(
         "p50_c1_vs_mlflow",
     }
     assert (told["server_ms_1000_rows"], told["worker_rss_mb"], told["ready_s"]) == (6.2, 120, 1.5)
+    assert (told["worker_rss_after_pyfunc_mb"], told["first_pyfunc_s"]) == (121, 0.1)
 
 
 def test_ratio_is_the_median_of_the_rounds_ratios(
@@ -29,6 +30,14 @@ def test_ratio_is_the_median_of_the_rounds_ratios(
     assert told["ratios"]["throughput_c16_vs_mlflow"] == 200
     assert told["spread"]["ratios.throughput_c16_vs_mlflow"] == [200, 400]
     assert told["ratios"]["p50_c1_vs_mlflow"] == 1 / 40
+
+
+def test_ratio_of_the_most_rows_spans_what_the_rounds_allow(
+    findings: Findings, machine: dict[str, Any]
+) -> None:
+    told = facts.of(findings, machine)
+    assert told["ratios"]["throughput_most_rows_vs_mlflow"] == 9
+    assert told["spread"]["ratios.throughput_most_rows_vs_mlflow"] == [800 / 125, 1000 / 80]
 
 
 def test_second_worker_is_measured_where_there_are_cores_for_it(

@@ -10,6 +10,7 @@ from typing import Any
 import mlflow.pyfunc
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from terna.contracts.scoring import JSON, ScoringRequest, Table
 from terna.errors import (
@@ -153,7 +154,7 @@ def test_compiled_response_equals_pyfunc_response(workshop: Workshop, tmp_path: 
     prediction = predictor.predict(ScoringRequest(JSON, body))
 
     pyfunc = workshop.load(tmp_path / "model").predict(ScoringRequest(JSON, body))
-    assert prediction == pyfunc._replace(backend="compiled")
+    assert prediction == replace(pyfunc, backend="compiled")
     assert compiled.rows == [len(workshop.customers)]
 
 
@@ -167,7 +168,7 @@ def test_csv_rows_reach_the_compiled_model_through_mlflow_parser(
     prediction = predictor.predict(ScoringRequest("text/csv", rows))
 
     pyfunc = workshop.load(tmp_path / "model").predict(ScoringRequest("text/csv", rows))
-    assert prediction == pyfunc._replace(backend="compiled")
+    assert prediction == replace(pyfunc, backend="compiled")
     assert compiled.rows == [len(workshop.customers.dropna())]
 
 

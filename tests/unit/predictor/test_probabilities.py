@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 
 from terna.contracts import open_inference
-from terna.contracts.scoring import JSON, Rows, ScoringRequest
+from terna.contracts.scoring import JSON, PROBABILITIES, Rows, ScoringRequest
 from terna.errors import InvalidParameter
+from terna.predictor.compiled_predictor import COMPILED, CompiledPredictor, Prediction
 from terna.predictor.predictor import Predictor
 from terna.predictor.probabilities import take_method
 from tests.unit.workshop import COLUMNS, Direct, Workshop
 
-PROBABILITIES = {"predict_method": "predict_proba"}
+
+class Certain(Direct):
+    """A compiled model that says the same of each row."""
+
+    def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
+        return [[0.25, 0.75]] * len(rows)
 
 
 def ask(model: Predictor, rows: Rows, params: Any) -> Any:
@@ -51,16 +57,40 @@ def test_without_the_parameter_answers_are_labels(
 def test_compiled_model_answers_probabilities_where_it_has_them(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    class Certain(Direct):
-        def predict_proba_rows(self, rows: Rows) -> list[list[float]] | None:
-            return [[0.25, 0.75]] * len(rows)
-
     predictor = workshop.load(tmp_path / "model", compiled=Certain(None))
     complete = workshop.customers.dropna().astype(object).to_numpy().tolist()[:3]
 
     answer = ask(predictor, complete, PROBABILITIES)
 
     assert answer["predictions"] == [[0.25, 0.75]] * 3
+
+
+@pytest.mark.parametrize("form", ["dataframe_split", "inputs"])
+def test_compiled_model_answers_probabilities_without_mlflow(form: str) -> None:
+    rows = [[120.5, "basic", 3, True], [80.0, "extra", 1, False]]
+    value = {"columns": list(COLUMNS), "data": rows} if form == "dataframe_split" else rows
+    body = json.dumps({form: value, "params": PROBABILITIES}).encode()
+
+    prediction = CompiledPredictor(Certain(None)).predict(ScoringRequest(JSON, body))
+
+    text = b'{"predictions": [[0.25, 0.75], [0.25, 0.75]], "classes": ["no", "yes"]}'
+    assert prediction == Prediction(text, COMPILED, 2)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"predict_method": "predict"}, {**PROBABILITIES, "more": 1}, {}, None, "predict_proba"],
+)
+def test_other_parameters_are_for_mlflow(params: Any) -> None:
+    body = json.dumps({"inputs": [[120.5, "basic", 3, True]], "params": params}).encode()
+
+    assert CompiledPredictor(Certain(None)).predict(ScoringRequest(JSON, body)) is None
+
+
+def test_compiled_model_without_equal_probabilities_leaves_them_to_pyfunc() -> None:
+    body = json.dumps({"inputs": [[120.5, "basic", 3, True]], "params": PROBABILITIES}).encode()
+
+    assert CompiledPredictor(Direct(None)).predict(ScoringRequest(JSON, body)) is None
 
 
 def test_probabilities_are_the_second_tensor_of_the_open_inference_protocol(

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from mlflow.pyfunc import PyFuncModel
+from mlflow.types import ParamSchema, ParamSpec
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -18,6 +19,7 @@ from terna.compiler.ir.nodes import NODE, unpack
 from terna.compiler.ir.plan import Linear, Lookup, slot_order
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification.verification import compile_verified, verify
+from terna.contracts.scoring import PREDICT_METHOD
 from terna.errors import NotCompilable
 from terna.predictor.pyfunc_model import PyfuncModel
 from tests.unit.compiler.models import (
@@ -222,6 +224,17 @@ def test_probability_that_is_off_by_its_last_bit_leaves_probabilities_to_pyfunc(
 
     assert not report.equal_probabilities
     assert compiled.predict_rows(rows) == PyfuncModel(loaded).predict_rows(rows)
+    assert compiled.predict_proba_rows(rows) is None
+
+
+def test_parameter_that_the_model_declares_itself_leaves_probabilities_to_pyfunc() -> None:
+    loaded = as_loaded(fitted(RandomForestClassifier(5, random_state=0)), customers())
+    own = ParamSchema([ParamSpec(PREDICT_METHOD, "string", "predict")])
+    loaded.metadata.signature.params = own
+    rows = rows_of(customers(60))
+
+    compiled, _ = compile_verified(loaded, PyfuncModel(loaded), rows)
+
     assert compiled.predict_proba_rows(rows) is None
 
 

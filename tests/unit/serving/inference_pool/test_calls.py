@@ -10,6 +10,7 @@ from terna.errors import (
     RequestError,
     TimedOut,
 )
+from terna.predictor.compiled_predictor import Prediction
 from terna.serving.inference_pool import calls
 from terna.serving.inference_pool.calls import Call, Describe, Done, Infer, Predict
 
@@ -22,10 +23,9 @@ def test_call_is_decoded_as_it_was_encoded(call: Call) -> None:
 
 
 def test_response_is_decoded_as_it_was_encoded() -> None:
-    done = Done(b"\x00{}", "compiled", 3, 2, has_grown=True)
+    done = Done(Prediction(b"\x00{}", "compiled", 3, 2), has_grown=True)
 
     assert calls.decode_reply(calls.encode(done)) == done
-    assert done.prediction() == (b"\x00{}", "compiled", 3, 2)
 
 
 @pytest.mark.parametrize(

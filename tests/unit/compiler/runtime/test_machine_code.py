@@ -1,0 +1,42 @@
+"""The traversal's machine code comes from a process of its own, and stays as it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from terna.compiler.runtime import assembler, machine_code
+
+LOAD = """
+import sys
+from terna.compiler.runtime import compiled_model, machine_code, tree_traversal
+machine_code.address("float32")
+print("llvmlite" in sys.modules)
+"""
+
+
+def test_process_that_has_the_code_has_not_loaded_llvm() -> None:
+    command = [sys.executable, "-c", LOAD]
+
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"False\n"
+
+
+@pytest.mark.parametrize("cells", [assembler.FLOAT32, assembler.FLOAT64])
+def test_code_may_lie_anywhere_as_it_refers_to_nothing(cells: str) -> None:
+    assert 0 < len(assembler.assemble(cells)) < 4096
+
+
+def test_code_in_memory_can_be_executed_and_not_written() -> None:
+    address = machine_code.address(assembler.FLOAT32)
+
+    assert _permissions(address) == "r-xp"
+
+
+def _permissions(address: int) -> str:
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, permissions = line.split()[:2]
+        first, last = (int(end, 16) for end in span.split("-"))
+        if first <= address < last:
+            return permissions
+    raise AssertionError(f"nothing is at {address:#x}")
