@@ -21,6 +21,7 @@ from typing import Any
 from terna.contracts.version import Version
 from terna.errors import ModelRejected, ValidationFailed
 from terna.processes import ending_with_this_process
+from terna.serving.confinement import SECRET_PREFIXES
 
 MAX_LINE = 100_000
 """Bytes of the answer's first line, at most."""
@@ -30,8 +31,8 @@ THREADS = dict.fromkeys(
 )
 """One thread for each library: more would take the cores of requests."""
 
-SECRET_PREFIXES = ("TERNA_", "MLFLOW_TRACKING_", "PROMETHEUS_")
-"""How the names of variables begin that a model has no use for, such as passwords."""
+UNUSED_PREFIXES = (*SECRET_PREFIXES, "PROMETHEUS_")
+"""How the names of variables begin that the child has no use for: it counts nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _start(job: Job, writing: int, memory_bytes: int) -> subprocess.Popen[bytes]
     command = [sys.executable, "-m", "terna.serving.agent.validation"]
     return subprocess.Popen(
         ending_with_this_process([*command, str(writing), json.dumps(arguments)]),
-        env={k: v for k, v in os.environ.items() if not k.startswith(SECRET_PREFIXES)} | THREADS,
+        env={k: v for k, v in os.environ.items() if not k.startswith(UNUSED_PREFIXES)} | THREADS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
