@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from soak.run import Findings, Plan
 
 FOLDER = Path(".terna/soak")
+PARTS = 5
+"""Into how many parts the swaps are divided: a kill is between each two."""
 
 out = Console()
 
@@ -44,6 +46,9 @@ def soak(
             help="Local processes, or containers.", parser=Stack.parse, metavar="[local|compose]"
         ),
     ] = Stack.LOCAL,
+    kills: Annotated[
+        bool, typer.Option(help="Kill a worker and the agent in turn, each twice.")
+    ] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures to this file.")
     ] = None,
@@ -54,7 +59,8 @@ def soak(
     from soak import facts
     from soak.run import Plan
 
-    findings = _soak(Plan(requests, swaps, minutes), stack.value)
+    plan = Plan(requests, swaps, minutes, kill_every=max(1, swaps // PARTS) if kills else 0)
+    findings = _soak(plan, stack.value)
     found = facts.of(findings)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1) + "\n")

@@ -37,6 +37,8 @@ SOON = 0.01
 """Seconds that a tally may take from the queue's pipe."""
 GIVE_WAY = 5
 """How nice clients are: whom they ask shares the cores with them."""
+BAD_GATEWAY = 502
+"""Serving never answers this: the reverse proxy does where serving ends a connection."""
 FEW = 5
 """How many failures are told in words."""
 
@@ -47,6 +49,8 @@ class Verdict(Enum):
     GOOD = "good"
     MIXED_UP = "mixed up"
     """Not what the version that it names answers for these rows."""
+    LOST = "lost"
+    """The connection ended before the response did, or the reverse proxy's own connection did."""
     FAILED = "failed"
 
 
@@ -67,8 +71,18 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Lost(NamedTuple):
+    """A request whose response was lost, on the machine's monotonic clock."""
+
+    asked: float
+    ended: float
+    words: str
+
+
 def verdict_of(question: Question, answer: Answer) -> Verdict:
     """Return whether a response is all of the version that it names."""
+    if answer.status == BAD_GATEWAY:
+        return Verdict.LOST
     expected = question.predictions.get(answer.version)
     if answer.status != 200 or expected is None:
         return Verdict.FAILED
@@ -83,20 +97,24 @@ class Tally:
     """By the version that answered."""
     mixed_up: int = 0
     failed: int = 0
+    lost: list[Lost] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
-    """What was wrong with the first that were not good."""
+    """What was wrong with the first that were mixed up or failed."""
     at: float = 0.0
     """When it was closed, on the machine's monotonic clock."""
 
     @property
     def requests(self) -> int:
         """How many there were."""
-        return self.good.total() + self.mixed_up + self.failed
+        return self.good.total() + self.mixed_up + self.failed + len(self.lost)
 
-    def count(self, verdict: Verdict, version: str, words: str = "") -> None:
-        """Count one request."""
+    def count(self, verdict: Verdict, version: str, words: str, asked: float) -> None:
+        """Count one request, which ends now."""
         if verdict is Verdict.GOOD:
             self.good[version] += 1
+            return
+        if verdict is Verdict.LOST:
+            self.lost.append(Lost(asked, time.monotonic(), f"{verdict.value}: {words}"))
             return
         self.mixed_up += verdict is Verdict.MIXED_UP
         self.failed += verdict is Verdict.FAILED
@@ -107,6 +125,7 @@ class Tally:
         self.good += other.good
         self.mixed_up += other.mixed_up
         self.failed += other.failed
+        self.lost += other.lost
         self.words = [*self.words, *other.words][:FEW]
 
 
@@ -125,16 +144,17 @@ class Client:
 
     def ask(self) -> Verdict:
         """Ask the next question, and count what came of it."""
-        question, version = next(self._questions), ""
+        question, version, asked = next(self._questions), "", time.monotonic()
         try:
             answer = self._answer(question.body)
         except (OSError, HTTPException) as error:
             self._connection.close()
-            verdict, words = Verdict.FAILED, f"{type(error).__name__}: {error}"
+            verdict = Verdict.FAILED if isinstance(error, TimeoutError) else Verdict.LOST
+            words = f"{type(error).__name__}: {error}"
         else:
             verdict, version = verdict_of(question, answer), answer.version
             words = f"{answer.status}, version {answer.version or '?'}, {answer.body[:200]!r}"
-        self._tally.count(verdict, version, words)
+        self._tally.count(verdict, version, words, asked)
         return verdict
 
     def taken(self) -> Tally:

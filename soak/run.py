@@ -1,4 +1,4 @@
-"""The soak: clients ask, versions swap, and what came of it."""
+"""The soak: clients ask, versions swap, processes are killed, and what came of it."""
 
 import shutil
 import time
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-from soak.clients import Load, Tally
+from soak.clients import FEW, Load, Tally
+from soak.kills import Kill, unexplained
 from soak.server import Server
 from soak.stacks import STACKS
-from soak.workers import Memory, Watch, memory_of
+from soak.workers import Memory, Watch
 from terna.errors import TernaError
 from terna.progress import Reporter
 
@@ -30,6 +31,15 @@ class Plan:
     swaps: int = 50
     minutes: float = 20
     clients: int = 8
+    kill_every: int = 0
+    """Swaps between two kills, of a worker and of the agent in turn; 0 for none."""
+
+    def kill_of(self, swaps: int) -> str:
+        """Return what is to be killed after so many swaps; empty for nothing."""
+        turn, rest = divmod(swaps, self.kill_every) if self.kill_every else (0, 1)
+        if rest or not turn:
+            return ""
+        return "worker" if turn % 2 else "agent"
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,29 @@ class Findings:
     total: Tally = field(default_factory=Tally)
     tallies: list[Tally] = field(default_factory=list)
     swaps: list[Swap] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
 
     @property
     def enough(self) -> bool:
         """Whether as much was asked and swapped as planned."""
         asked = self.total.requests >= self.plan.requests
         return asked and len(self.swaps) >= self.plan.swaps
+
+    @property
+    def failed(self) -> int:
+        """How many requests failed, or were lost without a worker being killed."""
+        return self.total.failed + len(unexplained(self.total.lost, self.kills))
+
+    @property
+    def lost_in_killed(self) -> int:
+        """How many requests were lost because their worker was killed."""
+        return len(self.total.lost) - len(unexplained(self.total.lost, self.kills))
+
+    @property
+    def words(self) -> list[str]:
+        """What was wrong with the first that were not good, and in no killed worker."""
+        lost = unexplained(self.total.lost, self.kills)
+        return [*self.total.words, *(each.words for each in lost)][:FEW]
 
     def take(self, tallies: Sequence[Tally]) -> None:
         """Add what has come in."""
@@ -71,10 +98,10 @@ class Findings:
     def check(self) -> None:
         """Check the responses; raise `TernaError` where one is wrong or they are too few."""
         total, plan, swaps = self.total, self.plan, len(self.swaps)
-        if total.failed or total.mixed_up:
+        if self.failed or total.mixed_up:
             raise TernaError(
-                f"of {total.requests:,} requests {total.failed:,} failed and {total.mixed_up:,}"
-                f" were mixed up; the first {total.words[0]}"
+                f"of {total.requests:,} requests {self.failed:,} failed and {total.mixed_up:,}"
+                f" were mixed up; the first {self.words[0]}"
             )
         if not self.enough:
             raise TernaError(
@@ -111,7 +138,7 @@ class Soak:
         with load, closing(Watch(server)) as watch:
             with self.reporter.step("soaking", plan.swaps) as advance:
                 for model in cycle(reversed(server.models)):
-                    findings.swaps.append(self._swap(str(model.number), watch))
+                    self._swap(str(model.number), watch, findings)
                     findings.take(load.taken())
                     self._tell(findings)
                     advance()
@@ -120,14 +147,21 @@ class Soak:
             findings.take(load.stopped())
         return findings
 
-    def _swap(self, version: str, watch: Watch) -> Swap:
+    def _swap(self, version: str, watch: Watch, findings: Findings) -> None:
+        """Promote a version, kill what is to be killed while it is on its way, and wait for it."""
         promoted = time.monotonic()
         self.server.promote(int(version))
+        match self.plan.kill_of(len(findings.swaps)):
+            case "worker":
+                findings.kills.append(watch.kill_worker())
+            case "agent":
+                findings.kills.append(watch.kill_agent())
         while watch.versions() != {version}:
             if time.monotonic() - promoted > PATIENCE:
                 raise TernaError(f"no worker follows to version {version} in {PATIENCE} s.")
             time.sleep(PAUSE)
-        return Swap(version, promoted, time.monotonic(), memory_of(self.server.process))
+        memory = watch.processes.memory()
+        findings.swaps.append(Swap(version, promoted, time.monotonic(), memory))
 
     def _is_late(self, findings: Findings) -> bool:
         return time.monotonic() - findings.began > 60 * self.plan.minutes
@@ -137,5 +171,6 @@ class Soak:
         if swaps % TOLD_EVERY == 0:
             self.reporter.say(
                 f"{swaps} swaps, {total.requests:,} requests:"
-                f" {total.failed} failed, {total.mixed_up} mixed up"
+                f" {findings.failed} failed, {total.mixed_up} mixed up,"
+                f" {findings.lost_in_killed} lost in a killed worker"
             )

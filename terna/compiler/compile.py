@@ -46,7 +46,8 @@ def compile_model(model: PyFuncModel, cache_key: str = "") -> CompiledModel:
 def _columns(model: PyFuncModel) -> list[tuple[str, str]]:
     """Return each column's name and MLflow's type."""
     schema = model.metadata.get_input_schema()
-    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
+    names = schema.input_names() if schema and not schema.is_tensor_spec() else [None]
+    if not all(isinstance(name, str) for name in names):
         raise NotCompilable("the schema does not name columns")
     return [(str(column.name), _data_type(column)) for column in schema.inputs]
 

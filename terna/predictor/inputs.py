@@ -190,9 +190,14 @@ def media_type(content_type: str) -> str:
 
 def column_names(schema: Schema | None) -> list[str]:
     """Return the columns that a schema names, in its order; none of tensors or unnamed columns."""
-    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
+    if schema is None or schema.is_tensor_spec() or not has_names(schema):
         return []
     return [str(name) for name in schema.input_names()]
+
+
+def has_names(schema: Schema) -> bool:
+    """Return whether a client can name the columns in JSON, whose keys are no numbers."""
+    return all(isinstance(name, str) for name in schema.input_names())
 
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
@@ -236,7 +241,7 @@ def restore_text_type(data: Any, names: Sequence[str]) -> None:
     encoders take these for different categories, so that a row's answer would depend on the
     rows beside it.
     """
-    if not isinstance(data, pd.DataFrame):
+    if not isinstance(data, pd.DataFrame) or data.empty:
         return
     for name in set(names) & set(data):
         column = data[name]

@@ -35,8 +35,11 @@ THREADS = dict.fromkeys(
 )
 """One thread for each library: more would take the cores of requests."""
 
-SECRET_PREFIXES = ("TERNA_", "MLFLOW_TRACKING_", "PROMETHEUS_")
+SECRET_PREFIXES = ("TERNA_", "MLFLOW_TRACKING_")
 """How the names of variables begin that a model has no use for, such as passwords."""
+
+UNUSED_PREFIXES = (*SECRET_PREFIXES, "PROMETHEUS_")
+"""How the names of variables begin that the child has no use for: it counts nothing."""
 
 Answer = tuple[Any, bytes]
 """What JSON knows, in `MAX_LINE` bytes, and any bytes."""
@@ -92,7 +95,7 @@ def _start(
     command = [sys.executable, "-m", __name__, str(writing), function, str(memory_bytes)]
     return subprocess.Popen(
         [*subreaper, str(os.getpid()), *command, json.dumps(dict(arguments))],
-        env={k: v for k, v in os.environ.items() if not k.startswith(SECRET_PREFIXES)} | THREADS,
+        env={k: v for k, v in os.environ.items() if not k.startswith(UNUSED_PREFIXES)} | THREADS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

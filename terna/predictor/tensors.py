@@ -19,7 +19,13 @@ from terna.contracts.open_inference import InferenceRequest, Tensors, datatype
 from terna.contracts.scoring import Table
 from terna.errors import BadRequest, InternalError
 from terna.predictor.error_messages import listed
-from terna.predictor.inputs import Inputs, column_names, restore_text_type, text_columns
+from terna.predictor.inputs import (
+    Inputs,
+    column_names,
+    has_names,
+    restore_text_type,
+    text_columns,
+)
 from terna.predictor.mlflow_private import cast_df_types_according_to_schema
 
 PROBABILITIES = "probabilities"
@@ -124,7 +130,7 @@ def _column(name: str, array: NDArray[Any]) -> list[Any]:
 
 
 def _arrays(tensors: Tensors, schema: Schema | None) -> Any:
-    if schema is None or not schema.has_input_names():
+    if schema is None or not has_names(schema):
         if len(tensors) != 1 and schema is not None:
             raise BadRequest("The model takes one tensor.")
         arrays = list(tensors.values())

@@ -17,6 +17,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -57,6 +58,9 @@ BACKEND = Gauge(
     ["name", "version", "backend"],
     multiprocess_mode="livemax",
 )
+RESTARTS = Counter(
+    "terna_restarts", "Processes that the server started again, as one died or hung.", ["process"]
+)
 CONTACT = Gauge(
     "terna_registry_contact_timestamp_seconds",
     "When the registry answered last, in Unix time.",
@@ -90,8 +94,8 @@ class RequestCounters:
         IN_FLIGHT.set(self.in_flight)
         for (route, status), requests in self._requests.items():
             REQUESTS.labels(route, status).inc(requests)
-        for route, values in self._seconds.items():
-            values.flush(SECONDS.labels(route))
+        for route, seconds in self._seconds.items():
+            seconds.flush(SECONDS.labels(route))
         self._rows.flush(ROWS)
         self._requests.clear()
 
@@ -145,11 +149,17 @@ def render() -> bytes:
 
 
 def reset(folder: Path) -> None:
-    """Remove what earlier servers counted here; processes started from now on count here."""
+    """Remove what earlier servers counted here; count restarts here, as processes started from
+    now on count everything."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in folder.glob("*.db"):
         file.unlink()
     os.environ[MULTIPROCESS_DIR] = str(folder)
+    # This process counts there as well. prometheus_client chose otherwise when it was imported,
+    # for what has no label; a value with a label is made when the label is first named.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+    for process in ("worker", "agent"):
+        RESTARTS.labels(process)
 
 
 def _remove_dead(folder: Path) -> None:

@@ -13,6 +13,7 @@ from terna.serving import logs, metrics
 from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
+from terna.serving.confinement import forget_secrets
 from terna.serving.connections import ConnectionLimits
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
@@ -34,6 +35,7 @@ def worker() -> App:
     """
     settings = Settings.load()
     app = build(settings)
+    forget_secrets()  # before the pool's children are started
     app.loader.poll_once()
     ConnectionLimits(settings.serving).start()
     return app
@@ -69,8 +71,7 @@ def serve(serving: Serving) -> None:
     # Workers and their children inherit it. More threads in the models' libraries would take the
     # cores of other requests, and change the order in which BLAS adds up.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    Heartbeat(serving).beat()
-    with Supervisor("agent"):
+    with Supervisor("agent", Heartbeat(serving)):
         run("terna.serving.server:worker", serving)
 
 

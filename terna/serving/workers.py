@@ -17,58 +17,17 @@ from weakref import WeakKeyDictionary
 from granian.server.mp import MPServer
 
 from terna.processes import end_with_parent
+from terna.serving import metrics
+from terna.serving.restarts import CHECK_SECONDS, Backoff, Watchdog
 
 logger = logging.getLogger("terna.serving")
-
-CHECK_SECONDS = 0.25
-"""Seconds between two looks at the workers, and between two heartbeats of a worker."""
 
 SILENT_SECONDS = 5.0
 """Seconds without a heartbeat after which a worker is killed."""
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-"""Seconds before a worker that died again is restarted: at first, and at most."""
-
-HEALTHY_SECONDS = 60.0
-"""Seconds that a worker has to run for its earlier deaths to be forgotten."""
-
 Heartbeat = Any
 """A `multiprocessing.RawValue` of a double, shared with one worker: the time of its event loop's
 last sign of life on the machine's monotonic clock, or 0 before the first one."""
-
-
-class Backoff:
-    """When a worker's successor is started: after twice as long each time that one dies soon."""
-
-    def __init__(self) -> None:
-        self.due: float | None = None
-        """When a successor is to be started; none while a worker runs."""
-        self._pause = 0.0
-
-    def record_death(self, lived: float, now: float) -> float:
-        """Return the seconds until a successor is due, now that a worker died after `lived`."""
-        pause = 0.0 if lived >= HEALTHY_SECONDS else self._pause
-        self._pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-        self.due = now + pause
-        return pause
-
-
-class Watchdog:
-    """What tells a worker that hangs from one that starts, and from a machine that was asleep."""
-
-    def __init__(self, now: float) -> None:
-        self._checked = self._awake = now
-
-    def begin(self, now: float) -> None:
-        """Begin a look at the workers; a long time since the last one is this process's own."""
-        if now - self._checked > 4 * CHECK_SECONDS:
-            self._awake = now
-        self._checked = now
-
-    def is_silent(self, heartbeat: float) -> bool:
-        """Return whether a worker hangs whose last heartbeat was then; 0 for none yet."""
-        return heartbeat > 0 and self._checked - max(heartbeat, self._awake) > SILENT_SECONDS
 
 
 class Server(MPServer):
@@ -96,13 +55,14 @@ class Server(MPServer):
     def _serve_loop(
         self, spawn_target: Callable[..., None], target_loader: Callable[[], Any]
     ) -> None:
-        watchdog = Watchdog(time.monotonic())
+        watchdog = Watchdog(time.monotonic(), SILENT_SECONDS)
         while not self.interrupt_signal:
             if self.reload_signal:
                 self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             watchdog.begin(time.monotonic())
             for idx in range(self.workers):
                 if self._is_due(idx, watchdog):
+                    metrics.RESTARTS.labels("worker").inc()
                     self.wrks[idx] = worker = self._spawn_worker(idx, spawn_target, target_loader)
                     worker.start()
             self.main_loop_interrupt.wait(CHECK_SECONDS)

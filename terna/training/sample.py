@@ -74,7 +74,7 @@ def _as_request(table: pd.DataFrame, schema: Schema) -> Document:
         raise DataError(f"The model takes {width} columns; the sample has {len(table.columns)}.")
     if schema.is_tensor_spec():
         return {"inputs": table.to_numpy().tolist()}
-    return _split(table.set_axis(range(len(table.columns)), axis=1))
+    return _split(table.set_axis(schema.input_names(), axis=1))
 
 
 def _select(table: pd.DataFrame, names: Sequence[str], required: Sequence[Any]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.adversarial.asking import V2, ask
-from tests.integration.differential import models
+from tests.integration.differential.models import MODELS
 from tests.unit.workshop import opened
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
@@ -160,8 +160,8 @@ def churn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
-    for make in (models.anything, models.outputs, models.words):
-        make(folder / make.__name__)
+    for name in ("anything", "outputs", "words"):
+        MODELS[name].save(folder / name)
     return {path.name: path for path in folder.iterdir()}
 
 

@@ -19,7 +19,7 @@ from terna.serving.agent import agent
 from terna.settings import Settings
 from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
-from tests.integration.differential import models
+from tests.integration.differential.models import customers
 from tests.ports import settings_on_free_ports
 from tests.running import running
 
@@ -96,7 +96,7 @@ def _bring(root: Path, settings: Settings, estimator: BaseEstimator | None) -> N
     folder = root / "model"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own
-        models.churn(folder, estimator)
+        customers.published(folder, estimator)
         signing.sign(folder, settings.training.signing_key)
         registry = MemoryRegistry(root / "registry")
         registry.promote(registry.register(NAME, folder, "m-1", "run1"))

@@ -2,95 +2,115 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import mlflow.pyfunc
 import pytest
+from mlflow.pyfunc import load_model
 
-from terna.compiler.compile import compile_model
+from terna.compiler.runtime.compiled_model import CompiledModel
+from terna.compiler.verification.verification import compile_verified
 from terna.contracts.version import Version
-from terna.predictor.compiled_predictor import CompiledModel
+from terna.errors import NotCompilable
+from terna.predictor.mlflow_private import enter_serving_environment
 from terna.predictor.predictor import Predictor
 from terna.predictor.pyfunc_model import PyfuncModel
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.settings import Serving
 from tests.integration.differential import models
-from tests.integration.differential.corpus import CSV, JSON, PARQUET, Case, corpus
-from tests.integration.differential.servers import MLflowServer, Response, serving
-from tests.rsgi import Answered, AppClient
+from tests.integration.differential.corpus import corpus
+from tests.integration.differential.corpus.case import CSV, JSON, PARQUET, Case
+from tests.integration.differential.models import MODELS
+from tests.integration.differential.models.tables import cells
+from tests.integration.differential.servers import MLflowModel, Response, serving
+from tests.rsgi import AppClient
 from tests.unit.workshop import NoLoader, deployed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
 
 CASES = corpus()
+COMPILED = {name for name, model in MODELS.items() if model.compiled}
+ALONE = ("churn", "outputs", "tensors", "hinted")
+"""Models with a process of their own, `mlflow models serve`; and with all others in another one."""
+
 VOCABULARY = {"columns", "data", "index", "dataframe_split", "dataframe_records", "inputs"}
-VOCABULARY |= {
-    "instances",
-    "params",
-    "model",
-    "rows",
-    "with",
-    "None",
-    "text",
-    "true",
-    "application/json",
-}
+VOCABULARY |= {"instances", "params", "model", "rows", "with", "None", "text", "true"}
+VOCABULARY |= {CSV, JSON, PARQUET}
 
 
 @dataclass
-class Pair:
-    """One model behind both servers."""
+class Servers:
+    """Every model behind MLflow's scoring server and behind Terna's app."""
 
-    mlflow: MLflowServer
-    terna: AppClient
+    alone: Mapping[str, MLflowModel]
+    together: Mapping[str, MLflowModel]
+    models: Mapping[str, PyfuncModel]
+    pyfunc: Mapping[str, AppClient]
+    compiled: Mapping[str, AppClient]
+
+    def mlflow(self, model: str) -> MLflowModel:
+        return self.alone.get(model) or self.together[model]
+
+    def names(self, model: str) -> set[str]:
+        """Return the columns and parameters that a model's schema names."""
+        metadata = self.models[model].metadata
+        params = metadata.get_params_schema()
+        schema = metadata.get_input_schema()
+        columns = schema.input_names() if schema and schema.has_input_names() else []
+        return {*columns, *(spec.name for spec in (params.params if params else ()))}
 
     def ask(
-        self, method: str, path: str, content_type: str | None, body: bytes
+        self, model: str, method: str, path: str, content_type: str | None, body: bytes
     ) -> tuple[Response, Response]:
-        headers = {} if content_type is None else {"content-type": content_type}
-        ours = self.terna.ask(method, path, body, headers)
-        return self.mlflow.ask(method, path, content_type, body), _response_of(ours)
+        """Return MLflow's and Terna's response."""
+        theirs = self.mlflow(model).ask(method, path, content_type, body)
+        return theirs, _ask(self.pyfunc[model], method, path, content_type, body)
 
 
-def _response_of(answer: Answered) -> Response:
-    headers = answer.headers
-    return Response(answer.status, headers["content-type"], answer.body, headers.get("allow"))
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return models.save(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def pairs(folders: dict[str, Path]) -> Iterator[dict[str, Pair]]:
-    with serving(folders) as servers:
-        clients = {name: _client(name, folder) for name, folder in folders.items()}
-        yield {name: Pair(servers[name], clients[name]) for name in folders}
+def _ask(
+    client: AppClient, method: str, path: str, content_type: str | None, body: bytes
+) -> Response:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = client.ask(method, path, body, headers)
+    content_type, allow = answer.headers["content-type"], answer.headers.get("allow")
+    return Response(answer.status, content_type, answer.body, allow)
 
 
 @pytest.fixture(scope="module")
-def compiled(folders: dict[str, Path]) -> AppClient:
-    model = mlflow.pyfunc.load_model(str(folders["churn"]))
-    return _client("churn", folders["churn"], compile_model(model))
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    enter_serving_environment()
+    folders = models.save(tmp_path_factory.mktemp("models"))
+    with serving({name: folders[name] for name in ALONE}, folders) as (alone, together):
+        loaded = {name: PyfuncModel(load_model(str(path))) for name, path in folders.items()}
+        pyfunc = {name: _client(name, model) for name, model in loaded.items()}
+        compiled = {
+            name: _client(name, model, _compiled(name, model))
+            for name, model in loaded.items()
+            if name in COMPILED
+        }
+        yield Servers(alone, together, loaded, pyfunc, compiled)
 
 
-def _client(name: str, folder: Path, compiled: CompiledModel | None = None) -> AppClient:
+def _compiled(name: str, pyfunc: PyfuncModel) -> CompiledModel:
+    """Compile a model as serving does: its table's rows are the reference rows."""
+    rows = MODELS[name].rows
+    reference = [] if rows is None else cells(rows)
+    return compile_verified(pyfunc.model, pyfunc, reference)[0]
+
+
+def _client(name: str, pyfunc: PyfuncModel, compiled: CompiledModel | None = None) -> AppClient:
     active = ActiveModel()
-    pyfunc = PyfuncModel(mlflow.pyfunc.load_model(str(folder)))
     predictor = Predictor(Version(name, 1, "", ""), lambda: pyfunc, compiled)
     active.swap(deployed(predictor, compiled))
     return AppClient(App(active, Serving(threads=1), NoLoader()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_response_equals_mlflows(pairs: dict[str, Pair], case: Case) -> None:
-    theirs, ours = pairs[case.model].ask("POST", "/invocations", case.content_type, case.body)
+def test_response_equals_mlflows(servers: Servers, case: Case) -> None:
+    theirs, ours = servers.ask(case.model, "POST", "/invocations", case.content_type, case.body)
 
-    _check_error_message(case, ours)
+    _check_error_message(case, ours, servers)
     if case.differs:
         assert ours.status == case.differs.status
         assert _compared(ours) != _compared(theirs), f"not different any more: {case.differs.why}"
@@ -98,18 +118,34 @@ def test_response_equals_mlflows(pairs: dict[str, Pair], case: Case) -> None:
         assert _compared(ours) == _compared(theirs)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.model == "churn"], ids=str)
-def test_response_of_the_compiled_model_equals_pyfuncs(
-    pairs: dict[str, Pair], compiled: AppClient, case: Case
-) -> None:
-    headers = {} if case.content_type is None else {"content-type": case.content_type}
-
+@pytest.mark.parametrize("case", [case for case in CASES if case.model in COMPILED], ids=str)
+def test_response_of_the_compiled_model_equals_pyfuncs(servers: Servers, case: Case) -> None:
     by_pyfunc, by_compiled = (
-        _response_of(client.ask("POST", "/invocations", case.body, headers))
-        for client in (pairs["churn"].terna, compiled)
+        _ask(clients[case.model], "POST", "/invocations", case.content_type, case.body)
+        for clients in (servers.pyfunc, servers.compiled)
     )
 
     assert by_compiled == by_pyfunc
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.model in ALONE], ids=str)
+def test_process_of_many_models_responds_as_mlflow_models_serve(
+    servers: Servers, case: Case
+) -> None:
+    alone, together = (
+        served[case.model].ask("POST", "/invocations", case.content_type, case.body)
+        for served in (servers.alone, servers.together)
+    )
+
+    assert together == alone
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - COMPILED))
+def test_model_that_is_not_compared_compiled_cannot_be_compiled(
+    servers: Servers, name: str
+) -> None:
+    with pytest.raises(NotCompilable):
+        _compiled(name, servers.models[name])
 
 
 def _compared(response: Response) -> tuple[int, str, object]:
@@ -121,7 +157,7 @@ def _compared(response: Response) -> tuple[int, str, object]:
     return response.status, response.content_type, None
 
 
-def _check_error_message(case: Case, ours: Response) -> None:
+def _check_error_message(case: Case, ours: Response, servers: Servers) -> None:
     """Fail unless an error is one line, without sent values, schema dump or traceback."""
     if ours.status == 200:
         return
@@ -134,23 +170,14 @@ def _check_error_message(case: Case, ours: Response) -> None:
     assert len(told.splitlines()) == 1
     assert len(told) < 200
     assert "Traceback" not in told
-    known = VOCABULARY | set(_names(case.model)) | {CSV, JSON, PARQUET}
     sent = set(re.findall(rb"[^\s\"',:;\[\]{}]{4,}", case.body))
+    known = VOCABULARY | servers.names(case.model)
     assert not {v for v in (s.decode(errors="ignore") for s in sent) if v in told} - known
 
 
-def _names(model: str) -> list[str]:
-    return {
-        "churn": ["minutes", "plan", "calls"],
-        "price": ["area", "rooms"],
-        "outputs": ["number", "when", "whole", "truth", "times", "share", "names"],
-        "tensors": ["points", "weight"],
-    }.get(model, [])
-
-
 @pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
-def test_response_of_a_get_route_equals_mlflows(pairs: dict[str, Pair], path: str) -> None:
-    theirs, ours = pairs["churn"].ask("GET", path, None, b"")
+def test_response_of_a_get_route_equals_mlflows(servers: Servers, path: str) -> None:
+    theirs, ours = servers.ask("churn", "GET", path, None, b"")
 
     assert ours == theirs
 
@@ -170,10 +197,8 @@ def test_response_of_a_get_route_equals_mlflows(pairs: dict[str, Pair], path: st
         ("GET", "/metrics/nothing"),
     ],
 )
-def test_status_of_a_wrong_route_equals_mlflows(
-    pairs: dict[str, Pair], method: str, path: str
-) -> None:
-    theirs, ours = pairs["churn"].ask(method, path, None, b"")
+def test_status_of_a_wrong_route_equals_mlflows(servers: Servers, method: str, path: str) -> None:
+    theirs, ours = servers.ask("churn", method, path, None, b"")
 
     assert (ours.status, ours.allow) == (theirs.status, theirs.allow)
 

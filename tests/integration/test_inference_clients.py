@@ -18,7 +18,7 @@ from terna.local.servers import LocalServers, ensure_local_secrets, local_settin
 from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
 from tests.fakes import MemoryRegistry
-from tests.integration.differential import models
+from tests.integration.differential.models import customers
 from tests.ports import settings_on_free_ports
 from tests.running import running
 
@@ -38,7 +38,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
     settings = local_settings(root, settings_on_free_ports(), NAME)
     ensure_local_secrets(settings, root)
     with pytest.warns():  # MLflow's own, when a model is saved
-        models.churn(root / "model")
+        customers.published(root / "model")
     signing.sign(root / "model", settings.training.signing_key)
     registry = MemoryRegistry(root / "registry")
     version = registry.register(NAME, root / "model", "m-1", "run1")

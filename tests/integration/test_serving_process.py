@@ -241,8 +241,10 @@ def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServ
     wait_for(lambda: all(map(listens, workers(labelling))))
     killed = workers(labelling)
     for _ in range(2):
-        for worker in workers(labelling):
+        dying = workers(labelling)
+        for worker in dying:
             worker.kill()
+        psutil.wait_procs(dying, 10)
         wait_for(lambda: len(workers(labelling)) == 2 and all(map(listens, workers(labelling))))
     assert not set(killed) & set(workers(labelling))
     pids = {worker.pid for worker in workers(labelling)}
@@ -251,6 +253,23 @@ def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServ
     server.terminate()
     assert server.wait(20) == 0
     assert not any(map(psutil.pid_exists, pids))
+
+
+def test_children_of_a_worker_inherit_no_setting_and_no_password(labelling: LocalServers) -> None:
+    wait_for(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)))
+    inherited = {name for process in pool_processes(labelling) for name in process.environ()}
+    assert "PATH" in inherited
+    assert not {name for name in inherited if name.startswith(("TERNA_", "MLFLOW_TRACKING_"))}
+
+
+def pool_processes(replica: LocalServers) -> list[psutil.Process]:
+    """The process of each worker that children are forked from, and the children."""
+    return [
+        process
+        for worker in workers(replica)
+        for process in worker.children(recursive=True)
+        if "forkserver" in cmdline(process)
+    ]
 
 
 def listens(worker: psutil.Process) -> bool:
@@ -275,6 +294,30 @@ def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
         assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 10
         assert value(page, "terna_request_rows_sum") == sum(range(1, 11))
         assert value(page, 'terna_model_info{backend="compiled",name="churn",version="1"}') == 1
+
+
+def test_killed_workers_and_agents_are_counted_as_restarts(labelling: LocalServers) -> None:
+    (server,) = {worker.parent() for worker in workers(labelling)}
+    assert server
+    workers(labelling)[0].kill()
+    wait_for(lambda: restarts(labelling) == (1, 0))
+    agents(server)[0].kill()
+    wait_for(lambda: restarts(labelling) == (1, 1))
+    assert len(agents(server)) == 1
+
+
+def agents(server: psutil.Process) -> list[psutil.Process]:
+    return [child for child in server.children() if cmdline(child).endswith(" agent")]
+
+
+def restarts(replica: LocalServers) -> tuple[float, float]:
+    """Of workers and of agents, as a worker tells."""
+    url = replica.settings.erp.endpoint.replace("invocations", "metrics")
+    page = ""
+    with httpx.Client(verify=trusted(replica)) as client, suppress(httpx.TransportError):
+        page = client.get(url).text  # a killed worker may still be the one that is asked
+    worker, agent = (f'terna_restarts_total{{process="{name}"}}' for name in ("worker", "agent"))
+    return value(page, worker), value(page, agent)
 
 
 def value(page: str, sample: str) -> float:

@@ -7,11 +7,14 @@ from soak.run import Plan, run
 from terna.progress import Silent
 
 
-def test_no_response_is_lost_or_mixed_up_while_versions_swap(tmp_path: Path) -> None:
-    findings = run(Plan(requests=2000, swaps=4, minutes=3), "local", tmp_path, Silent())
+def test_swaps_lose_nothing_and_a_killed_worker_only_what_was_in_it(tmp_path: Path) -> None:
+    plan = Plan(requests=2000, swaps=6, minutes=3, kill_every=2)
+    findings = run(plan, "local", tmp_path, Silent())
     findings.check()
     told = facts.of(findings)
     assert told["failed"] == told["mixed_up"] == 0
     assert told["requests"] >= 2000
     assert all(told["answers_by_version"].values())
-    assert {"server", "follower", "worker 1", "worker 2"} == set(told["memory"])
+    assert [kill["process"] for kill in told["kills"]] == ["worker 1", "agent"]
+    workers = {"worker 1", "worker 2", "worker 3"}
+    assert {"server", "follower", "follower 2", *workers} == set(told["memory"])

@@ -87,6 +87,16 @@ def test_every_setting_reaches_its_container_or_says_that_it_does_not(
     assert names - marked == (passed_on(service) & names if service else set())
 
 
+def test_container_has_five_seconds_more_to_stop_than_serving_drains_for() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    period = re.fullmatch(
+        r"\$\{TERNA_SERVING_DRAIN_SECONDS:-(\d+)\}s5s",
+        compose["services"]["serving"]["stop_grace_period"],
+    )
+    assert period
+    assert int(period[1]) == Serving().drain_seconds
+
+
 def test_first_model_is_trained_with_the_settings_of_server_1() -> None:
     assert passed_on("first-model") == passed_on("training")
 

@@ -1,1 +1,1 @@
-"""Executes a compiled model, with NumPy and a little machine code: no library that trains models."""
+"""Executes a compiled model, with NumPy and machine code: no library that trains models."""

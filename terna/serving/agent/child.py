@@ -55,4 +55,4 @@ def validate_in_child(job: Job, seconds: float, memory_bytes: int) -> Report:
         case {"backend": str(backend), "seconds": dict(times), "summary": str(summary)}:
             seconds_of = {str(name): float(value) for name, value in times.items()}
             return Report(printable(backend), seconds_of, printable(summary), compiled)
-    raise ValidationFailed(f"{job.version} ended its own validation with an answer of no meaning.")
+    raise ValidationFailed(f"{job.version} cannot be validated: its answer is no report.")

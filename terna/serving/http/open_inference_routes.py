@@ -50,7 +50,7 @@ class OpenInferenceRoutes:
                 "No child process has loaded the model yet: ask again, or see the server's log."
             )
         if not self._agent.is_recent():
-            raise NotReady("The agent hangs, so no new version is served: restart this server.")
+            raise NotReady("The agent hangs, so no new version is served until it is restarted.")
         return json_response({"ready": True}, deployment)
 
     async def models(self) -> Response:

@@ -25,6 +25,7 @@ from terna.processes import end_with_parent
 from terna.serving import logs
 from terna.serving.cache.compiled_cache import CompiledCache
 from terna.serving.cache.model_cache import ModelCache
+from terna.serving.confinement import go_first_when_memory_ends
 from terna.serving.inference_pool import calls
 from terna.serving.inference_pool.calls import Done, Failed, Loaded, Reply, TimeLimit
 from terna.serving.inference_pool.handler import handle
@@ -61,8 +62,7 @@ def confine() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker drains, and ends it then
     os.nice(NICENESS)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    go_first_when_memory_ends()
     _silence()
 
 

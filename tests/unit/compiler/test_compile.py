@@ -94,9 +94,10 @@ def test_row_exactly_at_the_threshold_is_positive_as_for_pyfunc() -> None:
         assert compiled.predict_rows(rows_of(customers())) == model.predict(customers()).tolist()
 
 
-def test_model_with_unnamed_columns_is_refused() -> None:
+@pytest.mark.parametrize("name", [None, 0])
+def test_model_with_columns_that_no_text_names_is_refused(name: int | None) -> None:
     model = as_loaded(fitted(estimator("random_forest")), customers())
-    model.metadata.signature.inputs.inputs[0]._name = None
+    model.metadata.signature.inputs.inputs[0]._name = name
 
     with pytest.raises(NotCompilable, match="does not name columns"):
         compile_model(model)

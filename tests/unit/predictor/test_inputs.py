@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.models import Model
-from mlflow.models.signature import ModelSignature
+from mlflow.models.signature import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, Schema
 
 from terna.contracts.limits import MAX_CELLS
 from terna.contracts.scoring import JSON, PARQUET, ScoringRequest
 from terna.errors import PayloadTooLarge, UnsupportedMediaType
-from terna.predictor.inputs import InputParser, Inputs, media_type, rows_of_frame
+from terna.predictor.inputs import InputParser, Inputs, column_names, media_type, rows_of_frame
 from terna.predictor.mlflow_private import enforce_schema
 
 KINDS = {
@@ -107,6 +107,24 @@ def test_missing_text_is_missing_in_every_form(form: str, beside: list[str]) -> 
     column = enforce_schema(frame, SCHEMA)["plan"]
     assert isinstance(column.dtype, pd.StringDtype)
     assert column.isna().tolist() == [True] + [False] * len(beside)
+
+
+def test_columns_without_rows_are_as_mlflow_makes_them() -> None:
+    body = json.dumps({"dataframe_split": {"columns": NAMES, "data": []}}).encode()
+
+    frame = PARSER.parse(ScoringRequest(JSON, body)).data
+
+    assert frame["plan"].dtype == object
+
+
+def test_columns_named_by_numbers_are_matched_by_position() -> None:
+    schema = infer_signature(pd.DataFrame([[0.5, 1.5]])).inputs
+    parser = InputParser(Model(signature=ModelSignature(schema)))
+
+    array = parser.parse(ScoringRequest(JSON, b'{"inputs": [[1, 2]]}')).data
+
+    assert column_names(schema) == []
+    assert enforce_schema(array, schema).to_dict("list") == {0: [1.0], 1: [2.0]}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.models import Model
-from mlflow.models.signature import ModelSignature
+from mlflow.models.signature import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from terna.contracts.open_inference import InferenceRequest
@@ -45,6 +45,12 @@ def test_unnamed_tensor_of_any_width_is_cast_to_the_schema() -> None:
     array = read(UNNAMED, anything=TWO.astype("int8")).data
 
     assert (array.tolist(), array.dtype) == (TWO.tolist(), np.dtype("float64"))
+
+
+def test_columns_named_by_numbers_are_one_tensor() -> None:
+    numbered = infer_signature(pd.DataFrame(TWO)).inputs
+
+    assert read(numbered, anything=TWO).data is TWO
 
 
 def test_named_tensors_are_passed_by_name() -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from prometheus_client import Histogram
 
 from terna.serving import metrics
@@ -78,10 +77,31 @@ def test_info_gauge_is_1_for_one_version_only(tmp_path: Path) -> None:
     assert value(page, 'terna_model_info{backend="pyfunc",name="churn",version="1"}') == 0
 
 
-def test_reset_removes_earlier_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", dict(os.environ))
+SERVER = """
+import sys
+from pathlib import Path
+from terna.serving import metrics
+metrics.reset(Path(sys.argv[1]))
+metrics.RESTARTS.labels("agent").inc()
+"""
+
+
+def run_server(folder: Path) -> None:
+    """Run what begins to count in a folder, and restarts its agent once."""
+    subprocess.run([sys.executable, "-c", SERVER, str(folder)], check=True)
+
+
+def test_server_removes_earlier_counts(tmp_path: Path) -> None:
     page_of(2, tmp_path)
 
-    metrics.reset(tmp_path)
+    run_server(tmp_path)
 
     assert value(page_of(1, tmp_path), "terna_request_rows_sum") == 3
+
+
+def test_restarts_that_the_server_counts_are_in_a_workers_page(tmp_path: Path) -> None:
+    run_server(tmp_path)
+    page = page_of(1, tmp_path)
+
+    assert value(page, 'terna_restarts_total{process="agent"}') == 1
+    assert 'terna_restarts_total{process="worker"} 0.0' in page

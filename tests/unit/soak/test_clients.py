@@ -43,13 +43,16 @@ def test_response_of_another_version_is_mixed_up(body: bytes) -> None:
     "answer",
     [
         Answer(503, "1", BODIES["1"]),
-        Answer(502, "", b"{}"),
         Answer(200, "", BODIES["1"]),
         Answer(200, "3", BODIES["1"]),
     ],
 )
 def test_another_status_and_a_version_that_was_never_promoted_have_failed(answer: Answer) -> None:
     assert verdict_of(QUESTION, answer) is Verdict.FAILED
+
+
+def test_error_of_a_reverse_proxy_that_lost_its_connection_is_a_lost_request() -> None:
+    assert verdict_of(QUESTION, Answer(502, "", b"{}")) is Verdict.LOST
 
 
 def said(version: str, body: bytes, close: bool = False) -> bytes:
@@ -95,17 +98,24 @@ def test_each_answer_is_counted_for_the_version_that_gave_it() -> None:
     assert client.taken().requests == 0
 
 
-@pytest.mark.parametrize("cut", [b"", said("1", BODIES["1"])[:20], said("1", BODIES["1"])[:-1]])
-def test_lost_connection_is_a_failed_request_and_a_new_one_is_made(
+@pytest.mark.parametrize("cut", [b"", said("1", BODIES["1"])[:5], said("1", BODIES["1"])[:-1]])
+def test_lost_connection_is_a_lost_request_and_a_new_one_is_made(
     cut: bytes,
 ) -> None:
-    good = said("1", BODIES["1"])
+    good, begun = said("1", BODIES["1"]), time.monotonic()
     with asking([[good, cut], [good]]) as client:
         verdicts = [client.ask() for _ in range(3)]
-    assert verdicts == [Verdict.GOOD, Verdict.FAILED, Verdict.GOOD]
+    assert verdicts == [Verdict.GOOD, Verdict.LOST, Verdict.GOOD]
     tally = client.taken()
-    assert (tally.good["1"], tally.failed) == (2, 1)
-    assert tally.words
+    (lost,) = tally.lost
+    assert (tally.good["1"], tally.failed, tally.requests) == (2, 0, 3)
+    assert begun < lost.asked < lost.ended < time.monotonic()
+
+
+def test_response_whose_head_was_cut_has_failed() -> None:
+    with asking([[said("1", BODIES["1"])[:20]]]) as client:
+        assert client.ask() is Verdict.FAILED
+    assert client.taken().words
 
 
 def test_connection_closed_as_announced_fails_nothing() -> None:
@@ -115,15 +125,15 @@ def test_connection_closed_as_announced_fails_nothing() -> None:
     assert verdicts == [Verdict.GOOD] * 3
 
 
-def test_unreachable_server_fails_every_request(tmp_path: Path) -> None:
+def test_unreachable_server_loses_every_request(tmp_path: Path) -> None:
     ensure_certificates(tmp_path, tmp_path / "secrets", ())
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     with Load(Target(f"https://localhost:{port}/", tmp_path / "ca.crt"), [QUESTION], 2) as load:
         tallies = until_some(load)
         tallies += load.stopped()
-    assert sum(tally.failed for tally in tallies) == sum(tally.requests for tally in tallies) > 0
-    assert "refused" in tallies[0].words[0]
+    assert sum(len(tally.lost) for tally in tallies) == sum(tally.requests for tally in tallies) > 0
+    assert "refused" in tallies[0].lost[0].words
 
 
 def test_client_process_that_dies_is_an_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.models import infer_signature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from terna.contracts.reference_rows import MOST_ROWS
@@ -88,6 +89,15 @@ def test_large_table_is_cut_to_the_same_random_rows(tmp_path: Path) -> None:
 def test_unnamed_columns_are_sent_without_names(tmp_path: Path) -> None:
     path = write(tmp_path, pd.DataFrame({"a": [1.0], "b": [2.0]}))
     assert read_sample(path, UNNAMED, seed=0) == {"dataframe_split": {"data": [[1.0, 2.0]]}}
+
+
+def test_columns_named_by_numbers_are_sent_with_these(tmp_path: Path) -> None:
+    path = write(tmp_path, pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    numbered = infer_signature(pd.DataFrame({3: [1.0], 4: [2.0]})).inputs
+
+    request = read_sample(path, numbered, seed=0)
+
+    assert request == {"dataframe_split": {"columns": [3, 4], "data": [[1.0, 2.0]]}}
 
 
 def test_matrix_is_sent_as_inputs(tmp_path: Path) -> None:

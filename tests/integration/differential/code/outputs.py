@@ -1,6 +1,7 @@
 """A model whose parameter `kind` chooses what it returns, or how it fails."""
 
 import datetime
+import decimal
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,59 @@ class Outputs(PythonModel):
 
     def truths(self, rows: Any, params: Any) -> Any:
         return np.array([True, False])
+
+    def records(self, rows: Any, params: Any) -> Any:
+        return [
+            {"label": text, "share": np.float32(0.1), "top": [1, None]} for text in rows["text"]
+        ]
+
+    def arrays(self, rows: Any, params: Any) -> Any:
+        return {"share": np.arange(4).reshape(2, 2) / 3, "label": np.array(["a", "b"])}
+
+    def frames(self, rows: Any, params: Any) -> Any:
+        return {"first": frame(rows)[["text", "whole"]], "second": [1]}
+
+    def text(self, rows: Any, params: Any) -> Any:
+        return "only\u2028text — 客"
+
+    def double(self, rows: Any, params: Any) -> Any:
+        return 0.1 + 0.2
+
+    def truth(self, rows: Any, params: Any) -> Any:
+        return np.bool_(True)
+
+    def empty(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"a": []})
+
+    def times(self, rows: Any, params: Any) -> Any:
+        return pd.Series(pd.date_range("2026-11-21", periods=2, freq="s", tz="Europe/Berlin"))
+
+    def nested(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"list": [np.array([1, 2])], "record": [{"a": np.float64(0.1)}]})
+
+    def categories(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"plan": pd.Categorical(["a", None, "b"])})
+
+    def nullable(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"whole": pd.array([1, None], "Int64"), "t": pd.array([True, None])})
+
+    def whole(self, rows: Any, params: Any) -> Any:
+        return np.array([2**63, 2**64 - 1], dtype="uint64")
+
+    def objects(self, rows: Any, params: Any) -> Any:
+        return np.array([1, "a", None, 0.5, np.nan], dtype=object)
+
+    def indexed(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([(1, "x"), (2, "y")]))
+
+    def repeated(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame([[1, 2]], columns=["a", "a"])
+
+    def durations(self, rows: Any, params: Any) -> Any:
+        return pd.DataFrame({"lasts": pd.to_timedelta(["1 day", "90 s"])})
+
+    def decimals(self, rows: Any, params: Any) -> Any:
+        return [decimal.Decimal("0.1")]
 
     def unwritable(self, rows: Any, params: Any) -> Any:
         return [object()]

@@ -158,6 +158,11 @@ def test_model_sees_no_password(validate: Validate, monkeypatch: pytest.MonkeyPa
     assert validate("assert 'secret' not in os.environ.values()").backend.startswith("pyfunc")
 
 
+def test_kernel_ends_validation_before_a_worker_when_memory_ends(validate: Validate) -> None:
+    body = "assert open('/proc/self/oom_score_adj').read().strip() == '1000'"
+    assert validate(body).backend.startswith("pyfunc")
+
+
 def test_answer_that_a_model_writes_itself_is_rejected(validate: Validate) -> None:
     write = "[os.write(int(f), b'[1]') for f in os.listdir('/proc/self/fd') if is_pipe(f)]"
     with pytest.raises(ModelRejected, match="cannot be validated"):

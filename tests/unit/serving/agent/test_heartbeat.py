@@ -44,5 +44,17 @@ def test_next_heartbeat_tells_that_the_agent_works_again(tmp_path: Path) -> None
     assert heartbeat.is_recent()
 
 
+def test_agent_that_downloads_works_as_long_as_its_files_grow(tmp_path: Path) -> None:
+    heartbeat = heartbeat_of(tmp_path, age=10 * SILENT_SECONDS)
+    part = tmp_path / "churn/.part-1-abc/data/model.skops"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    assert heartbeat.is_recent()
+
+    os.utime(part, (time.time() - 10 * SILENT_SECONDS,) * 2)
+
+    assert not heartbeat.is_recent()
+
+
 def test_without_an_agent_none_is_stuck(tmp_path: Path) -> None:
     assert Heartbeat(Serving(cache_dir=tmp_path)).is_recent()

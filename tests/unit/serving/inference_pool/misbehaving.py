@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import mlflow.models
 import mlflow.pyfunc
@@ -26,6 +27,8 @@ class Misbehaving(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
                 raise ValueError(f"no label for {detail}")
             case "grow":
                 return str(len(b"x" * int(detail)))
+            case "read":
+                return Path(detail).read_text()
             case "print":
                 sys.stdout.write(f"a customer: {detail}\n")
                 os.write(2, f"a customer: {detail}".encode())

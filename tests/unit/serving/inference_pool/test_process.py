@@ -195,6 +195,10 @@ def copies(serving: Serving) -> set[Path]:
     return set(serving.cache_dir.glob("*/.part-*"))
 
 
+def test_kernel_ends_a_child_before_its_worker_when_memory_ends(start: Start) -> None:
+    assert tell(start(), "read /proc/self/oom_score_adj") == ["1000\n"]
+
+
 def test_failing_model_is_the_requests_error(start: Start) -> None:
     with pytest.raises(PredictionFailed, match="The model failed on these rows"):
         tell(start(), "raise x")
