@@ -47,7 +47,7 @@ class Worker:
 
 def _link(file: Path) -> str:
     try:
-        return os.readlink(file)
+        return str(file.readlink())
     except FileNotFoundError:  # another thread has closed it
         return ""
 
