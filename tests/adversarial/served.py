@@ -72,9 +72,9 @@ def _released(stack: Stack, folder: Path) -> int:
             signature=ModelSignature(Schema([ColSpec(DataType.double, "x")])),
             pip_requirements=[],
         )
-    session = Session.open(OF_CODE, stack.settings, Silent())
-    registered = importing.register(session, str(folder / "model"), sample)
-    return importing.release(session, registered.version.number).version.number
+        session = Session.open(OF_CODE, stack.settings, Silent())
+        registered = importing.register(session, str(folder / "model"), sample)
+        return importing.release(session, registered.version.number).version.number
 
 
 def _warm(stack: Stack, row: dict[str, object]) -> Served:
