@@ -147,6 +147,10 @@ class LocalServers:
         answers = {"tracking": self._tracking_answers, "serving": self._serving_answers}
         self._processes[name].wait_until(answers[name])
 
+    def process(self, name: str) -> int:
+        """Return the id of a server's process, which started its others."""
+        return self._processes[name].group
+
     def stop(self, name: str) -> None:
         """Stop one server; the other keeps running."""
         self._processes.pop(name).stop()

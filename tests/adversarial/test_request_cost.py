@@ -1,22 +1,30 @@
 """A small request that would cost much is refused before it does, whatever it is made of."""
 
-import json
 import zlib
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from tests.adversarial.asking import V2, ask
+from tests.adversarial.bodies import (
+    CSV,
+    JSON,
+    PARQUET,
+    body,
+    csv_of_one_name,
+    parquet_file,
+    parquet_of_a_long_text,
+    sparse,
+    tensor,
+    tensor_of_large_numbers,
+    unlike,
+)
 from tests.integration.differential.models import MODELS
 from tests.unit.workshop import opened
-
-JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's, of type hints
 
@@ -30,22 +38,8 @@ ROW = {"minutes": 120.5, "plan": "basic", "calls": 3, "vip": True}
 LONG = "x" * 500_000
 
 
-def body(**document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
-
-
 def split(data: Any, **more: Any) -> bytes:
     return body(dataframe_split={"data": data, **more})
-
-
-def parquet_file(**columns: Any) -> bytes:
-    file = BytesIO()
-    parquet.write_table(pa.table(columns), file, compression="zstd")
-    return file.getvalue()
-
-
-def tensor(**more: Any) -> bytes:
-    return body(inputs=[{"name": "a", "datatype": "FP32", "shape": [1], "data": [1]} | more])
 
 
 def columns_of(count: int, **values: Any) -> bytes:
@@ -53,22 +47,13 @@ def columns_of(count: int, **values: Any) -> bytes:
     return body(inputs={name: values.get(name, [cell]) for name, cell in cells.items()})
 
 
-def unlike(count: int) -> list[Any]:
-    """Records that have one name of their own each."""
-    return [ROW | {f"k{i}": 1} for i in range(count)]
-
-
-def sparse() -> list[Any]:
-    return [{f"c{i % 3000}": 1} for i in range(400_000)]
-
-
 FORMS: dict[str, Callable[[], bytes]] = {
-    "records of unlike names": lambda: body(dataframe_records=unlike(8_000)),
-    "inputs of unlike names": lambda: body(inputs=unlike(8_000)),
-    "instances of unlike names": lambda: body(instances=unlike(8_000)),
-    "Azure's data of unlike names": lambda: body(data=unlike(8_000)),
-    "sparse records": lambda: body(dataframe_records=sparse()),
-    "sparse inputs": lambda: body(inputs=sparse()),
+    "records of unlike names": lambda: body(dataframe_records=unlike(8_000, **ROW)),
+    "inputs of unlike names": lambda: body(inputs=unlike(8_000, **ROW)),
+    "instances of unlike names": lambda: body(instances=unlike(8_000, **ROW)),
+    "Azure's data of unlike names": lambda: body(data=unlike(8_000, **ROW)),
+    "sparse records": lambda: body(dataframe_records=sparse(400_000)),
+    "sparse inputs": lambda: body(inputs=sparse(400_000)),
     "records of many names": lambda: body(
         dataframe_records=[ROW | dict.fromkeys(map(str, range(200_000)), 1)]
     ),
@@ -116,7 +101,7 @@ FORMS: dict[str, Callable[[], bytes]] = {
 }
 
 CSVS: dict[str, Callable[[], bytes]] = {
-    "one name": lambda: b"a," * 80_000 + b"a\n" + b"1," * 80_000 + b"1\n",
+    "one name": csv_of_one_name,
     "many names": lambda: ",".join(f"c{i}" for i in range(100_000)).encode() + b"\n1\n",
     "no names": lambda: b"a" + b"," * 100_000 + b"\n1\n",
     "short rows": lambda: (
@@ -129,7 +114,7 @@ CSVS: dict[str, Callable[[], bytes]] = {
 }
 
 PARQUETS: dict[str, Callable[[], bytes]] = {
-    "a long text, often": lambda: parquet_file(plan=["x" * 1_600_000] * 1_000),
+    "a long text, often": parquet_of_a_long_text,
     "a long text in lists": lambda: parquet_file(plan=[["x" * 1_600_000] * 1_000]),
     "compressed texts": lambda: parquet_file(plan=["x" * 3_000_000 + str(i) for i in range(400)]),
     "long lists": lambda: parquet_file(plan=pa.array([[0] * 30_000_000])),
@@ -141,7 +126,7 @@ PARQUETS: dict[str, Callable[[], bytes]] = {
 }
 
 TENSORS: dict[str, Callable[[], bytes]] = {
-    "a shape of large numbers": lambda: tensor(shape=[10**4200] * 600),
+    "a shape of large numbers": tensor_of_large_numbers,
     "a shape of many numbers": lambda: tensor(shape=[3] * 1_200_000),
     "a shape of ones": lambda: tensor(shape=[1] * 33),
     "no values of a large shape": lambda: tensor(shape=[2**31, 0], data=[]),

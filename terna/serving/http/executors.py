@@ -48,7 +48,12 @@ class Executor:
         if not future.done():
             future.cancel()
             raise TimedOut
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            # An error holds this frame by its traceback, and with it the request, which can be
+            # 100s of MB of objects: until the next full garbage collection, if they held it too.
+            del done, future
 
     def close(self) -> None:
         """Stop: what has begun goes on, what waits never begins."""

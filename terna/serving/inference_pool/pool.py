@@ -117,7 +117,8 @@ class InferencePool:
                 self._changed.notify()
                 return
             self._loaded -= 1
-            self._start_if_needed()
+            if not self._closed:  # replaced before anybody waits: loading takes a second or more
+                self._start()
         if process.is_usable:  # the pool is closed
             process.close()
 
@@ -126,8 +127,11 @@ class InferencePool:
         has_room = self._loaded + self._starting < self._max_processes and not self._closed
         wanted = self._waiting if self._loaded else max(self._waiting, 1)
         if has_room and self._starting < wanted:
-            self._starting += 1
-            threading.Thread(target=self._load, name="inference-pool", daemon=True).start()
+            self._start()
+
+    def _start(self) -> None:
+        self._starting += 1
+        threading.Thread(target=self._load, name="inference-pool", daemon=True).start()
 
     def _load(self) -> None:
         try:

@@ -13,7 +13,8 @@ import httpx
 
 from terna.errors import TernaError
 from terna.registry.registry import MLflowRegistry
-from terna.settings import Erp, Settings, Tracking
+from terna.settings import Erp, Settings, Tracking, Training
+from tests.adversarial.listener import Listener
 from tests.e2e.stacks.forwarder import Address, Forwarder
 from tests.e2e.stacks.project import Project
 from tests.e2e.stacks.stack import Stack
@@ -77,6 +78,7 @@ class ComposeStack(Stack):
 
     def start(self, server: str) -> None:
         served = {"TERNA_SERVING_MODEL": self.model}
+        served |= {f"TERNA_SERVING_{name.upper()}": str(v) for name, v in self.changed.items()}
         self.project.compose("up", "--detach", "--no-deps", server, **served)
         self.wait_for(server)
 
@@ -88,6 +90,18 @@ class ComposeStack(Stack):
             "serving": self._serving_answers,
         }
         self.wait_until(answers[server], server)
+
+    @property
+    def listeners(self) -> list[Listener]:
+        ca, published = self.settings.erp.ca, ("127.0.0.1", self.project.https_port)
+        return [
+            Listener("reverse proxy", published, "localhost", ca),
+            Listener("serving", self._address("serving", 8124), "serving", ca),
+        ]
+
+    @property
+    def serving_process(self) -> int:
+        return int(self.project.inspect("serving")["State"]["Pid"])
 
     def log(self, server: str) -> str:
         return self.project.compose("logs", "--no-color", "--no-log-prefix", server)
@@ -108,7 +122,18 @@ class ComposeStack(Stack):
             user="admin",
             password=self.project.secret("tracking/logins/admin"),
         )
-        return replace(Settings.load(), tracking=tracking, erp=Erp(endpoint=endpoint, ca=ca))
+        erp = Erp(endpoint=endpoint, ca=ca)
+        return replace(Settings.load(), tracking=tracking, training=self._training(), erp=erp)
+
+    def _training(self) -> Training:
+        """As on the machine of the replica, in the clone: that is where versions are released."""
+        certs, secrets = self.root / "certs", self.root / "secrets"
+        return Training(
+            signing_key=secrets / "training/signing.key",
+            signing_public_key=certs / "training/signing.pub",
+            release_key=secrets / "release/release.key",
+            release_public_key=certs / "training/release.pub",
+        )
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return self.project.checkout.run(command, {})

@@ -10,6 +10,7 @@ from typing import Self
 from terna.local.servers import LocalServers, local_settings
 from terna.progress import Silent
 from terna.settings import Settings
+from tests.adversarial.listener import Listener
 from tests.e2e.stacks.stack import Stack
 from tests.ports import settings_on_free_ports
 
@@ -52,10 +53,19 @@ class LocalStack(Stack):
         self._servers.stop(server)
 
     def start(self, server: str) -> None:
-        serving = self.settings.serving.model_copy(update={"model": self.model})
+        serving = self.settings.serving.model_copy(update={"model": self.model, **self.changed})
         self._servers.settings = replace(self.settings, serving=serving)
         self._servers.start(server)
         self._servers.wait(server)
+
+    @property
+    def listeners(self) -> list[Listener]:
+        address = "127.0.0.1", self.settings.serving.port
+        return [Listener("serving", address, "localhost", self.settings.erp.ca)]
+
+    @property
+    def serving_process(self) -> int:
+        return self._servers.process("serving")
 
     def log(self, server: str) -> str:
         return (self.root / f".terna/logs/{server}.log").read_text()

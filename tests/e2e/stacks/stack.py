@@ -3,14 +3,16 @@
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mlflow import MlflowClient
 
 from terna.erp.client import Client
 from terna.registry.client import connect
 from terna.settings import Settings
+from tests.adversarial.listener import Listener
 
 PATIENCE = 120
 """Seconds after which what has not happened will not: far more than a busy machine needs."""
@@ -21,6 +23,8 @@ class Stack(ABC):
 
     model = "rfc_tune"
     """What serving answers for, and what is trained and promoted."""
+    changed: Mapping[str, float] = MappingProxyType({})
+    """Settings of serving that are not the stack's own."""
 
     @property
     @abstractmethod
@@ -55,11 +59,25 @@ class Stack(ABC):
     def write_artifact(self, path: str, content: bytes) -> None:
         """Replace such a file behind the tracking server's back."""
 
-    def serve(self, model: str) -> None:
-        """Have serving answer for this model, which is restarted where it is another one."""
-        if model != self.model:
+    @property
+    @abstractmethod
+    def listeners(self) -> list[Listener]:
+        """Where clients may ask for labels: the reverse proxy if there is one, and serving."""
+
+    @property
+    @abstractmethod
+    def serving_process(self) -> int:
+        """The process of serving that started its others, as this machine numbers it."""
+
+    def serve(self, model: str, **changed: float) -> None:
+        """Have serving answer for this model, which is restarted where it is another one.
+
+        Args:
+            changed: settings of serving until it answers for another model.
+        """
+        if (model, changed) != (self.model, self.changed):
             self.stop("serving")
-            self.model = model
+            self.model, self.changed = model, changed
             self.start("serving")
 
     def train(self, *arguments: str) -> str:

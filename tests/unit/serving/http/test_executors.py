@@ -1,13 +1,16 @@
 """Executors: a few calls wait, more are rejected, and a slow one times out."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Event
 
 import pytest
 
-from terna.errors import Overloaded, TimedOut
+from terna.errors import BadRequest, Overloaded, TimedOut
 from terna.serving.http.executors import Executor, Executors
 from terna.settings import Serving
 
@@ -65,6 +68,36 @@ def test_call_over_its_deadline_takes_up_its_thread_until_it_ends(go_on: Event) 
                 await asyncio.sleep(0.001)
 
     assert asyncio.run(asyncio.wait_for(ask(), 10)) == "done"
+
+
+class Document:
+    """What a body decodes to."""
+
+
+@pytest.fixture
+def _without_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_without_garbage_collection")
+def test_call_that_failed_leaves_nothing_to_the_garbage_collector() -> None:
+    executor = Executor(threads=1, max_queue=0)
+    decoded: list[weakref.ref[Document]] = []
+
+    def fail() -> None:
+        document = Document()
+        decoded.append(weakref.ref(document))
+        raise BadRequest("wrong")
+
+    async def ask() -> None:
+        with suppress(BadRequest):
+            await executor.run(late(), fail)
+        await executor.run(late(), len, "")  # its thread has left the first
+
+    asyncio.run(ask())
+    assert decoded[0]() is None
 
 
 def test_call_that_timed_out_in_the_queue_never_begins(go_on: Event) -> None:

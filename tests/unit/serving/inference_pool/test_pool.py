@@ -153,6 +153,21 @@ def test_child_that_ended_with_its_call_is_replaced(children: Children, error: T
     assert pool.is_ready
 
 
+def test_child_that_ended_is_replaced_while_another_is_idle(children: Children) -> None:
+    pool = pool_of(children)
+    with ThreadPoolExecutor(2) as callers:
+        calls = [callers.submit(ask, pool) for _ in range(2)]
+        for child in children.wait_for(2):
+            assert child.asked.acquire(timeout=10)
+        first, second = children.started
+        first.is_usable = False
+        for child in (first, second):
+            child.go_on.release()
+        assert [call.result(10).rows for call in calls] == [1, 1]
+
+    children.wait_for(3)  # nobody asks any more
+
+
 def test_child_whose_call_was_answered_by_an_error_goes_on(children: Children) -> None:
     pool = pool_of(children)
     (child,) = children.wait_for(1)
