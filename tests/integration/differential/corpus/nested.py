@@ -79,9 +79,11 @@ def _nested_files() -> Iterator[Case]:
         "nested columns": plain,
         "nested columns without the optional ones": plain[list(BOB)],
         "nested columns with a null": pd.DataFrame([ADA, ADA | {"history": None}]),
-        "nested columns of another type": plain.assign(history=[["a"], ["b"]]),
-        "a list for an object": plain.assign(address=[[1], [2]]),
-        "lists of lists": plain.assign(history=[[[1.5]], [[2.5]]]),
+        "nested columns of another type": plain.assign(
+            history=pd.Series([["a"], ["b"]], dtype=object)
+        ),
+        "a list for an object": plain.assign(address=pd.Series([[1], [2]], dtype=object)),
+        "lists of lists": plain.assign(history=pd.Series([[[1.5]], [[2.5]]], dtype=object)),
         "moments": pd.DataFrame({"when": pd.date_range("2026-11-21", periods=2, tz="UTC")}),
         "durations": pd.DataFrame({"lasts": pd.to_timedelta(["1 day", "90 s"])}),
         "categories": pd.DataFrame({"plan": pd.Categorical(["a", None])}),
