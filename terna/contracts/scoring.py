@@ -158,6 +158,8 @@ def render(predictions: Any) -> bytes:
         predictions: what JSON knows; NaN and infinities are written as Python does.
     """
     if predictions and type(predictions[0]) is str:
+        if len(predictions) == 1:
+            return _render_label(predictions[0])
         text = f"[{', '.join(map(_encode_label, predictions))}]"
     else:
         text = _ENCODER.encode(predictions)
@@ -178,6 +180,12 @@ _LIST = frozenset({list})
 _DECODER = msgspec.json.Decoder()
 _ENCODER = json.JSONEncoder()
 _encode_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
+
+
+@lru_cache(maxsize=1000)
+def _render_label(label: str) -> bytes:
+    """Return the body of a response to one row, which is what most requests ask for."""
+    return f'{{"predictions": [{_ENCODER.encode(label)}]}}'.encode()
 
 
 def _strict_split(value: Any, names: list[str]) -> Rows | None:

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-TREES_PER_GROUP = 8
+TREES_PER_GROUP = 16
 """How many trees are traversed in step."""
 
 

@@ -1,11 +1,11 @@
 ; Traverses decision trees with rows and adds up the values of the leaves that they reach.
 ;
 ; A row's way down one tree is a chain of branches, half of which the processor predicts wrongly.
-; Here eight trees are traversed in step and without a branch, until all have come to a leaf: a
+; Here sixteen trees are traversed in step and without a branch, until all have come to a leaf: a
 ; node's children lie side by side, so that the next node is `left + (cell > threshold)`; a leaf is
 ; its own left child, and 0 is not above its threshold.
 ;
-; This is for cells that are rounded to float32; tree_traversal.py makes of it the one for doubles.
+; This is for cells that are rounded to float32; assembler.py makes of it the one for doubles.
 
 %Cell = type float
 
@@ -13,7 +13,7 @@
 ; which of the row's cells is compared; in the others the distance to the left child)
 %Node = type { %Cell, i32 }
 
-; nodes, leaf values (leaf width doubles a leaf), roots and targets (eight a group; a target is the
+; nodes, leaf values (leaf width doubles a leaf), roots and targets (16 a group; a target is the sum
 ; sum that a tree adds to first), groups, leaf width, slots (cells a row), sums per row, in float32
 ; (1: round each sum), slot bits (how many of a link are the slot's)
 %Forest = type { ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64, i64 }
@@ -23,7 +23,7 @@
 define void @traverse(ptr noalias readonly %forest, ptr noalias %rows, i64 %count,
                       ptr noalias %sums) {
 entry:
-  %at = alloca [8 x i64]
+  %at = alloca [16 x i64]
   %nodes.p = getelementptr %Forest, ptr %forest, i32 0, i32 0
   %nodes = load ptr, ptr %nodes.p
   %leaf_values.p = getelementptr %Forest, ptr %forest, i32 0, i32 1
@@ -64,7 +64,7 @@ round.cells:                                 ; from the first on, as a float tak
 
 group:
   %g = phi i64 [ 0, %round.cells ], [ %g.next, %group.end ]
-  %first = mul i64 %g, 8
+  %first = mul i64 %g, 16
   br label %row
 
 row:
@@ -80,11 +80,11 @@ start:                                       ; at = the roots
   %root.at = add i64 %first, %s
   %root.p = getelementptr i32, ptr %roots, i64 %root.at
   %root = load i32, ptr %root.p
-  %at.start = getelementptr [8 x i64], ptr %at, i64 0, i64 %s
+  %at.start = getelementptr [16 x i64], ptr %at, i64 0, i64 %s
   %root.wide = zext i32 %root to i64
   store i64 %root.wide, ptr %at.start
   %s.next = add i64 %s, 1
-  %s.more = icmp ult i64 %s.next, 8
+  %s.more = icmp ult i64 %s.next, 16
   br i1 %s.more, label %start, label %level, !llvm.loop !0
 
 level:
@@ -93,7 +93,7 @@ level:
 step:                                        ; at = left + (cell > threshold)
   %k = phi i64 [ 0, %level ], [ %k.next, %step ]
   %links = phi i32 [ 0, %level ], [ %links.next, %step ]
-  %at.step = getelementptr [8 x i64], ptr %at, i64 0, i64 %k
+  %at.step = getelementptr [16 x i64], ptr %at, i64 0, i64 %k
   %here = load i64, ptr %at.step
   %threshold.p = getelementptr %Node, ptr %nodes, i64 %here, i32 0
   %threshold = load %Cell, ptr %threshold.p
@@ -112,7 +112,7 @@ step:                                        ; at = left + (cell > threshold)
   store i64 %next, ptr %at.step
   %links.next = or i32 %links, %link
   %k.next = add i64 %k, 1
-  %k.more = icmp ult i64 %k.next, 8
+  %k.more = icmp ult i64 %k.next, 16
   br i1 %k.more, label %step, label %level.end, !llvm.loop !0
 
 level.end:                                   ; all are at leaves when each distance was 0
@@ -121,7 +121,7 @@ level.end:                                   ; all are at leaves when each dista
 
 tree:                                        ; one after another, as the pyfunc model adds them
   %t = phi i64 [ 0, %level.end ], [ %t.next, %tree.end ]
-  %at.tree = getelementptr [8 x i64], ptr %at, i64 0, i64 %t
+  %at.tree = getelementptr [16 x i64], ptr %at, i64 0, i64 %t
   %end = load i64, ptr %at.tree
   %place.p = getelementptr %Node, ptr %nodes, i64 %end
   %place = load i32, ptr %place.p
@@ -158,7 +158,7 @@ add.end:
 
 tree.end:
   %t.next = add i64 %t, 1
-  %t.more = icmp ult i64 %t.next, 8
+  %t.more = icmp ult i64 %t.next, 16
   br i1 %t.more, label %tree, label %row.end
 
 row.end:

@@ -55,6 +55,22 @@ def test_children_come_after_their_parents_whatever_their_numbers() -> None:
     assert (nodes.left[:2] > np.arange(2)).all()
 
 
+def test_children_of_the_larger_subtree_come_first() -> None:
+    larger_at_right = Tree(
+        feature=np.array([0, 1, 2, -1, -1, 3, -1, -1, -1]),
+        threshold=np.array([0.5, 1.5, 2.5, 0, 0, 3.5, 0, 0, 0]),
+        left=np.array([1, 3, 5, -1, -1, 7, -1, -1, -1]),
+        right=np.array([2, 4, 6, -1, -1, 8, -1, -1, -1]),
+        missing_left=np.zeros(9, bool),
+        values=np.zeros((9, 1)),
+    )
+    ensemble = Ensemble([larger_at_right], (0.0,), True)
+    trees = lay_out_trees(ensemble, lambda feature, _: feature, ZERO)
+    nodes = unpack(trees.nodes, trees.cells_in_float32, ZERO)
+
+    assert nodes.left[:4].tolist() == [1, 7, 3, 5]
+
+
 def test_equal_leaves_share_their_values() -> None:
     trees = lay_out_trees(Ensemble([TREE], (0.0,), True), lambda feature, _: feature, ZERO)
 
@@ -62,9 +78,10 @@ def test_equal_leaves_share_their_values() -> None:
 
 
 def test_last_group_is_filled_up_with_a_tree_that_adds_nothing() -> None:
-    trees, nodes = lay_out(9)
+    trees, nodes = lay_out(TREES_PER_GROUP + 1)
     roots = np.frombuffer(trees.roots, "<i4")
 
     assert len(roots) == 2 * TREES_PER_GROUP
-    assert nodes.left[roots[9]] == roots[9]
-    assert np.frombuffer(trees.leaf_values)[nodes.leaf[roots[9]]] == 0
+    filler = roots[TREES_PER_GROUP + 1]
+    assert nodes.left[filler] == filler
+    assert np.frombuffer(trees.leaf_values)[nodes.leaf[filler]] == 0
