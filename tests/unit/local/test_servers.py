@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from terna.local.servers import (
     local_settings,
 )
 from terna.ports import free_port
-from terna.progress import Silent
+from terna.progress import Advance, Silent
 from terna.security import signing
 from terna.settings import Erp, Serving, Settings, Tracking, Training
 from tests.ports import free_ports
@@ -182,6 +183,24 @@ def test_failure_inside_stops_both_servers(fake: FakeServers) -> None:
         raise KeyboardInterrupt
 
     assert fake.notes == STARTED + STOPPED
+
+
+def test_servers_stop_where_nobody_reads_what_is_said(fake: FakeServers, tmp_path: Path) -> None:
+    class Unread:
+        def say(self, text: str) -> None:
+            raise BrokenPipeError(text)
+
+        def step(self, label: str, total: int | None = None) -> AbstractContextManager[Advance]:
+            raise BrokenPipeError(label, total)
+
+    unread = LocalServers(tmp_path, fake.servers.settings, Unread())
+    for name in ("tracking", "serving"):
+        unread.start(name)
+
+    with pytest.raises(BrokenPipeError):
+        unread.close()
+
+    assert fake.notes[-2:] == STOPPED
 
 
 def test_interrupted_stop_still_stops_the_others(fake: FakeServers) -> None:
