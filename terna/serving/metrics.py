@@ -149,8 +149,7 @@ def render() -> bytes:
 
 
 def reset(folder: Path) -> None:
-    """Remove what earlier servers counted here; count restarts here, as processes started from
-    now on count everything."""
+    """Remove what earlier servers counted in this folder, and count in it from now on."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in folder.glob("*.db"):
         file.unlink()

@@ -14,7 +14,7 @@
 %Node = type { %Cell, i32 }
 
 ; nodes, leaf values (leaf width doubles a leaf), roots and targets (16 a group; a target is the sum
-; sum that a tree adds to first), groups, leaf width, slots (cells a row), sums per row, in float32
+; that a tree adds to first), groups, leaf width, slots (cells a row), sums per row, in float32
 ; (1: round each sum), slot bits (how many of a link are the slot's)
 %Forest = type { ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64, i64 }
 

@@ -22,13 +22,20 @@ def test_process_that_has_the_code_has_not_loaded_llvm() -> None:
     assert subprocess.run(command, capture_output=True, check=True).stdout == b"False\n"
 
 
-@pytest.mark.parametrize("cells", [assembler.FLOAT32, assembler.FLOAT64])
-def test_code_may_lie_anywhere_as_it_refers_to_nothing(cells: str) -> None:
+@pytest.mark.parametrize("cells", ["float32", "float64"])
+def test_code_is_a_kilobyte(cells: str) -> None:
     assert 0 < len(assembler.assemble(cells)) < 4096
 
 
+def test_function_that_refers_to_another_is_no_code_by_itself() -> None:
+    source = "declare void @other()\ndefine void @f() {\n call void @other()\n ret void\n}\n"
+
+    with pytest.raises(ValueError, match="sections"):
+        assembler.only_code(assembler.compile_ir(source))
+
+
 def test_code_in_memory_can_be_executed_and_not_written() -> None:
-    address = machine_code.address(assembler.FLOAT32)
+    address = machine_code.address("float32")
 
     assert _permissions(address) == "r-xp"
 
