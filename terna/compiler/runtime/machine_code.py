@@ -8,6 +8,8 @@ from mmap import MAP_PRIVATE, PROT_EXEC, PROT_READ, mmap
 
 import numpy as np
 
+from terna.errors import NotCompilable
+
 ASSEMBLER = "terna.compiler.runtime.assembler"
 
 
@@ -19,9 +21,12 @@ def address(cells: str) -> int:
         cells: what cells are compared as, `float32` or `float64`.
 
     Raises:
-        subprocess.CalledProcessError: the assembler has failed, and said why on standard error.
+        NotCompilable: the assembler has failed, or this system executes no such memory.
     """
-    memory = _executable(_assembled(cells))
+    try:
+        memory = _executable(_assembled(cells))
+    except OSError as error:
+        raise NotCompilable(f"no machine code for trees: {error.strerror}") from error
     _KEPT.append(memory)
     return int(np.frombuffer(memory, np.uint8).ctypes.data)
 
@@ -32,7 +37,11 @@ _KEPT: list[mmap] = []
 def _assembled(cells: str) -> bytes:
     # -P: no module of the folder that this process happens to be in.
     command = [sys.executable, "-P", "-m", ASSEMBLER, cells]
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").splitlines() or [f"exit {done.returncode}"]
+        raise NotCompilable(f"no machine code for trees: {said[-1]}")
+    return done.stdout
 
 
 def _executable(code: bytes) -> mmap:

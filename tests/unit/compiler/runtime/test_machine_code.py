@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from terna.compiler.runtime import assembler, machine_code
+from terna.errors import NotCompilable
 
 LOAD = """
 import sys
@@ -38,6 +39,13 @@ def test_code_in_memory_can_be_executed_and_not_written() -> None:
     address = machine_code.address("float32")
 
     assert _permissions(address) == "r-xp"
+
+
+def test_without_an_assembler_trees_are_left_to_pyfunc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_code, "ASSEMBLER", "terna.no_such_module")
+
+    with pytest.raises(NotCompilable, match=r"no machine code for trees: .*no_such_module"):
+        machine_code.address.__wrapped__("float32")
 
 
 def _permissions(address: int) -> str:
