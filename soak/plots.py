@@ -45,7 +45,7 @@ def _rate(axes: Axes, findings: Findings) -> None:
     )
     kills = _kills(axes, findings)
     named = [*names, "lost, failed or mixed up", *(f"{kind} killed" for kind in kills)]
-    style.legend(axes, [*areas, *lines, *kills.values()], named)
+    style.legend_above(axes, [*areas, *lines, *kills.values()], named)
     axes.set(ylabel="answers a second")
     axes.yaxis.set_major_formatter(style.THOUSANDS)
 

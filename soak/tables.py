@@ -7,7 +7,7 @@ from soak.facts import Facts
 
 NAMES = {
     "server": "what starts the workers",
-    "follower": "agent of the registry",
+    "agent": "agent of the registry",
 }
 
 

@@ -18,8 +18,6 @@ from soak.kills import AGENT, Kill
 from soak.server import Server
 from terna.errors import TernaError
 
-FOLLOWER = "follower"
-"""What the figures call the agent."""
 REMOTE, INODE = 2, 9
 """Columns of /proc/PID/net/tcp."""
 RESTART_SECONDS = 60
@@ -54,7 +52,7 @@ class Processes:
     def now(self) -> dict[str, psutil.Process]:
         """Return those that live, by name, in the order of their birth.
 
-        They are `server`, `follower`, `worker 1`, `worker 2`, …; the successor of one that has
+        They are `server`, `agent`, `worker 1`, `worker 2`, …; the successor of one that has
         ended has the next number.
         """
         for child in sorted(self._leader.children(), key=_begin):
@@ -69,7 +67,7 @@ class Processes:
     def agent(self) -> psutil.Process:
         """Return the agent; raise `TernaError` where there is none."""
         for name, process in self.now().items():
-            if name.startswith(FOLLOWER):
+            if name.startswith(AGENT):
                 return process
         raise TernaError("the agent does not run.")
 
@@ -84,7 +82,7 @@ class Processes:
     def _name(self, kind: str) -> str:
         self._kinds[kind] += 1
         number = self._kinds[kind]
-        return kind if kind == FOLLOWER and number == 1 else f"{kind} {number}"
+        return kind if kind == AGENT and number == 1 else f"{kind} {number}"
 
 
 class Watch:
@@ -192,7 +190,7 @@ def _kind(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         line = process.cmdline()
         if line[-1:] == [AGENT]:
-            return FOLLOWER
+            return AGENT
         if any("spawn_main" in part for part in line):
             return "worker"
     return ""

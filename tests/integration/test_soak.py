@@ -17,4 +17,4 @@ def test_swaps_lose_nothing_and_a_killed_worker_only_what_was_in_it(tmp_path: Pa
     assert all(told["answers_by_version"].values())
     assert [kill["process"] for kill in told["kills"]] == ["worker 1", "agent"]
     workers = {"worker 1", "worker 2", "worker 3"}
-    assert {"server", "follower", "follower 2", *workers} == set(told["memory"])
+    assert {"server", "agent", "agent 2", *workers} == set(told["memory"])

@@ -75,6 +75,20 @@ def legend(axes: Axes, handles: Sequence[Artist], names: list[str]) -> None:
     axes.legend(handles, names, fontsize=8.5, labelcolor=INK, frameon=False, loc="best")
 
 
+def legend_above(axes: Axes, handles: Sequence[Artist], names: list[str]) -> None:
+    """Add a legend above a plot that leaves no room for one."""
+    axes.legend(
+        handles,
+        names,
+        fontsize=8.5,
+        labelcolor=INK,
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+    )
+
+
 def add_title_and_legend(figure: Figure, title: str, colours: dict[str, str]) -> None:
     """Add the title and the classes' colours above the plot, where they hide nothing."""
     columns = min(len(colours), 2 if len(colours) == 4 else 3)

@@ -12,7 +12,7 @@ BEGAN = 1000.0
 def swap(number: int, worker_mb: float) -> Swap:
     """One swap every two seconds, between versions 1 and 2."""
     promoted = BEGAN + 2 * number
-    memory = {"follower": Memory(400, 380, 250), "worker 1": Memory(worker_mb, 70, 40)}
+    memory = {"agent": Memory(400, 380, 250), "worker 1": Memory(worker_mb, 70, 40)}
     return Swap(str(1 + number % 2), promoted, promoted + 1.5, memory)
 
 

@@ -147,5 +147,5 @@ def test_plot_shows_each_version_kill_and_kind_of_process(findings: Findings) ->
     names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
     kills = ["worker killed", "agent killed"]
     assert names[:5] == ["version 1", "version 2", "lost, failed or mixed up", *kills]
-    assert names[5:] == ["follower", "worker"]
+    assert names[5:] == ["agent", "worker"]
     assert style.png(figure).startswith(b"\x89PNG")
