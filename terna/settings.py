@@ -115,6 +115,9 @@ class Training(BaseSettings):
     signing_key: Path = Path("secrets/training/signing.key")
     """The private key that model versions are signed with."""
 
+    signer: str = ""
+    """The socket of the signer, which holds that key; empty where the key's file is read."""
+
     signing_public_key: Path = Path("certs/training/signing.pub")
     """Its public key, with which the version in production is verified before it is compared."""
 

@@ -35,6 +35,7 @@ app.command(rich_help_panel=TRAINING)(training.prepare)
 app.command(rich_help_panel=TRAINING)(training.tune)
 app.command(rich_help_panel=TRAINING)(training.evaluate)
 app.command(rich_help_panel=TRAINING)(training.publish)
+app.command(rich_help_panel=TRAINING, hidden=True)(training.signer)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)

@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator
 from terna.contracts import reference_rows
 from terna.contracts.version import Version
 from terna.errors import TernaError
-from terna.security import signing
+from terna.security.signer import signer
 from terna.training import metrics, model_file
 from terna.training.job import Job
 from terna.training.prepare import Features, model_inputs
@@ -153,7 +153,7 @@ def _register(session: Session, job: Job, model: BaseEstimator, inputs: pd.DataF
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
         write_model_directory(folder, model, inputs, identity, settings.seed)
-        signing.sign(folder, settings.signing_key)
+        signer(settings).sign(folder)
         return session.registry.register(session.name, folder, model_id, job.run_id)
 
 
