@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from terna.cli import local, model, registry, serving, tracking, training
+from terna.cli import local, model, people, registry, serving, tracking, training
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -36,6 +36,8 @@ app.command(rich_help_panel=TRAINING)(training.tune)
 app.command(rich_help_panel=TRAINING)(training.evaluate)
 app.command(rich_help_panel=TRAINING)(training.publish)
 app.command(rich_help_panel=TRAINING, hidden=True)(training.signer)
+app.command(rich_help_panel=TRAINING, hidden=True)(training.sshd)
+app.add_typer(people.app, name="people", rich_help_panel=TRAINING)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)

@@ -1,4 +1,4 @@
-"""Server 1's commands: all six phases of a training, or one; and the signer."""
+"""Server 1's commands: all six phases of a training, or one; the signer and sshd."""
 
 import logging
 from pathlib import Path
@@ -97,6 +97,16 @@ def signer() -> None:
         AuditLog(settings.audit.log),
     ) as server:
         server.serve_forever()
+
+
+def sshd() -> None:
+    """Run server 1's sshd, with an account for each person of secrets/training/people."""
+    from terna.security.audit import AuditLog
+    from terna.training import ssh_server
+    from terna.training.accounts import Places
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    raise typer.Exit(ssh_server.run(AuditLog(Settings.load().audit.log), Places()))
 
 
 def _session(name: str) -> "Session":

@@ -16,10 +16,11 @@ PANELS = {
     "All of it on this machine": {"demo", "certificates"},
     "Server 1: train": {
         *("train", "acquire", "explore", "prepare", "tune", "evaluate", "publish"),
+        "people",
     },
     "Server 2: track and serve": {"model", "promote", "track", "serve", "healthcheck"},
 }
-HIDDEN = {"agent", "init-stores", "init-secrets", "signer"}
+HIDDEN = {"agent", "init-stores", "init-secrets", "signer", "sshd"}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

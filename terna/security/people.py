@@ -1,0 +1,205 @@
+"""The people who may log in to server 1: a file of public keys each, and a login of their own.
+
+`secrets/training/people/NAME.pub` makes the user NAME there, from the next moment on, and without
+the file NAME's next login is refused. No folder or command but these files knows who is a person.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+from terna.errors import SettingsError
+from terna.files import write_public
+
+FOLDER = "training/people"
+LOGINS = "tracking/logins/people"
+
+OWN_LOGINS = False
+"""Whether a person has a login of the tracking server; where not, sessions use `training`."""
+
+NAME = re.compile("[a-z][a-z0-9_-]{0,30}")
+"""The names of users that every Linux program takes: see useradd(8)."""
+
+_SYSTEMS = """
+adm admin audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats health
+input irc kmem kvm list lp mail man messagebus news nobody nogroup operator people plugdev proxy
+render root sasl serving sgx shadow signer src ssh sshd staff sudo sync sys syslog systemd-network
+systemd-resolve tape terna tracking training tty users utmp uucp video voice www-data
+"""
+RESERVED = frozenset(_SYSTEMS.split())
+"""Users and groups of server 1 itself, and logins of the tracking server's own."""
+
+RSA = "ssh-rsa"
+SECURITY_KEYS = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
+TYPES = ("ssh-ed25519", RSA, *SECURITY_KEYS)
+"""The types of keys that sshd takes: see services/training/sshd_config."""
+
+RSA_BITS = 3072
+
+
+@dataclass(frozen=True)
+class Key:
+    """A person's public key."""
+
+    person: str
+    type: str
+    fingerprint: str
+    comment: str
+    line: str
+    """As it stands in a file of authorized keys."""
+
+
+def add(secrets: Path, name: str, file: Path) -> list[Key]:
+    """Let a person log in with the public keys of a file, beside those that the person has.
+
+    Args:
+        secrets: the checkout's folder.
+
+    Returns:
+        All of the person's keys.
+
+    Raises:
+        SettingsError: the name or a key cannot be used, or a file cannot be read or written.
+    """
+    _check_name(name)
+    given = read_keys(name, _text(file), str(file))
+    try:
+        known = list(_keys_of(secrets, name))
+        new = [key for key in given if key.fingerprint not in {one.fingerprint for one in known}]
+        write_keys(secrets, name, [*known, *new])
+        ensure_login(secrets, name)
+    except OSError as error:
+        raise SettingsError(f"{name} cannot be added: {error}.") from None
+    return [*known, *new]
+
+
+def remove(secrets: Path, name: str) -> None:
+    """Refuse a person's next login; what the person has in the home folder is kept.
+
+    Raises:
+        SettingsError: there is no such person, or the files cannot be removed.
+    """
+    _check_name(name)
+    path = _path(secrets, name)
+    if not path.exists():
+        raise SettingsError(f"There is no person {name}: `terna people list` shows who there is.")
+    try:
+        for each in (path, path.with_suffix(".password"), secrets / LOGINS / name):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{name} cannot be removed: {error}.") from None
+
+
+def everybody(secrets: Path) -> list[Key]:
+    """Return the keys of all people, by name.
+
+    Raises:
+        SettingsError: a file cannot be read, or holds a key that sshd does not take.
+    """
+    names = sorted(path.stem for path in (secrets / FOLDER).glob("*.pub"))
+    return [key for name in names for key in _keys_of(secrets, name)]
+
+
+def ensure_first(secrets: Path, name: str, keys: str) -> None:
+    """Make the first person, where there is nobody yet."""
+    if not any((secrets / FOLDER).glob("*.pub")):
+        write_keys(secrets, name, read_keys(name, keys, name))
+        ensure_login(secrets, name)
+
+
+def write_keys(secrets: Path, name: str, keys: list[Key]) -> None:
+    """Replace a person's file of public keys; make its folder."""
+    # The folder above is closed to everybody but the service, which is not the owner's group.
+    (secrets / FOLDER).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_public(_path(secrets, name), "".join(f"{key.line}\n" for key in keys).encode())
+
+
+def ensure_login(secrets: Path, name: str) -> None:
+    """Make the password of a person's login where it is missing: for tracking, and for server 1."""
+    if not OWN_LOGINS:
+        return
+    login = secrets / LOGINS / name
+    if not login.exists():
+        login.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_public(login, token_urlsafe(32).encode())
+    write_public(_path(secrets, name).with_suffix(".password"), login.read_bytes())
+
+
+def read_keys(name: str, text: str, source: str) -> list[Key]:
+    """Return the keys of a text of one or more lines, as a `.pub` file has them.
+
+    Raises:
+        SettingsError: there is none, or one that sshd does not take; the message names the line.
+    """
+    if "PRIVATE KEY" in text:
+        raise SettingsError(f"{source} is a private key: give the .pub file beside it.")
+    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
+    keys = [
+        _key(name, line, f"{source}, line {number}")
+        for number, line in lines.items()
+        if line and not line.startswith("#")
+    ]
+    if not keys:
+        raise SettingsError(f"{source} holds no public key: give a .pub file of ssh-keygen.")
+    return keys
+
+
+def is_name(name: str) -> bool:
+    """Return whether a person may have this name."""
+    return bool(NAME.fullmatch(name)) and name not in RESERVED
+
+
+def _key(person: str, line: str, where: str) -> Key:
+    kind, encoded, comment = [*line.split(maxsplit=2), "", ""][:3]
+    if kind not in TYPES:
+        raise SettingsError(f"{where} is no key of a type that server 1 takes: {', '.join(TYPES)}.")
+    try:
+        key = load_ssh_public_key(f"{kind} {encoded}".encode())
+        blob = base64.b64decode(encoded, validate=True)
+    except (ValueError, UnsupportedAlgorithm, binascii.Error):
+        raise SettingsError(f"{where} is no whole public key.") from None
+    if isinstance(key, RSAPublicKey) and key.key_size < RSA_BITS:
+        raise SettingsError(
+            f"{where} is an RSA key of {key.key_size} bits, and server 1 takes {RSA_BITS} or more:"
+            " ssh-keygen -t ed25519 makes a better one."
+        )
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    comment = "".join(c for c in comment if c.isprintable())
+    return Key(person, kind, f"SHA256:{digest}", comment, f"{kind} {encoded} {comment}".strip())
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise SettingsError(
+            f"A person's name is up to 31 small letters, digits, _ and -, a letter first, not"
+            f" {name!r}."
+        )
+    if name in RESERVED:
+        raise SettingsError(f"{name} is a user of the system's own: choose another name.")
+
+
+def _keys_of(secrets: Path, name: str) -> Iterator[Key]:
+    path = _path(secrets, name)
+    if path.exists():
+        yield from read_keys(name, _text(path), str(path))
+
+
+def _path(secrets: Path, name: str) -> Path:
+    return secrets / FOLDER / f"{name}.pub"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"{file} cannot be read: {reason}.") from None
