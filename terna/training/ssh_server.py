@@ -28,7 +28,11 @@ EVENTS: Sequence[tuple[re.Pattern[str], str, str]] = [
             "log in",
             "refused",
         ),
-        (rf"\w[\w ]+ invalid user (?P<who>.*) {ADDRESS} \[preauth\]", "log in", "refused"),
+        (
+            rf"\w[\w ]+ (?:invalid|authenticating) user (?P<who>.*) {ADDRESS} \[preauth\]",
+            "log in",
+            "refused",
+        ),
         (rf"Starting session: (?P<what>.+) for (?P<who>\S+) from {ADDRESS} id \d+", "run", "ok"),
         (rf"\w[\w, ]+ (?:from|by) user (?P<who>\S+) {ADDRESS}", "log out", "ok"),
     )
