@@ -43,6 +43,16 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def in_memory(content: bytes) -> Iterator[Path]:
+    """Yield a path by which this user's processes read the content, which is on no disk."""
+    descriptor = os.memfd_create("terna")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+
+
 def _write(path: Path, content: bytes, mode: int) -> None:
     with replacing(path) as part:
         opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -9,7 +9,7 @@ registry/client.py and tracking/server.py, prometheus_client's in serving/metric
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -102,6 +102,9 @@ class Training(BaseSettings):
 
     seed: int = 0
     """The seed of every random choice: the same table gives the same model."""
+
+    reference_rows: Literal["synthetic", "holdout"] = "synthetic"
+    """What serving asks a version before it may answer: made-up rows, or rows of the hold-out."""
 
     optuna_storage: str = Field(default="", repr=False)
     """The URL of Optuna's database, from which an interrupted search continues; empty for none."""

@@ -43,6 +43,13 @@ class TableOptions:
     holdout: Annotated[
         str, typer.Option(help="Rows never trained on: a share, or a range such as 3334-5000.")
     ] = "0.25"
+    allow_identifier: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-identifier",
+            help="A column to learn from although it identifies customers; repeat it.",
+        ),
+    ] = None
 
     def request(self) -> "TrainingRequest":
         """Return what to train on: the churn customers where no option names a table.
@@ -52,16 +59,23 @@ class TableOptions:
         """
         from terna.training.job import CHURN_REQUEST, TrainingRequest
 
-        described = any((self.query, self.target, self.feature, self.positive))
+        described = any(
+            (self.query, self.target, self.feature, self.positive, self.allow_identifier)
+        )
         if not self.data and described:
             raise DataError("Which table is that about? Add --data.")
         if not self.data:
             return CHURN_REQUEST
         if not self.target:
             raise DataError("Which column is to be predicted? Add --target COLUMN.")
-        features = tuple(self.feature or ())
         return TrainingRequest(
-            self.data, self.query, self.target, features, self.positive, self.holdout
+            self.data,
+            self.query,
+            self.target,
+            tuple(self.feature or ()),
+            self.positive,
+            self.holdout,
+            tuple(self.allow_identifier or ()),
         )
 
 

@@ -14,16 +14,13 @@ from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from terna.errors import DataError
+from terna.training.identifiers import why_identifier
 from terna.training.plots import style
 from terna.training.plots.table import as_classes
 
 TOP_CATEGORIES = 4
 BINS = 10
 """A number with more distinct values is cut into this many equally full bins to relate it."""
-MIN_ROWS_FOR_IDENTIFIER = 20
-"""With fewer values a column of distinct values proves nothing."""
-MAX_DISTINCT_SHARE = 0.5
-"""A text column with a larger share of distinct values names customers, or is prose."""
 NUMERIC_TEXT_SHARE = 0.95
 """With a larger share of texts that read as numbers a column is likely to be one of numbers."""
 
@@ -123,7 +120,7 @@ def _profile_column(
     known = column.dropna()
     distinct = known.nunique()
     is_number = is_any_real_numeric_dtype(column.dtype)
-    identifier = _looks_like_identifier(known, distinct)
+    identifier = bool(why_identifier(name, column))
     return ColumnProfile(
         name=name,
         kind="number" if is_number else "text",
@@ -135,15 +132,6 @@ def _profile_column(
         quantiles=_quantiles(known) if is_number and not identifier else (),
         categories=_top_categories(known) if not is_number and not identifier else (),
     )
-
-
-def _looks_like_identifier(known: pd.Series, distinct: int) -> bool:
-    """Tell whether these are whole numbers that never repeat, or texts that seldom do."""
-    if len(known) < MIN_ROWS_FOR_IDENTIFIER:
-        return False
-    if is_any_real_numeric_dtype(known.dtype):
-        return distinct == len(known) and bool((known % 1 == 0).all())
-    return distinct > MAX_DISTINCT_SHARE * len(known)
 
 
 def _reads_as_numbers(texts: pd.Series) -> bool:
