@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -15,6 +16,17 @@ def write_private(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(path, content, 0o600)
+
+
+def append_private(path: Path) -> BinaryIO:
+    """Open a file to append to, which only its owner may read, whoever made it before.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(opened, 0o600)
+    return os.fdopen(opened, "ab")
 
 
 def write_public(path: Path, content: bytes) -> None:

@@ -91,6 +91,12 @@ class Training(BaseSettings):
     workspace_dir: Path = Path(".terna/training")
     """The folder in which each phase writes what the next one reads, a folder per model."""
 
+    table_key: Path = Path("secrets/training/table.key")
+    """The key that tables in that folder are encrypted with."""
+
+    data: str = Field(default="", repr=False)
+    """The table to train on where no `--data` names one, such as a database URL with a password."""
+
     experiment: str = "terna"
     """The MLflow experiment that the runs are logged to."""
 

@@ -84,8 +84,8 @@ def choose_features(table: pd.DataFrame, allowed: Sequence[str] = ()) -> Feature
     kept = tuple(column for column, reason in reasons.items() if not reason)
     if not kept:
         raise DataError(
-            "No column is left to learn from: each is constant or an identifier. `--allow-identifier"
-            " COLUMN` keeps one."
+            "No column is left to learn from: each is constant or an identifier."
+            " `--allow-identifier COLUMN` keeps one."
         )
     texts = tuple(c for c in kept if not _is_number(table[c]))
     return Features(
