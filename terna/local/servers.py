@@ -14,7 +14,7 @@ from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
 from terna.security.secrets import ensure_table_key
-from terna.settings import Erp, Settings, Tracking
+from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
 """The command of `terna` that runs each server."""
@@ -64,6 +64,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             }
         ),
         erp=Erp(endpoint=f"https://localhost:{serving_port}/invocations", ca=certs / "ca.crt"),
+        audit=Audit(log=state / "audit.jsonl"),
     )
 
 
