@@ -86,7 +86,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _as_utf8(text: str) -> str:
-    """Return a text without lone surrogates, which stand for the bytes of a path that is no UTF-8."""
+    """Return a text without lone surrogates, which stand for bytes of a path that are no UTF-8."""
     return text.encode(errors="backslashreplace").decode()
 
 
