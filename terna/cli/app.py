@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from terna.cli import local, model, registry, serving, tracking, training
+from terna.cli import api_keys, local, model, registry, serving, tracking, training
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -37,6 +37,7 @@ app.command(rich_help_panel=TRAINING)(training.evaluate)
 app.command(rich_help_panel=TRAINING)(training.publish)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
+app.add_typer(api_keys.app, name="api-keys", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)
 app.command(rich_help_panel=SERVERS)(tracking.track)
 app.command(rich_help_panel=SERVERS)(serving.serve)

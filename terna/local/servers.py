@@ -13,13 +13,19 @@ from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
+from terna.security.secrets import ensure_api_keys
 from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
 """The command of `terna` that runs each server."""
 
 LOCAL = ("localhost", "127.0.0.1")
-CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
+CERTIFICATES = (
+    Service("tracking", LOCAL),
+    Service("serving", LOCAL),
+    Service("erp", LOCAL, is_client=True),
+    Service("monitoring", LOCAL, is_client=True),
+)
 
 
 def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
@@ -57,11 +63,19 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
                 "cache_dir": state / "serving",
                 "verify_key": certs / "serving/signing.pub",
                 "release_verify_key": certs / "serving/release.pub",
+                "api_keys": secrets / "serving/api-keys.json",
+                "client_ca": certs / "serving/ca.crt",
                 "certificate": certs / "serving/tls.crt",
                 "key": secrets / "serving/tls.key",
             }
         ),
-        erp=Erp(endpoint=f"https://localhost:{serving_port}/invocations", ca=certs / "ca.crt"),
+        erp=Erp(
+            endpoint=f"https://localhost:{serving_port}/invocations",
+            ca=certs / "ca.crt",
+            api_key_file=secrets / "api-keys/erp",
+            certificate=certs / "erp/tls.crt",
+            key=secrets / "erp/tls.key",
+        ),
         audit=Audit(log=state / "audit.jsonl"),
     )
 
@@ -80,7 +94,7 @@ def describe_moved_ports(wanted: Settings, settings: Settings) -> list[str]:
 
 
 def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
-    """Make the CA, a certificate for each server and the signing keys, where they are missing.
+    """Make certificates, signing keys and API keys where they are missing.
 
     Returns:
         The files that it made.
@@ -99,7 +113,7 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
     for private, copies in keys.items():
         for public in copies:
             signing.ensure_signing_keys(private, public)
-    return [*made, *missing]
+    return [*made, *missing, *ensure_api_keys(root / "secrets")]
 
 
 class LocalServers:
