@@ -225,6 +225,15 @@ class Erp(BaseSettings):
     """Seconds that the client waits for one response."""
 
 
+class Audit(BaseSettings):
+    """All servers: who did what."""
+
+    model_config = _group("TERNA_AUDIT_")
+
+    log: Path = Path(".terna/audit.jsonl")
+    """The audit log: a file, or the socket of a syslog daemon that writes it."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """All groups of settings."""
@@ -233,6 +242,7 @@ class Settings:
     training: Training
     serving: Serving
     erp: Erp
+    audit: Audit
 
     @classmethod
     def load(cls) -> Self:
@@ -242,7 +252,7 @@ class Settings:
             SettingsError: a value cannot be used; the message names the variable.
         """
         try:
-            return cls(Tracking(), Training(), Serving(), Erp())
+            return cls(Tracking(), Training(), Serving(), Erp(), Audit())
         except ValidationError as error:
             raise SettingsError(_one_line(error)) from None
 
@@ -250,7 +260,7 @@ class Settings:
         """Return the variables with which another process loads the same settings."""
         return {
             f"{group.model_config['env_prefix']}{name}".upper(): str(value)
-            for group in (self.tracking, self.training, self.serving, self.erp)
+            for group in (self.tracking, self.training, self.serving, self.erp, self.audit)
             for name, value in group
         }
 

@@ -13,7 +13,7 @@ from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
-from terna.settings import Erp, Settings, Tracking
+from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
 """The command of `terna` that runs each server."""
@@ -62,6 +62,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             }
         ),
         erp=Erp(endpoint=f"https://localhost:{serving_port}/invocations", ca=certs / "ca.crt"),
+        audit=Audit(log=state / "audit.jsonl"),
     )
 
 

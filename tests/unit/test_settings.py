@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from terna.errors import SettingsError
-from terna.settings import Erp, Serving, Settings, Tracking, Training
+from terna.settings import Audit, Erp, Serving, Settings, Tracking, Training
 from tests.checkout import ROOT
 
 EXAMPLE = ROOT / ".env.example"
@@ -20,7 +20,7 @@ NOT_IN_CONTAINERS = "# Not in containers: "
 SERVICES = {"Tracking": "tracking", "Training": "training", "Serving": "serving"}
 """The service of each group of settings."""
 
-GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp)
+GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp, Audit)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +136,7 @@ def test_environment_gives_another_process_the_same_settings(
         Training(trials=3, folds=7, seed=42, workspace_dir=Path("elsewhere")),
         Serving(port=9000, poll_seconds=0.5, model="another"),
         Erp(timeout_seconds=1, endpoint="https://serving:8124/invocations"),
+        Audit(log=Path("/a folder/audit.jsonl")),
     )
     for name, value in given.environment().items():
         monkeypatch.setenv(name, value)

@@ -18,12 +18,14 @@ from terna.local.servers import (
 from terna.ports import free_port
 from terna.progress import Advance, Silent
 from terna.security import signing
-from terna.settings import Erp, Serving, Settings, Tracking, Training
+from terna.settings import Audit, Erp, Serving, Settings, Tracking, Training
 from tests.ports import free_ports
 
 
 def on_ports(tracking: int, serving: int) -> Settings:
-    return Settings(Tracking(port=tracking), Training(trials=7), Serving(port=serving), Erp())
+    return Settings(
+        Tracking(port=tracking), Training(trials=7), Serving(port=serving), Erp(), Audit()
+    )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from terna.contracts.version import Version
 from terna.erp.client import Predictions
 from terna.local.demo import DemoResult
 from terna.local.summary import curl, print_summary, summary_json
-from terna.settings import Erp, Serving, Settings, Tracking, Training
+from terna.settings import Audit, Erp, Serving, Settings, Tracking, Training
 from terna.training.job import CHURN_REQUEST, TrainingRequest
 from terna.training.publish import PublishResult
 
@@ -30,6 +30,7 @@ def settings(root: Path) -> Settings:
         Training(workspace_dir=root / "training"),
         Serving(port=8200),
         Erp(endpoint=ENDPOINT, ca=ca),
+        Audit(),
     )
 
 
