@@ -1,4 +1,5 @@
-"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables.
+"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables, but for
+the one that an image has from its build: see cli/version.py.
 
 A setting `port` of the group `serving` is the environment variable `TERNA_SERVING_PORT`, or a line
 of that name in a file `.env` of the working directory. `.env.example` lists them all.

@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from terna.cli import api_keys, local, model, registry, serving, tracking, training
+from terna.cli import api_keys, local, model, registry, serving, tracking, training, version
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -25,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.callback(invoke_without_command=True)(version.options)
 
 app.command(rich_help_panel=LOCAL)(local.demo)
 
