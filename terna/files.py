@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,23 @@ def write_public(path: Path, content: bytes) -> None:
     _write(path, content, 0o644)
 
 
+def rewrite(path: Path, content: bytes) -> None:
+    """Replace a private file, atomically; it keeps its owner, its group and its mode.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+    """
+    if not path.exists():
+        write_private(path, content)
+        return
+    before = path.stat()
+    with replacing(path) as part:
+        _write_new(part, content, 0o600)
+        if (part.stat().st_uid, part.stat().st_gid) != (before.st_uid, before.st_gid):
+            os.chown(part, before.st_uid, before.st_gid)
+        part.chmod(stat.S_IMODE(before.st_mode))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which replaces `path` atomically at the end of the `with` block.
@@ -67,12 +85,16 @@ def in_memory(content: bytes) -> Iterator[Path]:
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     with replacing(path) as part:
-        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(opened, "wb") as file:
-            os.fchmod(file.fileno(), mode)  # whatever the umask is
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(part, content, mode)
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(opened, "wb") as file:
+        os.fchmod(file.fileno(), mode)  # whatever the umask is
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables.
+"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables, but for
+the one that an image has from its build: see cli/version.py.
 
 A setting `port` of the group `serving` is the environment variable `TERNA_SERVING_PORT`, or a line
 of that name in a file `.env` of the working directory. `.env.example` lists them all.
@@ -211,6 +212,18 @@ class Serving(BaseSettings):
     require_release: bool = True
     """Whether model versions which hold code (pickles, Python) serve only if they were released."""
 
+    api_keys: Path = Path("secrets/serving/api-keys.json")
+    """The file of the API keys that callers may use, as digests."""
+
+    client_certificates: bool = True
+    """Whether the port takes only clients with a certificate of the platform's CA."""
+
+    client_ca: Path = Path("certs/serving/ca.crt")
+    """The file of that CA."""
+
+    min_tls: Literal["1.2", "1.3"] = "1.3"
+    """The oldest version of TLS that a client may use."""
+
     certificate: Path = Path("certs/serving/tls.crt")
     """The server's certificate."""
 
@@ -228,6 +241,15 @@ class Erp(BaseSettings):
 
     ca: Path = Path("certs/ca.crt")
     """The file of the CA that the endpoint is verified with."""
+
+    api_key_file: Path = Path("secrets/api-keys/erp")
+    """The file of the API key that the client sends."""
+
+    certificate: Path = Path("certs/erp/tls.crt")
+    """The client's certificate, which serving's port asks for, and the reverse proxy does not."""
+
+    key: Path = Path("secrets/erp/tls.key")
+    """The certificate's private key."""
 
     timeout_seconds: float = Field(default=10, gt=0)
     """Seconds that the client waits for one response."""

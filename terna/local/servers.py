@@ -13,14 +13,19 @@ from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
-from terna.security.secrets import ensure_table_key
+from terna.security.secrets import ensure_api_keys, ensure_table_key
 from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
 """The command of `terna` that runs each server."""
 
 LOCAL = ("localhost", "127.0.0.1")
-CERTIFICATES = (Service("tracking", LOCAL), Service("serving", LOCAL))
+CERTIFICATES = (
+    Service("tracking", LOCAL),
+    Service("serving", LOCAL),
+    Service("erp", LOCAL, is_client=True),
+    Service("monitoring", LOCAL, is_client=True),
+)
 
 
 def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
@@ -59,11 +64,19 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
                 "cache_dir": state / "serving",
                 "verify_key": certs / "serving/signing.pub",
                 "release_verify_key": certs / "serving/release.pub",
+                "api_keys": secrets / "serving/api-keys.json",
+                "client_ca": certs / "serving/ca.crt",
                 "certificate": certs / "serving/tls.crt",
                 "key": secrets / "serving/tls.key",
             }
         ),
-        erp=Erp(endpoint=f"https://localhost:{serving_port}/invocations", ca=certs / "ca.crt"),
+        erp=Erp(
+            endpoint=f"https://localhost:{serving_port}/invocations",
+            ca=certs / "ca.crt",
+            api_key_file=secrets / "api-keys/erp",
+            certificate=certs / "erp/tls.crt",
+            key=secrets / "erp/tls.key",
+        ),
         audit=Audit(log=state / "audit.jsonl"),
     )
 
@@ -82,7 +95,7 @@ def describe_moved_ports(wanted: Settings, settings: Settings) -> list[str]:
 
 
 def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
-    """Make the CA, a certificate for each server and training's keys, where they are missing.
+    """Make certificates, training's keys and API keys where they are missing.
 
     Returns:
         The files that it made.
@@ -102,7 +115,7 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
         for public in copies:
             signing.ensure_signing_keys(private, public)
     ensure_table_key(training.table_key)
-    return [*made, *missing]
+    return [*made, *missing, *ensure_api_keys(root / "secrets")]
 
 
 def _make_private(folder: Path) -> None:

@@ -65,9 +65,11 @@ def print_summary(result: DemoResult, settings: Settings, console: Console) -> N
 
 def curl(settings: Settings, customer: list[Any]) -> str:
     """Return a command line that asks for one customer's label, and works where it is printed."""
-    body = json.dumps({"inputs": [customer]})
+    erp, body = settings.erp, json.dumps({"inputs": [customer]})
     return (
-        f"curl --cacert {shlex.quote(_short(settings.erp.ca))} {settings.erp.endpoint} \\\n"
+        f"curl --cacert {_quoted(erp.ca)} --cert {_quoted(erp.certificate)}"
+        f" --key {_quoted(erp.key)} \\\n"
+        f'  -H "authorization: Bearer $(cat {_quoted(erp.api_key_file)})" {erp.endpoint} \\\n'
         f"  -H 'content-type: application/json' -d {shlex.quote(body)}"
     )
 
@@ -108,6 +110,10 @@ def _customers_table(result: DemoResult, shown: list[int]) -> Table:
 def _cell(value: object) -> Text:
     """Return what a table of somebody's holds, as it is."""
     return Text(printable(str(value)))
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(_short(path))
 
 
 def _short(path: Path) -> str:

@@ -36,6 +36,8 @@ class RequestRecord(msgspec.Struct, omit_defaults=True, gc=False):
     model: str = ""
     version: int = 0
     backend: str = ""
+    caller: str = ""
+    """The name of the API key."""
 
 
 class RequestLog:

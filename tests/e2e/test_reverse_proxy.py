@@ -18,8 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
+from terna.erp.client import authorization
 from terna.security.ca import Service, ensure_certificates
 from tests.checkout import ROOT
+from tests.clients import client_of
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack, trusting
 from tests.engine import docker
@@ -38,8 +40,7 @@ def caller(replica: ComposeStack) -> Iterator[httpx.Client]:
 
 def calling(replica: ComposeStack) -> httpx.Client:
     proxy = httpx.URL(replica.settings.erp.endpoint).join("/")
-    trust = trusting(replica.settings.erp.ca)
-    return httpx.Client(base_url=proxy, verify=trust, timeout=60)  # the first pyfunc is slow
+    return client_of(replica.settings.erp, base_url=proxy, timeout=60)  # the first pyfunc is slow
 
 
 def request_body(size: int = 0) -> bytes:
@@ -413,7 +414,9 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
     image = str(replica.project.inspect("object-store")["Image"])
-    sent = ["--header", "content-type: application/json", "--data-binary", request_body().decode()]
+    headers = JSON | authorization(replica.settings.erp)
+    sent = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
+    sent += ["--data-binary", request_body().decode()]
     shown = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}/%{http_version} "]
     asked = ["--cacert", "/ca.crt", *sent, f"https://erp:8443/invocations?[1-{times}]"]
     command = [*run, ca, image, *options, *shown, *asked]
@@ -423,7 +426,9 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
 
 def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
     body = request_body()
+    (key,) = authorization(replica.settings.erp).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
+    head += f"authorization: {key}\r\n"
     with connected(replica) as connection:
         connection.sendall(f"{head}content-type: application/json\r\n\r\n".encode() + body[:9])
         reload(replica)

@@ -95,10 +95,10 @@ class ComposeStack(Stack):
 
     @property
     def listeners(self) -> list[Listener]:
-        ca, published = self.settings.erp.ca, ("127.0.0.1", self.project.https_port)
+        erp, published = self.settings.erp, ("127.0.0.1", self.project.https_port)
         return [
-            Listener("reverse proxy", published, "localhost", ca),
-            Listener("serving", self._address("serving", 8124), "serving", ca),
+            Listener("reverse proxy", published, "localhost", erp),
+            Listener("serving", self._address("serving", 8124), "serving", erp),
         ]
 
     @property
@@ -151,7 +151,13 @@ class ComposeStack(Stack):
             user="admin",
             password=self.project.secret("tracking/logins/admin"),
         )
-        erp = Erp(endpoint=endpoint, ca=ca)
+        erp = Erp(
+            endpoint=endpoint,
+            ca=ca,
+            api_key_file=self.root / "secrets/api-keys/erp",
+            certificate=self.root / "certs/erp/tls.crt",
+            key=self.root / "secrets/erp/tls.key",
+        )
         return replace(Settings.load(), tracking=tracking, training=self._training(), erp=erp)
 
     def _training(self) -> Training:

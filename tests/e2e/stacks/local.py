@@ -66,7 +66,7 @@ class LocalStack(Stack):
     @property
     def listeners(self) -> list[Listener]:
         address = "127.0.0.1", self.settings.serving.port
-        return [Listener("serving", address, "localhost", self.settings.erp.ca)]
+        return [Listener("serving", address, "localhost", self.settings.erp)]
 
     @property
     def serving_process(self) -> int:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,13 @@ def settings(root: Path) -> Settings:
         Tracking(uri="https://localhost:5001", ca=ca),
         Training(workspace_dir=root / "training"),
         Serving(port=8200),
-        Erp(endpoint=ENDPOINT, ca=ca),
+        Erp(
+            endpoint=ENDPOINT,
+            ca=ca,
+            certificate=root / "my certs/erp.crt",
+            key=root / "secrets/erp.key",
+            api_key_file=root / "secrets/it's a key",
+        ),
         Audit(),
     )
 
@@ -128,12 +133,17 @@ def test_text_ends_with_a_curl_line_for_a_customer_whom_nobody_knows(tmp_path: P
 def test_curl_line_survives_the_shell(tmp_path: Path, name: str) -> None:
     customer: list[Any] = [1.5, name, None]
 
+    Path(tmp_path, "secrets").mkdir()
+    Path(tmp_path, "secrets/it's a key").write_text("erp.secret")
+
     line = curl(settings(tmp_path), customer)
 
     arguments = _arguments(line)
     assert parse(decode(arguments.pop().encode())) == Table([customer])
     assert arguments == [
-        *("--cacert", str(tmp_path / "my certs/ca.crt"), ENDPOINT),
+        *("--cacert", str(tmp_path / "my certs/ca.crt")),
+        *("--cert", str(tmp_path / "my certs/erp.crt"), "--key", str(tmp_path / "secrets/erp.key")),
+        *("-H", "authorization: Bearer erp.secret", ENDPOINT),
         *("-H", "content-type: application/json", "-d"),
     ]
 
@@ -142,7 +152,7 @@ def _arguments(line: str) -> list[str]:
     """What a shell hands to curl."""
     script = f"""curl() {{ for each; do printf '%s\\0' "$each"; done; }}\n{line}"""
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert shlex.split(line)[0] == "curl"
+    assert line.startswith("curl ")
     return done.stdout.split("\0")[:-1]
 
 
