@@ -17,7 +17,9 @@ PANELS = {
     "Server 1: train": {
         *("train", "acquire", "explore", "prepare", "tune", "evaluate", "publish"),
     },
-    "Server 2: track and serve": {"model", "promote", "track", "serve", "healthcheck"},
+    "Server 2: track and serve": {
+        *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
+    },
 }
 HIDDEN = {"agent", "init-stores", "init-secrets"}
 
