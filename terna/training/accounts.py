@@ -116,11 +116,18 @@ def _ensure_secrets(places: Places, name: str, user: int) -> None:
         os.chown(folder, -1, user)
         folder.chmod(0o750)
     has_login = password.exists()
-    common = places.secrets / "terna_tracking_password"
-    storage = places.secrets / "terna_training_optuna_storage"
-    _write(folder / "terna_tracking_user", name if has_login else COMMON_LOGIN)
-    _write(folder / "terna_tracking_password", (password if has_login else common).read_text())
-    _write(folder / "terna_training_optuna_storage", storage.read_text())
+    if not has_login:
+        password = places.secrets / "terna_tracking_password"
+    for name_there, text in {
+        "terna_tracking_user": name if has_login else COMMON_LOGIN,
+        "terna_tracking_password": password.read_text(),
+        "terna_training_optuna_storage": (
+            places.secrets / "terna_training_optuna_storage"
+        ).read_text(),
+        "terna_training_table_key": str(folder / "table.key"),
+        "table.key": (places.secrets / "table.key").read_text(),
+    }.items():
+        _write(folder / name_there, text)
 
 
 def _write(path: Path, text: str) -> None:

@@ -37,6 +37,7 @@ def places(tmp_path: Path, owners: dict[str, int]) -> Places:  # noqa: ARG001
     (found.system / "skel/.profile").write_text("# made for each")
     (found.secrets / "terna_tracking_password").write_text("the common one")
     (found.secrets / "terna_training_optuna_storage").write_text("postgresql://…")
+    (found.secrets / "table.key").write_text("a key")
     return found
 
 
@@ -156,6 +157,7 @@ def test_session_has_the_common_login_where_the_person_has_none(places: Places) 
     assert own(places, "anna", "terna_tracking_user") == "training"
     assert own(places, "anna", "terna_tracking_password") == "the common one"
     assert own(places, "anna", "terna_training_optuna_storage") == "postgresql://…"
+    assert Path(own(places, "anna", "terna_training_table_key")).read_text() == "a key"
 
 
 def test_session_has_the_persons_own_login_from_the_moment_it_is_there(places: Places) -> None:
