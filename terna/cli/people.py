@@ -21,11 +21,14 @@ Name = Annotated[str, typer.Argument(help="The person's name on server 1.")]
 def add(
     name: Name,
     keyfile: Annotated[Path, typer.Argument(help="The person's public keys: a .pub file.")],
+    promote: Annotated[
+        bool, typer.Option("--promote", help="The person may put versions into production.")
+    ] = False,
 ) -> None:
     """Let a person log in with these keys, from now on."""
     from terna.security import people
 
-    keys = people.add(_secrets(), name, keyfile)
+    keys = people.add(_secrets(), name, keyfile, promote)
     print_line(f"{name} may log in with {len(keys)} key{'s' * (len(keys) > 1)}")
 
 

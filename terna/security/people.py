@@ -31,8 +31,8 @@ NAME = re.compile("[a-z][a-z0-9_-]{0,30}")
 
 _SYSTEMS = """
 adm admin audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats health
-input irc kmem kvm list lp mail man messagebus news nobody nogroup operator people plugdev proxy
-render root sasl serving sgx shadow signer src ssh sshd staff sudo sync sys syslog systemd-journal
+input irc kmem kvm list lp mail man messagebus news nobody nogroup operator people plugdev promoting
+proxy render root sasl serving sgx shadow signer src ssh sshd staff sudo sync sys syslog systemd-journal
 systemd-network systemd-resolve systemd-timesync tape terna tracking training tty users utmp uucp
 video voice www-data
 """
@@ -59,11 +59,12 @@ class Key:
     """As it stands in a file of authorized keys."""
 
 
-def add(secrets: Path, name: str, file: Path) -> list[Key]:
+def add(secrets: Path, name: str, file: Path, may_promote: bool = False) -> list[Key]:
     """Let a person log in with the public keys of a file, beside those that the person has.
 
     Args:
         secrets: the checkout's folder.
+        may_promote: whether the person's login may put versions into production, from now on.
 
     Returns:
         All of the person's keys.
@@ -77,7 +78,7 @@ def add(secrets: Path, name: str, file: Path) -> list[Key]:
         known = list(_keys_of(secrets, name))
         new = [key for key in given if key.fingerprint not in {one.fingerprint for one in known}]
         write_keys(secrets, name, [*known, *new])
-        ensure_login(secrets, name)
+        ensure_login(secrets, name, may_promote)
     except OSError as error:
         raise SettingsError(f"{name} cannot be added: {error}.") from None
     return [*known, *new]
@@ -114,7 +115,7 @@ def ensure_first(secrets: Path, name: str, keys: str) -> None:
     """Make the first person, where there is nobody yet."""
     if not any((secrets / FOLDER).glob("*.pub")):
         write_keys(secrets, name, read_keys(name, keys, name))
-        ensure_login(secrets, name)
+        ensure_login(secrets, name, may_promote=True)
 
 
 def write_keys(secrets: Path, name: str, keys: list[Key]) -> None:
@@ -124,15 +125,18 @@ def write_keys(secrets: Path, name: str, keys: list[Key]) -> None:
     write_public(_path(secrets, name), "".join(f"{key.line}\n" for key in keys).encode())
 
 
-def ensure_login(secrets: Path, name: str) -> None:
-    """Make the password of a person's login where it is missing: for tracking, and for server 1."""
+def ensure_login(secrets: Path, name: str, may_promote: bool) -> None:
+    """Make a person's login where it is missing: for the tracking server, and for server 1."""
     if not OWN_LOGINS:
         return
-    login = secrets / LOGINS / name
-    if not login.exists():
-        login.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_public(login, token_urlsafe(32).encode())
-    write_public(_path(secrets, name).with_suffix(".password"), login.read_bytes())
+    login, old = secrets / LOGINS / name, []
+    if login.exists():
+        old = login.read_text().split()
+    password = old[0] if old else token_urlsafe(32)
+    rights = ["promoting"] if may_promote or "promoting" in old else []
+    login.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_public(login, " ".join([password, *rights]).encode())
+    write_public(_path(secrets, name).with_suffix(".password"), password.encode())
 
 
 def read_keys(name: str, text: str, source: str) -> list[Key]:

@@ -89,7 +89,7 @@ def test_name_that_is_none_of_a_user_is_refused(secrets: Path, tmp_path: Path, n
         add(secrets, name, written(tmp_path, SK_ED25519))
 
 
-@pytest.mark.parametrize("name", ["root", "sshd", "training", "signer", "people", "admin"])
+@pytest.mark.parametrize("name", ["root", "sshd", "training", "signer", "people", "promoting"])
 def test_name_of_the_systems_own_is_refused(secrets: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="choose another name"):
         add(secrets, name, written(tmp_path, SK_ED25519))
@@ -165,6 +165,10 @@ def test_person_with_a_login_has_one_password_in_both_places_until_removed(
     password = (secrets / LOGINS / "anna").read_text()
     assert (secrets / FOLDER / "anna.password").read_text() == password
     assert (secrets / LOGINS / "ben").read_text() != password
+    add(secrets, "anna", written(tmp_path, SK_ED25519), may_promote=True)
+    add(secrets, "anna", written(tmp_path, SK_ECDSA))
+    assert (secrets / LOGINS / "anna").read_text() == f"{password} promoting"
+    assert (secrets / FOLDER / "anna.password").read_text() == password
     remove(secrets, "anna")
     assert not (secrets / LOGINS / "anna").exists()
     assert not (secrets / FOLDER / "anna.password").exists()
