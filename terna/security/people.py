@@ -31,10 +31,10 @@ NAME = re.compile("[a-z][a-z0-9_-]{0,30}")
 
 _SYSTEMS = """
 adm admin audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats health
-input irc kmem kvm list lp mail man messagebus news nobody nogroup operator people plugdev promoting
-proxy render root sasl serving sgx shadow signer src ssh sshd staff sudo sync sys syslog systemd-journal
-systemd-network systemd-resolve systemd-timesync tape terna tracking training tty users utmp uucp
-video voice www-data
+input irc kmem kvm list lp mail man messagebus news nobody nogroup operator people plugdev
+promoting proxy render root sasl serving sgx shadow signer src ssh sshd staff sudo sync sys
+syslog systemd-journal systemd-network systemd-resolve systemd-timesync tape terna tracking
+training tty users utmp uucp video voice www-data
 """
 RESERVED = frozenset(_SYSTEMS.split())
 """Users and groups of server 1 itself, and logins of the tracking server's own."""
