@@ -51,7 +51,7 @@ class ComposeStack(Stack):
 
     def up_without_a_model(self) -> None:
         """Everything but the first training: there is nothing in the registry."""
-        self.project.up("training", "tracking")
+        self.project.up("ssh", "tracking")
         for server in ("serving", "erp"):  # together, the one would wait for the other's model
             self.project.compose("up", "--detach", "--no-deps", server)
         for server in ("training", "serving"):
