@@ -46,8 +46,16 @@ def list_() -> None:
     """List everybody's keys: name, type, fingerprint, comment."""
     from terna.security import people
 
-    for key in people.everybody(_secrets()):
-        print_line(f"{key.person}  {key.type}  {key.fingerprint}  {key.comment}".rstrip())
+    secrets = _secrets()
+    for name in people.names(secrets):
+        try:
+            lines = [
+                f"{k.type}  {k.fingerprint}  {k.comment}" for k in people.keys_of(secrets, name)
+            ]
+        except SettingsError as error:
+            lines = [str(error)]
+        for line in lines:
+            print_line(f"{name}  {line}".rstrip())
 
 
 def _secrets() -> Path:

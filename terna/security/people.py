@@ -8,7 +8,6 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
@@ -75,7 +74,7 @@ def add(secrets: Path, name: str, file: Path, may_promote: bool = False) -> list
     _check_name(name)
     given = read_keys(name, _text(file), str(file))
     try:
-        known = list(_keys_of(secrets, name))
+        known = keys_of(secrets, name)
         new = [key for key in given if key.fingerprint not in {one.fingerprint for one in known}]
         write_keys(secrets, name, [*known, *new])
         ensure_login(secrets, name, may_promote)
@@ -101,19 +100,24 @@ def remove(secrets: Path, name: str) -> None:
         raise SettingsError(f"{name} cannot be removed: {error}.") from None
 
 
-def everybody(secrets: Path) -> list[Key]:
-    """Return the keys of all people, by name.
+def names(secrets: Path) -> list[str]:
+    """Return the names of all people."""
+    return sorted(path.stem for path in (secrets / FOLDER).glob("*.pub"))
+
+
+def keys_of(secrets: Path, name: str) -> list[Key]:
+    """Return a person's keys, none where there is no such person.
 
     Raises:
-        SettingsError: a file cannot be read, or holds a key that sshd does not take.
+        SettingsError: the file cannot be read, or holds a key that sshd does not take.
     """
-    names = sorted(path.stem for path in (secrets / FOLDER).glob("*.pub"))
-    return [key for name in names for key in _keys_of(secrets, name)]
+    path = _path(secrets, name)
+    return read_keys(name, _text(path), str(path)) if path.exists() else []
 
 
 def ensure_first(secrets: Path, name: str, keys: str) -> None:
     """Make the first person, where there is nobody yet."""
-    if not any((secrets / FOLDER).glob("*.pub")):
+    if not names(secrets):
         write_keys(secrets, name, read_keys(name, keys, name))
         ensure_login(secrets, name, may_promote=True)
 
@@ -190,12 +194,6 @@ def _check_name(name: str) -> None:
         )
     if name in RESERVED:
         raise SettingsError(f"{name} is a user of the system's own: choose another name.")
-
-
-def _keys_of(secrets: Path, name: str) -> Iterator[Key]:
-    path = _path(secrets, name)
-    if path.exists():
-        yield from read_keys(name, _text(path), str(path))
 
 
 def _path(secrets: Path, name: str) -> Path:

@@ -24,6 +24,14 @@ def test_person_is_added_listed_and_removed(terna: Terna, key: str) -> None:
     assert terna("people", "list").out == ""
 
 
+def test_file_that_sshd_would_not_take_hides_nobody(terna: Terna, key: str) -> None:
+    terna("people", "add", "zoe", key)
+    Path("secrets/training/people/ben.pub").write_text("ssh-dss AAAA\n")
+    first, second = terna("people", "list").out.splitlines()
+    assert first.startswith("ben  secrets/training/people/ben.pub, line 1 is no key of a type")
+    assert second.startswith("zoe  sk-ssh-ed25519@openssh.com")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("add", "root", "anna.pub"), ("add", "anna", "gone.pub"), ("remove", "nobody-there")],

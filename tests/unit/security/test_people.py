@@ -7,7 +7,7 @@ import pytest
 
 from terna.errors import SettingsError
 from terna.security import people
-from terna.security.people import FOLDER, LOGINS, SECURITY_KEYS, add, everybody, remove
+from terna.security.people import FOLDER, LOGINS, SECURITY_KEYS, Key, add, keys_of, names, remove
 
 SK_ED25519 = (
     "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIEzc823/Vm9hch8UWaTse"
@@ -33,6 +33,10 @@ def generate(folder: Path, *kind: str, comment: str = "anna@laptop") -> Path:
     command = ["ssh-keygen", "-q", "-N", "", "-C", comment, "-f", str(private), "-t", *kind]
     subprocess.run(command, check=True)
     return private.with_suffix(".pub") if private.suffix else Path(f"{private}.pub")
+
+
+def everybody(secrets: Path) -> list[Key]:
+    return [key for name in names(secrets) for key in keys_of(secrets, name)]
 
 
 def written(folder: Path, text: str) -> Path:
