@@ -115,11 +115,13 @@ def keys_of(secrets: Path, name: str) -> list[Key]:
     return read_keys(name, _text(path), str(path)) if path.exists() else []
 
 
-def ensure_first(secrets: Path, name: str, keys: str) -> None:
-    """Make the first person, where there is nobody yet."""
-    if not names(secrets):
-        write_keys(secrets, name, read_keys(name, keys, name))
-        ensure_login(secrets, name, may_promote=True)
+def ensure_people(secrets: Path, first: str, keys: str) -> None:
+    """Make the first person where there is nobody yet, who may promote; and missing logins."""
+    everybody = names(secrets)
+    if not everybody:
+        write_keys(secrets, first, read_keys(first, keys, first))
+    for name in everybody or [first]:
+        ensure_login(secrets, name, may_promote=name == first)
 
 
 def write_keys(secrets: Path, name: str, keys: list[Key]) -> None:

@@ -127,7 +127,7 @@ def _ensure_analyst(secrets: Path) -> None:
         )
     public = load_ssh_private_key(private.read_bytes(), password=None).public_key()
     line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " analyst"
-    people.ensure_first(secrets, "analyst", line)
+    people.ensure_people(secrets, "analyst", line)
 
 
 def _move(former: Path, path: Path) -> None:

@@ -50,9 +50,12 @@ def run(audit: AuditLog, places: Places) -> int:
     """Run sshd until it ends, and return its exit code.
 
     Raises:
-        OSError: the accounts cannot be made.
+        SettingsError: the accounts cannot be made.
     """
-    ensure_accounts(places)
+    try:
+        ensure_accounts(places)
+    except OSError as error:
+        raise SettingsError(f"The accounts of server 1 cannot be made: {error}.") from error
     ended = Event()
     follower = Thread(target=follow, args=(lambda: ensure_accounts(places), ended.wait))
     with subprocess.Popen(SSHD, stderr=subprocess.PIPE, text=True, errors="replace") as sshd:

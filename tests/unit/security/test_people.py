@@ -176,3 +176,15 @@ def test_person_with_a_login_has_one_password_in_both_places_until_removed(
     remove(secrets, "anna")
     assert not (secrets / LOGINS / "anna").exists()
     assert not (secrets / FOLDER / "anna.password").exists()
+
+
+def test_people_of_before_there_were_logins_get_one(
+    secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("analyst", "anna"):
+        add(secrets, name, written(tmp_path, SK_ED25519))
+    monkeypatch.setattr(people, "OWN_LOGINS", True)
+    people.ensure_people(secrets, "analyst", SK_ECDSA)
+    assert (secrets / LOGINS / "analyst").read_text().endswith(" promoting")
+    assert " " not in (secrets / LOGINS / "anna").read_text()
+    assert [key.line for key in everybody(secrets)] == [SK_ED25519] * 2
