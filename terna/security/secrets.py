@@ -40,8 +40,8 @@ GROUPS: Mapping[str, int] = {
 DATABASES = ("tracking", "auth", "optuna")
 """The databases. The role that may use one has its name."""
 
-LOGINS = ("admin", "training", "serving", "health")
-"""The users of the tracking server; tracking/logins.py says what each may do."""
+LOGINS = ("admin", "training", "promoting", "serving", "health")
+"""Terna's own logins to the tracking server; tracking/logins.py says what each may do."""
 
 
 def ensure_all(certs: Path, secrets: Path) -> None:
@@ -100,11 +100,18 @@ def _ensure_ssh_key(private: Path, authorized: Path) -> None:
 def _ensure_passwords(secrets: Path) -> None:
     for role in ("postgres", *DATABASES):
         _ensure_password(secrets / f"postgres/{role}.password")
-    for login in LOGINS:
-        _ensure_password(secrets / f"tracking/logins/{login}")
+    ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
     _ensure_settings(secrets)
+
+
+def ensure_logins(folder: Path) -> list[Path]:
+    """Make the password of each login to the tracking server that has none; return what it made."""
+    missing = [folder / login for login in LOGINS if not (folder / login).exists()]
+    for path in missing:
+        _ensure_password(path)
+    return missing
 
 
 def _ensure_settings(secrets: Path) -> None:
@@ -115,6 +122,7 @@ def _ensure_settings(secrets: Path) -> None:
         "training/terna_training_optuna_storage": _database_url(secrets, "psycopg", "optuna"),
         "tracking/terna_tracking_password": _read(secrets / "tracking/logins/health"),
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
+        "training/terna_tracking_promoting_password": _read(secrets / "tracking/logins/promoting"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
         "tracking/s3": "[default]\n"
         f"aws_access_key_id = {_read(secrets / 'object-store/user')}\n"

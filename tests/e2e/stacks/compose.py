@@ -121,6 +121,7 @@ class ComposeStack(Stack):
             ca=ca,
             user="admin",
             password=self.project.secret("tracking/logins/admin"),
+            promoting_user="",
         )
         erp = Erp(endpoint=endpoint, ca=ca)
         return replace(Settings.load(), tracking=tracking, training=self._training(), erp=erp)
