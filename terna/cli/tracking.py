@@ -1,5 +1,7 @@
 """Server 2's commands: the tracking server."""
 
+from pathlib import Path
+
 from terna.ports import check_free
 from terna.security.audit import AuditLog
 from terna.settings import Settings
@@ -12,6 +14,13 @@ def track() -> None:
     settings = Settings.load()
     check_free(settings.tracking.host, settings.tracking.port)
     serve(settings.tracking, AuditLog(settings.audit.log))
+
+
+def init_object_store(artifacts: str, secrets: Path) -> None:
+    """Make the bucket, and MinIO's account that may use it and nothing else."""
+    from terna.tracking.bucket import ensure_account
+
+    ensure_account(artifacts, secrets)
 
 
 def init_stores() -> None:

@@ -98,12 +98,15 @@ def _ensure_ssh_key(private: Path, authorized: Path) -> None:
 
 
 def _ensure_passwords(secrets: Path) -> None:
-    for role in ("postgres", *DATABASES):
+    for role in DATABASES:
         _ensure_password(secrets / f"postgres/{role}.password")
     ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
+    _ensure_text(secrets / "object-store/tracking.password", token_urlsafe(30))  # 40 at most
     _ensure_settings(secrets)
+    for once in ("tracking/s3", "postgres/postgres.password"):  # of MinIO's root and a superuser
+        (secrets / once).unlink(missing_ok=True)
 
 
 def ensure_logins(folder: Path) -> list[Path]:
@@ -124,9 +127,8 @@ def _ensure_settings(secrets: Path) -> None:
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
         "training/terna_tracking_promoting_password": _read(secrets / "tracking/logins/promoting"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
-        "tracking/s3": "[default]\n"
-        f"aws_access_key_id = {_read(secrets / 'object-store/user')}\n"
-        f"aws_secret_access_key = {_read(secrets / 'object-store/password')}\n",
+        "tracking/bucket": "[default]\naws_access_key_id = tracking\n"
+        f"aws_secret_access_key = {_read(secrets / 'object-store/tracking.password')}\n",
     }.items():
         _ensure_text(secrets / file, content)
 

@@ -50,7 +50,6 @@ def build_server(app: "ASGIApp", tracking: Tracking) -> uvicorn.Server:
         app,
         tracking.host,
         tracking.port,
-        interface="asgi3",
         lifespan="off",
         ws="none",
         # Nobody is in front of this server, so that nobody may say who the caller is.

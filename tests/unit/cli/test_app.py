@@ -19,7 +19,7 @@ PANELS = {
     },
     "Server 2: track and serve": {"model", "promote", "track", "serve", "healthcheck"},
 }
-HIDDEN = {"agent", "init-stores", "init-secrets"}
+HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets"}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def tracking(tmp_path: Path) -> Tracking:
     )
 
 
-async def nothing(*_: object) -> None:
+async def nothing(scope: object, receive: object, send: object) -> None:
     """Answer nothing."""
 
 
