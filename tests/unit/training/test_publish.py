@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from terna.contracts import reference_rows
 from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
-from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.errors import PhaseMissing, SignatureInvalid, TrackingRefused, TrackingUnreachable
 from terna.predictor import model_process
 from terna.registry.registry import SERVING, STATUS_TAG
 from terna.security import signing
@@ -194,6 +194,22 @@ def test_first_version_is_promoted_and_run_finished(published: PublishedModel) -
     assert published.lab.reporter.said[-1] == "published  churn version 1 is in production"
 
 
+def test_model_that_nobody_may_promote_here_is_registered_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+
+    def refuse(_: Version) -> None:
+        raise TrackingRefused("The tracking server does not allow this.")
+
+    monkeypatch.setattr(lab.registry, "promote", refuse)
+    result = lab.publish(customers(ROWS))
+    assert not result.promoted
+    assert in_production(lab) is None
+    assert "waits for somebody who may promote it: `terna promote 1" in lab.reporter.said[-1]
+    assert "does not allow this" in lab.reporter.said[-2]
+
+
 def test_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     first = lab.publish(customers())
@@ -250,7 +266,7 @@ def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: 
     assert result.production_f1 is None
     assert in_production(lab) == 1
     assert "version 1 cannot be compared" in lab.reporter.said[-2]
-    assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
+    assert "`terna promote 2 --name churn` if you know better" in lab.reporter.said[-1]
 
 
 CODE = """
