@@ -31,6 +31,11 @@ PATIENCE = 60
 """Seconds after which what a page has not shown it will not."""
 
 
+BROKEN = "Something went wrong"
+"""What MLflow's UI says when a part of it did not load: a browser gives up what it loads whenever
+a network of the machine comes or goes, as those of containers do."""
+
+
 class Browser:
     """One window of Chromium."""
 
@@ -50,6 +55,8 @@ class Browser:
         deadline = time.monotonic() + PATIENCE
         while not all(word in (text := self.text()) for word in words):
             assert time.monotonic() < deadline, f"{words} not in:\n{text[:2000]}"
+            if BROKEN in text:
+                self._post("refresh", {})
             time.sleep(0.2)
         return text
 

@@ -187,7 +187,7 @@ def test_people_see_experiments_runs_artifacts_and_models_in_the_ui(tracked: Set
         for page, words in {
             "experiments": ("to look at", "promoting"),
             f"experiments/{experiment}/runs": ("a run to look at",),
-            f"experiments/{experiment}/runs/{run_id}": ("trees", "0.75", "Finished"),
+            f"experiments/{experiment}/runs/{run_id}": ("trees", "0.75", "Running"),
             f"experiments/{experiment}/runs/{run_id}/artifacts/notes.txt": ("what was noted",),
             f"experiments/{experiment}/models": ("looked-at", "Ready"),
             "models": ("looked-at", "Version 1"),
