@@ -1,9 +1,14 @@
--- wrk -s post.lua URL -- BODIES: posts the lines of a file in turn, and ends with one line of JSON.
+-- wrk -s post.lua URL -- BODIES [HEADER: VALUE …]: posts the lines of a file in turn, and ends with one
+-- line of JSON.
 
 local posts, turn = {}, 0
 
 function init(arguments)
-    local headers = {["content-type"] = "application/json"}
+    local headers = {}
+    for place = 2, #arguments do
+        local name, value = arguments[place]:match("^(.-): (.*)$")
+        headers[name] = value
+    end
     for body in io.lines(arguments[1]) do
         posts[#posts + 1] = wrk.format("POST", nil, headers, body)
     end

@@ -32,7 +32,7 @@ WINNER = TuningResult(FOREST.name, PARAMS, THRESHOLD, f1=0)
 ROWS_OF_WIDE = 1000
 DIFFERENT = 200
 """How many rows differ from each other in the requests of one row."""
-BEHIND_PROXY = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL))
+BEHIND_PROXY = (Service("serving", (*LOCAL, "serving")), Service("erp", LOCAL, is_client=True))
 """nginx verifies serving under its name in the replica."""
 
 

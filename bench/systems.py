@@ -16,10 +16,11 @@ from bench.peers import venv
 from bench.reverse_proxy import ReverseProxy, substitutions
 from bench.stage import Model, Stage
 from bench.wrk import Load
+from terna.erp.client import authorization, tls_context
 from terna.errors import TernaError
 from terna.ports import free_port
 from terna.processes import Process, terna_command
-from terna.settings import Settings
+from terna.settings import Erp, Settings
 
 CHECKED = 200
 """Rows whose labels every system has to agree on."""
@@ -39,15 +40,21 @@ class System:
     """Where the server itself listens."""
     url: str
     """Where the load goes."""
-    trust: ssl.SSLContext | bool = False
+    erp: Erp | None = None
+    """With which certificates and API key it is asked; None for plain HTTP."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of a request in JSON."""
+        return JSON | (authorization(self.erp) if self.erp else {})
 
     def load(self, rows: int = 1, connections: int = 1) -> Load:
         """Return what wrk sends to this system."""
-        return Load(self.url, self.model.bodies(rows), connections, self.trust)
+        return Load(self.url, self.model.bodies(rows), connections, self.headers, self._trust())
 
     def client(self) -> httpx.Client:
         """Return a client that trusts this system."""
-        return httpx.Client(verify=self.trust, timeout=PATIENCE)
+        return httpx.Client(verify=self._trust(), auth=self._authorize, timeout=PATIENCE)
 
     def ask(self, customers: list[list[Any]]) -> list[Any]:
         """Return their labels.
@@ -68,6 +75,13 @@ class System:
         answered = self.ask(self.model.customers[:CHECKED])
         if answered != self.model.labels[:CHECKED]:
             raise TernaError(f"{self.name} labels the hold-out otherwise than the model does.")
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        return tls_context(self.erp) if self.erp else False
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        request.headers.update(authorization(self.erp) if self.erp else {})
+        return request
 
     def wait(self) -> None:
         """Return when it answers."""
@@ -95,11 +109,13 @@ def serving(
     """`terna serve` without nginx, not waited for; `label` names its model cache and its log."""
     port = free_port()
     settings = _serving_settings(stage, model, label, port, workers, compiled)
-    url, trust = f"https://localhost:{port}/invocations", _trust(stage)
+    url = f"https://localhost:{port}/invocations"
     with _running(
         stage, "serving", label, settings.environment(), terna_command("serve")
     ) as process:
-        yield System("terna" if compiled else "pyfunc", model, process, port, url, trust)
+        yield System(
+            "terna" if compiled else "pyfunc", model, process, port, url, stage.settings.erp
+        )
 
 
 @contextmanager
@@ -130,9 +146,9 @@ def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
     port = free_port()
     command = [sys.executable, "-m", "bench.peers.echo"]
     environment = _serving_settings(stage, model, "echo", port).environment()
-    url, trust = f"https://localhost:{port}/invocations", _trust(stage)
+    url = f"https://localhost:{port}/invocations"
     with _running(stage, "echo", "echo", environment, command) as process:
-        server = System("echo", model, process, port, url, trust)
+        server = System("echo", model, process, port, url, stage.settings.erp)
         with _behind_proxy(stage, "echo", server) as system:
             yield system
 
@@ -216,10 +232,6 @@ def _serving_settings(
 def _awaited(system: System) -> System:
     system.wait()
     return system
-
-
-def _trust(stage: Stage) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(stage.settings.erp.ca))
 
 
 def _plain(port: int) -> str:

@@ -3,8 +3,9 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 
@@ -25,6 +26,7 @@ class Load:
     url: str
     bodies: Path
     connections: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
     trust: SSLContext | bool = False
     """Whom `settle` verifies the server with; wrk itself verifies nobody."""
 
@@ -62,7 +64,7 @@ def run(load: Load, seconds: int) -> Sample:
 def settle(load: Load) -> None:
     """Wait for one more answer: what wrk left in a server's queue must not meet the next one."""
     with load.bodies.open("rb") as bodies, suppress(httpx.HTTPError):
-        body, headers = bodies.readline(), {"content-type": "application/json"}
+        body, headers = bodies.readline(), dict(load.headers)
         httpx.post(load.url, content=body, headers=headers, verify=load.trust, timeout=PATIENCE)
 
 
@@ -100,4 +102,5 @@ def _command(load: Load, seconds: int) -> list[str]:
         load.url,
         "--",
         str(load.bodies),
+        *(f"{name}: {value}" for name, value in load.headers.items()),
     ]

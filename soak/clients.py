@@ -6,7 +6,6 @@ Only what a client needs is imported: each is a process of its own.
 import json
 import os
 import signal
-import ssl
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,14 +17,14 @@ from itertools import cycle
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from queue import Empty
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from terna.erp.client import JSON, authorization, tls_context
 from terna.errors import TernaError
+from terna.settings import Erp
 
-HEADERS = {"content-type": "application/json"}
 PATIENCE = 30
 """Seconds after which a request without an answer has failed."""
 PAUSE = 0.05
@@ -136,9 +135,16 @@ class Client:
     failure. No question is asked twice: one without an answer has failed.
     """
 
-    def __init__(self, connection: HTTPConnection, path: str, questions: Sequence[Question]):
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        path: str,
+        headers: Mapping[str, str],
+        questions: Sequence[Question],
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._headers = headers
         self._questions = cycle(questions)
         self._tally = Tally()
 
@@ -164,7 +170,7 @@ class Client:
         return taken
 
     def _answer(self, body: bytes) -> Answer:
-        self._connection.request("POST", self._path, body, HEADERS)
+        self._connection.request("POST", self._path, body, self._headers)
         response = self._connection.getresponse()
         version = response.getheader("x-model-version", "")
         return Answer(response.status, version, response.read())
@@ -172,17 +178,17 @@ class Client:
 
 @dataclass(frozen=True)
 class Target:
-    """Where clients ask, and the CA that they trust."""
+    """Where clients ask, and with which certificates and API key."""
 
     url: str
-    ca: Path
+    erp: Erp
 
     def client(self, questions: Sequence[Question]) -> Client:
         """Return a client with a connection of its own."""
         url = urlsplit(self.url)
-        trust = ssl.create_default_context(cafile=str(self.ca))
+        trust = tls_context(self.erp)
         connection = HTTPSConnection(url.hostname or "", url.port, timeout=PATIENCE, context=trust)
-        return Client(connection, url.path, questions)
+        return Client(connection, url.path, JSON | authorization(self.erp), questions)
 
 
 class Load:

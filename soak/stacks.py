@@ -52,7 +52,7 @@ def local(root: Path, reporter: Reporter) -> Iterator[Server]:
             yield Server(
                 stack="local",
                 reverse_proxy="nginx" if behind else "none: nginx is not installed",
-                target=Target(system.url, stage.settings.erp.ca),
+                target=Target(system.url, stage.settings.erp),
                 models=models,
                 promote=lambda number: registry.promote(registry.version(NAME, number)),
                 process=system.process.group,
@@ -84,7 +84,7 @@ def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
         yield Server(
             stack="compose",
             reverse_proxy="nginx of the replica",
-            target=Target(stack.settings.erp.endpoint, stack.settings.erp.ca),
+            target=Target(stack.settings.erp.endpoint, stack.settings.erp),
             models=models,
             promote=lambda number: _promote(stack, number),
             process=stack.project.inspect("serving")["State"]["Pid"],

@@ -1,7 +1,6 @@
 """The processes of one serving server: what each worker answers, memory, and killing one."""
 
 import socket
-import ssl
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from bench import memory
 from soak.clients import PATIENCE
 from soak.kills import AGENT, Kill
 from soak.server import Server
+from terna.erp.client import authorization, tls_context
 from terna.errors import TernaError
 
 REMOTE, INODE = 2, 9
@@ -94,7 +94,8 @@ class Watch:
         Raises:
             TernaError: a worker takes none.
         """
-        self._trust = ssl.create_default_context(cafile=str(server.target.ca))
+        self._trust = tls_context(server.target.erp)
+        self._headers = authorization(server.target.erp)
         self._address = server.address
         self.processes = Processes(server.process)
         self._number = len(self.processes.workers())
@@ -108,7 +109,7 @@ class Watch:
             TernaError: a worker has ended.
         """
         try:
-            return {_version(connection) for connection in self._connections.values()}
+            return {self._version(connection) for connection in self._connections.values()}
         except (OSError, HTTPException) as error:
             raise TernaError(f"a worker has ended: {type(error).__name__}") from error
 
@@ -133,6 +134,12 @@ class Watch:
         for connection in self._connections.values():
             connection.close()
 
+    def _version(self, connection: HTTPConnection) -> str:
+        connection.request("GET", "/v2/models", headers=self._headers)
+        response = connection.getresponse()
+        response.read()
+        return str(response.getheader("x-model-version", ""))
+
     def _connect_to_all(self) -> None:
         deadline = time.monotonic() + RESTART_SECONDS
         while len(self._connections) < self._number:
@@ -147,7 +154,7 @@ class Watch:
         connection.auto_open = 0  # a new one could be another worker's
         plain = socket.create_connection(self._address, PATIENCE)
         connection.sock = self._trust.wrap_socket(plain, server_hostname="serving")
-        _version(connection)  # answered, it has been accepted
+        self._version(connection)  # answered, it has been accepted
         port = connection.sock.getsockname()[1]
         workers = self.processes.workers()
         holder = next((name for name, each in workers.items() if port in _peers(each)), None)
@@ -205,10 +212,3 @@ def _lives(process: psutil.Process) -> bool:
 
 def _begin(process: psutil.Process) -> tuple[float, int]:
     return process.create_time(), process.pid
-
-
-def _version(connection: HTTPConnection) -> str:
-    connection.request("GET", "/ping")
-    response = connection.getresponse()
-    response.read()
-    return str(response.getheader("x-model-version", ""))

@@ -9,6 +9,7 @@ TernaError                      one line for a person, that says what to do next
 ├── TrackingRefused             the tracking server answers, and says no
 ├── OptunaStorageUnreachable    Optuna's database does not answer
 ├── ServingUnreachable          the serving server does not answer
+├── ServingRefused              the serving server answers, and says no
 ├── NotCompilable               a model that only its own library can predict with
 ├── ModelRejected               a model version that may not serve
 │   ├── SignatureInvalid        ... its files are not what training signed
@@ -22,12 +23,15 @@ TernaError                      one line for a person, that says what to do next
     ├── BadRequest              400
     │   └── InvalidParameter    ... rows or parameters that do not fit the model's schema
     ├── PredictionFailed        400
+    ├── Unauthenticated         401
+    ├── Forbidden               403
     ├── NotFound                404
     ├── MethodNotAllowed        405
     ├── RequestTimeout          408
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
     │   └── UnknownEncoding     ... it is compressed in a way that the server does not read
+    ├── TooManyRequests         429
     ├── ClientClosedRequest     499
     ├── InternalError           500
     ├── NoModel                 503
@@ -71,6 +75,10 @@ class OptunaStorageUnreachable(TernaError):
 
 class ServingUnreachable(TernaError):
     """The serving server does not answer."""
+
+
+class ServingRefused(TernaError):
+    """The serving server answers, and says no."""
 
 
 class NotCompilable(TernaError):
@@ -147,6 +155,21 @@ class PredictionFailed(RequestError):
         self.error_code = error_code
 
 
+class Unauthenticated(RequestError):
+    """The request has no API key, or one that the server does not know."""
+
+    status = 401
+    error_code = "UNAUTHENTICATED"
+    headers = (("www-authenticate", 'Bearer realm="terna"'),)
+
+
+class Forbidden(RequestError):
+    """The API key may not ask for this."""
+
+    status = 403
+    error_code = "PERMISSION_DENIED"
+
+
 class NotFound(RequestError):
     """There is nothing at this path."""
 
@@ -192,6 +215,14 @@ class UnknownEncoding(UnsupportedMediaType):
     """The body is compressed in a way that the server does not read."""
 
     headers = (("accept-encoding", "gzip, deflate"),)
+
+
+class TooManyRequests(RequestError):
+    """The API key has sent more requests a second than it may."""
+
+    status = 429
+    error_code = "REQUEST_LIMIT_EXCEEDED"
+    headers = (("retry-after", "1"),)
 
 
 class ClientClosedRequest(RequestError):

@@ -1,4 +1,5 @@
-"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables.
+"""Every setting of Terna, one group per server. The only reader of `TERNA_…` variables, but for
+the one that an image has from its build: see cli/version.py.
 
 A setting `port` of the group `serving` is the environment variable `TERNA_SERVING_PORT`, or a line
 of that name in a file `.env` of the working directory. `.env.example` lists them all.
@@ -9,7 +10,7 @@ registry/client.py and tracking/server.py, prometheus_client's in serving/metric
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -99,6 +100,12 @@ class Training(BaseSettings):
     workspace_dir: Path = Path(".terna/training")
     """The folder in which each phase writes what the next one reads, a folder per model."""
 
+    table_key: Path = Path("secrets/training/table.key")
+    """The key that tables in that folder are encrypted with."""
+
+    data: str = Field(default="", repr=False)
+    """The table to train on where no `--data` names one, such as a database URL with a password."""
+
     experiment: str = "terna"
     """The MLflow experiment that the runs are logged to."""
 
@@ -110,6 +117,9 @@ class Training(BaseSettings):
 
     seed: int = 0
     """The seed of every random choice: the same table gives the same model."""
+
+    reference_rows: Literal["synthetic", "holdout"] = "synthetic"
+    """What serving asks a version before it may answer: made-up rows, or rows of the hold-out."""
 
     optuna_storage: str = Field(default="", repr=False)
     """The URL of Optuna's database, from which an interrupted search continues; empty for none."""
@@ -210,6 +220,18 @@ class Serving(BaseSettings):
     require_release: bool = True
     """Whether model versions which hold code (pickles, Python) serve only if they were released."""
 
+    api_keys: Path = Path("secrets/serving/api-keys.json")
+    """The file of the API keys that callers may use, as digests."""
+
+    client_certificates: bool = True
+    """Whether the port takes only clients with a certificate of the platform's CA."""
+
+    client_ca: Path = Path("certs/serving/ca.crt")
+    """The file of that CA."""
+
+    min_tls: Literal["1.2", "1.3"] = "1.3"
+    """The oldest version of TLS that a client may use."""
+
     certificate: Path = Path("certs/serving/tls.crt")
     """The server's certificate."""
 
@@ -227,6 +249,15 @@ class Erp(BaseSettings):
 
     ca: Path = Path("certs/ca.crt")
     """The file of the CA that the endpoint is verified with."""
+
+    api_key_file: Path = Path("secrets/api-keys/erp")
+    """The file of the API key that the client sends."""
+
+    certificate: Path = Path("certs/erp/tls.crt")
+    """The client's certificate, which serving's port asks for, and the reverse proxy does not."""
+
+    key: Path = Path("secrets/erp/tls.key")
+    """The certificate's private key."""
 
     timeout_seconds: float = Field(default=10, gt=0)
     """Seconds that the client waits for one response."""

@@ -4,16 +4,39 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+import msgspec
+
+from terna.security.api_keys import ApiKey, Scope, digest_of
+from terna.security.audit import AuditLog
 from terna.serving.http.app import App
+from terna.serving.http.authentication import Authenticator
+
+KEY, METRICS_KEY = "test.secret", "monitoring.secret"
+
+
+def callers(folder: Path | None = None) -> Authenticator:
+    """Who may ask: the callers with these keys."""
+    folder = folder or Path(mkdtemp(prefix="terna-"))
+    keys = [
+        ApiKey("test", digest_of(KEY).hex()),
+        ApiKey("monitoring", digest_of(METRICS_KEY).hex(), Scope.METRICS),
+    ]
+    Path(folder, "api-keys.json").write_bytes(msgspec.json.encode(keys))
+    authenticator = Authenticator(folder / "api-keys.json", AuditLog(folder / "audit.jsonl"))
+    authenticator.refresh()
+    return authenticator
 
 
 @dataclass
-class Scope:
+class RsgiScope:
     method: str
     path: str
     headers: dict[str, str]
+    client: str = "127.0.0.1:50000"
 
 
 @dataclass
@@ -56,7 +79,10 @@ class AppClient:
     app: App
 
     def send(self, method: str, path: str, protocol: Protocol, headers: dict[str, str]) -> Answered:
-        asyncio.run(self.app.__rsgi__(Scope(method, path, headers), protocol))
+        """Send a request with the key of its scope, unless it says otherwise."""
+        key = METRICS_KEY if path == "/metrics" else KEY
+        headers = {"authorization": f"Bearer {key}"} | headers
+        asyncio.run(self.app.__rsgi__(RsgiScope(method, path, headers), protocol))
         (answer,) = protocol.answers
         return answer
 

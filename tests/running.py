@@ -1,7 +1,8 @@
 """Servers as processes, for tests that ask real ones."""
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,14 @@ from terna.serving.cache.model_cache import ModelCache
 from terna.settings import Settings
 from tests.ports import settings_on_free_ports
 from tests.unit.workshop import NAME, Workshop
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Return when it holds; fails the test when it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @contextmanager

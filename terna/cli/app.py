@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from terna.cli import local, model, registry, serving, tracking, training
+from terna.cli import api_keys, local, model, registry, serving, tracking, training, version
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.callback(invoke_without_command=True)(version.options)
+
 app.command(rich_help_panel=LOCAL)(local.demo)
 
 app.command(rich_help_panel=TRAINING)(training.train)
@@ -37,6 +39,7 @@ app.command(rich_help_panel=TRAINING)(training.evaluate)
 app.command(rich_help_panel=TRAINING)(training.publish)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
+app.add_typer(api_keys.app, name="api-keys", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)
 app.command(rich_help_panel=SERVERS)(tracking.track)
 app.command(rich_help_panel=SERVERS)(serving.serve)
@@ -51,6 +54,7 @@ app.command(rich_help_panel=LOCAL)(local.certificates)
 
 def main() -> None:
     """Run the command line; every error that Terna raises is one line and exit code 1."""
+    os.umask(0o077)  # what a command writes is its user's own, unless it says otherwise
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

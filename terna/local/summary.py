@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from terna.local.demo import DemoResult
+from terna.progress import printable
 from terna.settings import Settings
 from terna.training.job import CHURN_REQUEST
 
@@ -58,16 +60,18 @@ def print_summary(result: DemoResult, settings: Settings, console: Console) -> N
         f"EDA report  {_short(report)}",
         f"MLflow UI   {settings.tracking.uri}  (trust {_short(settings.tracking.ca)} first)",
         f"            as promoting, with the password in {_short(password)}",
-        f"\n{curl(settings, result.customers[shown[-1]])}",
+        f"\n{curl(settings, result.example)}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def curl(settings: Settings, customer: list[Any]) -> str:
     """Return a command line that asks for one customer's label, and works where it is printed."""
-    body = json.dumps({"inputs": [customer]})
+    erp, body = settings.erp, json.dumps({"inputs": [customer]})
     return (
-        f"curl --cacert {shlex.quote(_short(settings.erp.ca))} {settings.erp.endpoint} \\\n"
+        f"curl --cacert {_quoted(erp.ca)} --cert {_quoted(erp.certificate)}"
+        f" --key {_quoted(erp.key)} \\\n"
+        f'  -H "authorization: Bearer $(cat {_quoted(erp.api_key_file)})" {erp.endpoint} \\\n'
         f"  -H 'content-type: application/json' -d {shlex.quote(body)}"
     )
 
@@ -98,11 +102,20 @@ def _metrics_table(result: DemoResult) -> Table:
 def _customers_table(result: DemoResult, shown: list[int]) -> Table:
     table = Table(title="Three of them", title_justify="left")
     for heading in ("customer", f"{result.request.target}?", "in truth"):
-        table.add_column(heading, justify="right")
+        table.add_column(_cell(heading), justify="right")
     for row in shown:
         label, actual = result.predictions.labels[row], result.actual[row]
-        table.add_row(str(result.first_row + row), str(label), str(actual))
+        table.add_row(str(result.first_row + row), _cell(label), _cell(actual))
     return table
+
+
+def _cell(value: object) -> Text:
+    """Return what a table of somebody's holds, as it is."""
+    return Text(printable(str(value)))
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(_short(path))
 
 
 def _short(path: Path) -> str:

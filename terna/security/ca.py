@@ -36,6 +36,8 @@ class Service:
 
     name: str
     hosts: tuple[str, ...]
+    is_client: bool = False
+    """Whether its certificate lets it connect to servers that ask for one: serving's port."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service])
     """Make the CA and every service's certificate and key where missing; return what was made.
 
     Existing keys stay as they are. A `tls.crt` is replaced, for the same key, when half of its
-    validity is over, it lacks a host, belongs to another key or was not issued by this CA; a
+    validity is over, it lacks a host
+    or a purpose, belongs to another key or was not issued by this CA; a
     service's copy of `ca.crt` is replaced when it differs. Safe to interrupt, and to run twice at
     once.
 
@@ -118,6 +121,7 @@ def _is_current(
         leaf.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
         and leaf.public_key() == key.public_key()
         and set(_names(service)) <= _names_of(leaf)
+        and _purposes(service) == _purposes_of(leaf)
         and _is_issued_by(ca, leaf)
     )
 
@@ -135,6 +139,18 @@ def _names_of(leaf: x509.Certificate) -> set[x509.GeneralName]:
         return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except (ValueError, x509.ExtensionNotFound):
         return set()
+
+
+def _purposes(service: Service) -> list[x509.ObjectIdentifier]:
+    server, client = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+    return [server, client] if service.is_client else [server]
+
+
+def _purposes_of(leaf: x509.Certificate) -> list[x509.ObjectIdentifier]:
+    try:
+        return [*leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value]
+    except (ValueError, x509.ExtensionNotFound):
+        return []
 
 
 def _names(service: Service) -> list[x509.GeneralName]:
@@ -170,13 +186,12 @@ def _leaf_certificate(
     key: ec.EllipticCurvePrivateKey, service: Service, ca: _Ca
 ) -> x509.Certificate:
     subject, issuer = _common_name(service.name), ca.certificate.subject
-    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     names = x509.SubjectAlternativeName(_names(service))
     builder = _builder(subject, issuer, key.public_key(), ca.key.public_key(), LEAF_VALIDITY)
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_purposes(service)), critical=False)
         .add_extension(names, critical=False)
         .sign(ca.key, hashes.SHA256())
     )

@@ -7,7 +7,7 @@ The checkout's owner owns the files, and the service reads them through its grou
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -20,12 +20,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from terna.files import locked, write_private, write_public
 from terna.security import signing
+from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
+CLIENTS = ("serving", "erp", "monitoring")
+"""Who may connect to serving's port: its own health check, the reverse proxy, Prometheus."""
+
 SERVICES = tuple(
-    Service(name, (name, "localhost", "127.0.0.1"))
-    for name in ("tracking", "postgres", "object-store", "serving", "erp")
+    Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
+    for name in ("tracking", "postgres", "object-store", "serving", "erp", "monitoring")
 )
+
+API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
+"""The callers of serving that have an API key from the start."""
 
 GROUPS: Mapping[str, int] = {
     "object-store": 10001,
@@ -60,9 +67,32 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         )
     with locked(secrets):
         _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
+        ensure_table_key(secrets / "training/table.key")
         _ensure_passwords(secrets)
+    ensure_api_keys(secrets)
     _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
     _set_permissions(certs, secrets)
+
+
+def ensure_table_key(path: Path) -> None:
+    """Make the key that tables of the training server are encrypted with, where it is missing."""
+    if not path.exists():
+        write_private(path, token_hex(32).encode())
+
+
+def ensure_api_keys(secrets: Path) -> list[Path]:
+    """Make the API key of each caller that has none; return the files that hold them.
+
+    Raises:
+        SettingsError: the file of the digests cannot be read.
+    """
+    return [
+        path
+        for name, scope in API_KEYS.items()
+        for path in ensure_key(
+            secrets / "serving/api-keys.json", secrets / "api-keys" / name, scope
+        )
+    ]
 
 
 def _set_permissions(certs: Path, secrets: Path) -> None:

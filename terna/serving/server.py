@@ -5,10 +5,12 @@ import os
 import resource
 from pathlib import Path
 
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 
 from terna.errors import SettingsError
+from terna.security.api_keys import read_keys
+from terna.security.audit import AuditLog
 from terna.serving import logs, metrics
 from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.cache.compiled_cache import CompiledCache
@@ -17,6 +19,7 @@ from terna.serving.confinement import forget_secrets
 from terna.serving.connections import ConnectionLimits
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
+from terna.serving.http.authentication import Authenticator
 from terna.serving.inference_pool.pool import pool_of
 from terna.serving.loader import Loader
 from terna.serving.logs import RequestLog
@@ -43,8 +46,8 @@ def worker() -> App:
 
 def build(settings: Settings | None = None) -> App:
     """Build one worker's application; it reads no model before its loader polls."""
-    serving = (settings or Settings.load()).serving
-    active = ActiveModel()
+    settings = settings or Settings.load()
+    serving, active = settings.serving, ActiveModel()
     models = ModelCache(serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes)
     loader = Loader(
         serving.model,
@@ -53,17 +56,19 @@ def build(settings: Settings | None = None) -> App:
         active,
         lambda version: pool_of(version, serving),
     )
-    return App(active, serving, loader, RequestLog())
+    authenticator = Authenticator(serving.api_keys, AuditLog(settings.audit.log))
+    return App(active, serving, loader, authenticator, RequestLog())
 
 
 def serve(serving: Serving) -> None:
-    """Run the server until it is told to stop; TLS 1.3 only.
+    """Run the server until it is told to stop.
 
     Raises:
-        SettingsError: a key or certificate is missing.
+        SettingsError: a key or certificate is missing, or the API keys cannot be read.
     """
-    for path in (serving.certificate, serving.key, serving.verify_key):
+    for path in (serving.certificate, serving.key, serving.verify_key, serving.client_ca):
         _check_file(path)
+    read_keys(serving.api_keys)
     ModelCache(
         serving.cache_dir, serving.verify_key, serving.key, serving.max_model_bytes
     ).remove_partial_downloads()
@@ -98,6 +103,9 @@ def run(app: str, serving: Serving) -> None:
         log_dictconfig=logs.CONFIG,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,
+        ssl_ca=serving.client_ca,
+        ssl_client_verify=serving.client_certificates,
+        ssl_protocol_min=SSLProtocols(f"tls{serving.min_tls}"),
     ).serve()
 
 

@@ -93,7 +93,7 @@ def _proxied(stack: "LocalStack") -> Iterator["Listener"]:
     from terna.ports import free_port
     from tests.adversarial.listener import Listener
 
-    root, port, ca = stack.root, free_port(), stack.settings.erp.ca
+    root, port, erp = stack.root, free_port(), stack.settings.erp
     # A short path: that of a Unix socket has room for 107 bytes.
     with TemporaryDirectory(prefix="terna-") as temporary:
         folder = Path(temporary)
@@ -102,7 +102,7 @@ def _proxied(stack: "LocalStack") -> Iterator["Listener"]:
         changes = substitutions(folder, *keys, port, free_port(), stack.settings.serving.port)
         proxy = ReverseProxy(folder, root / ".terna/logs/nginx.log", changes)
         try:
-            yield Listener("reverse proxy", ("127.0.0.1", port), "localhost", ca)
+            yield Listener("reverse proxy", ("127.0.0.1", port), "localhost", erp)
         finally:
             proxy.process.stop()
 

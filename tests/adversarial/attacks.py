@@ -22,7 +22,7 @@ from tests.adversarial.bodies import (
     tensor_of_large_numbers,
     unlike,
 )
-from tests.adversarial.listener import PATIENCE, Listener
+from tests.adversarial.listener import PATIENCE, Listener, with_headers
 
 CLOSED, OPEN, ABORTED = "closed", "open", "aborted"
 """What becomes of a request that gets no answer: by the server, at the end, by the attacker."""
@@ -87,7 +87,7 @@ class Costly:
     def run(self, listener: Listener, model: str, seconds: float) -> Answers:
         """Ask again and again on a few connections."""
         sent, path = self.make(), self.path.format(model=model)
-        headers = {"content-type": self.content_type, **self.headers}
+        headers = {"content-type": self.content_type, **listener.headers, **self.headers}
 
         def ask(deadline: float) -> Answers:
             answers = Answers()
@@ -124,7 +124,7 @@ class Unfinished:
             return None
         with suppress(OSError):  # it may be closed, or not read any more
             connection.settimeout(5)
-            connection.sendall(self.sent)
+            connection.sendall(with_headers(self.sent, listener.headers))
         return connection
 
 
@@ -143,7 +143,7 @@ class Aborted:
             answers = Answers()
             while not answers or time.monotonic() < deadline:
                 with listener.connect() as connection, suppress(OSError):
-                    connection.sendall(self.sent)
+                    connection.sendall(with_headers(self.sent, listener.headers))
                 answers[ABORTED] += 1
             return answers
 

@@ -16,7 +16,7 @@ from tests.adversarial.listener import Listener
 INTERVAL = 0.05
 """Seconds between two requests."""
 
-HEADERS = {"content-type": "application/json"}
+JSON = {"content-type": "application/json"}
 PATIENCE = 10
 """Seconds that it waits for an answer."""
 
@@ -58,11 +58,12 @@ class Client:
 
 def _keep_asking(listener: Listener, body: bytes, results: Connection, stop: Event) -> None:
     seen, connection = Seen(), listener.speak_http(PATIENCE)
+    headers = JSON | listener.headers
     results.send(None)
     due = time.monotonic()
     while not stop.wait(max(0, due - time.monotonic())):
         try:
-            failure = _ask(connection, body)
+            failure = _ask(connection, body, headers)
         except (OSError, HTTPException) as error:
             failure = repr(error)
             connection.close()
@@ -74,9 +75,9 @@ def _keep_asking(listener: Listener, body: bytes, results: Connection, stop: Eve
     results.send(seen)
 
 
-def _ask(connection: HTTPConnection, body: bytes) -> str:
+def _ask(connection: HTTPConnection, body: bytes, headers: dict[str, str]) -> str:
     """Return what went wrong; empty when nothing did."""
-    connection.request("POST", "/invocations", body, HEADERS)
+    connection.request("POST", "/invocations", body, headers)
     response = connection.getresponse()
     answer = response.read()
     return "" if response.status == 200 else f"{response.status} {answer[:200]!r}"

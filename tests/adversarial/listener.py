@@ -4,7 +4,9 @@ import socket
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
+
+from terna.erp.client import authorization, tls_context
+from terna.settings import Erp
 
 PATIENCE = 60
 """Seconds: more than every deadline of a server takes."""
@@ -18,11 +20,17 @@ class Listener:
     address: tuple[str, int]
     server_name: str
     """In the server's certificate."""
-    ca: Path
+    erp: Erp
+    """With which certificates and API key it is asked."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those by which a request is answered at all."""
+        return authorization(self.erp)
 
     def connect(self, seconds: float = PATIENCE) -> ssl.SSLSocket:
         """Open a connection of which every step may take so long."""
-        trusted = ssl.create_default_context(cafile=str(self.ca))
+        trusted = tls_context(self.erp)
         plain = socket.create_connection(self.address, seconds)
         # http.client sends head and body apart; without this the second waits for an ACK, 40 ms.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -38,3 +46,9 @@ class Listener:
         connection.auto_open = 0
         connection.sock = self.connect(seconds)
         return connection
+
+
+def with_headers(sent: bytes, headers: dict[str, str]) -> bytes:
+    """Return what is sent with more headers in its head, if it has one."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return sent.replace(b"\r\n", f"\r\n{lines}".encode(), 1)

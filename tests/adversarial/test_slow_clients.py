@@ -15,7 +15,9 @@ import httpx
 import psutil
 import pytest
 
+from terna.erp.client import authorization, tls_context
 from terna.local.servers import LocalServers
+from tests.adversarial.listener import with_headers
 from tests.running import running_with_a_model
 from tests.unit.workshop import Workshop, opened
 
@@ -55,10 +57,10 @@ class Asker(threading.Thread):
         self.answers: list[object] = []
 
     def run(self) -> None:
-        trusted = ssl.create_default_context(cafile=str(self._erp.ca))
+        trusted, headers = tls_context(self._erp), authorization(self._erp)
         while not self._ended.wait(0.05):
             own_address = httpx.HTTPTransport(verify=trusted, local_address="127.0.0.2")
-            with httpx.Client(transport=own_address, timeout=10) as client:
+            with httpx.Client(transport=own_address, headers=headers, timeout=10) as client:
                 self.answers.append(self._ask(client))
 
     def _ask(self, client: httpx.Client) -> object:
@@ -89,7 +91,8 @@ class Attack:
 
     def __init__(self, replica: LocalServers) -> None:
         self._port = replica.settings.serving.port
-        self._trusted = ssl.create_default_context(cafile=str(replica.settings.erp.ca))
+        self._trusted = tls_context(replica.settings.erp)
+        self._headers = authorization(replica.settings.erp)
         self._opened = ExitStack()
         self.connections: list[socket.socket] = []
 
@@ -99,7 +102,7 @@ class Attack:
             with suppress(OSError):  # it may be closed while it is sent
                 if tls:
                     connection = self._trusted.wrap_socket(connection, server_hostname="localhost")
-                connection.sendall(sent)
+                connection.sendall(with_headers(sent, self._headers))
             self._opened.enter_context(connection)
             self.connections.append(connection)
 

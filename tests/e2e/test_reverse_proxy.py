@@ -18,8 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
+from terna.erp.client import authorization
 from terna.security.ca import Service, ensure_certificates
 from tests.checkout import ROOT
+from tests.clients import client_of
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack, trusting
 from tests.engine import docker
@@ -38,8 +40,7 @@ def caller(replica: ComposeStack) -> Iterator[httpx.Client]:
 
 def calling(replica: ComposeStack) -> httpx.Client:
     proxy = httpx.URL(replica.settings.erp.endpoint).join("/")
-    trust = trusting(replica.settings.erp.ca)
-    return httpx.Client(base_url=proxy, verify=trust, timeout=60)  # the first pyfunc is slow
+    return client_of(replica.settings.erp, base_url=proxy, timeout=60)  # the first pyfunc is slow
 
 
 def request_body(size: int = 0) -> bytes:
@@ -231,6 +232,38 @@ def test_request_is_logged_as_json_without_customer_data(
     assert not re.search("Gertrude|Rosalind|inputs", replica.log("erp"))
 
 
+def test_error_log_has_no_query_of_a_body_that_memory_does_not_hold_or_of_a_dead_upstream(
+    replica: ComposeStack, caller: httpx.Client
+) -> None:
+    large = request_body(size=1_000_000)
+    caller.post("/invocations?name=Gertrude", content=large, headers=JSON)
+    replica.stop("serving")
+    try:
+        caller.post("/invocations?name=Gertrude", content=request_body(), headers=JSON)
+        replica.wait_until(lambda: "client: " in replica.log("erp"), "erp")
+        assert "Gertrude" not in replica.log("erp")
+    finally:
+        replica.start("serving")
+
+
+@pytest.mark.parametrize("path", [b"/v2/\xff\xe9", b"/v2/%ff%0a", b"/v2/%22", "/v2/ž".encode()])
+def test_every_line_of_the_access_log_is_json(replica: ComposeStack, path: bytes) -> None:
+    sent = f"looked-for-{path.hex()}"
+    with connected(replica) as proxy:
+        proxy.sendall(b"GET %s HTTP/1.0\r\nx-request-id: %s\r\n\r\n" % (path, sent.encode()))
+        proxy.recv(1)
+
+    def lines() -> list[str]:
+        return [line for line in replica.log("erp").splitlines() if sent in line]
+
+    replica.wait_until(lambda: bool(lines()), "erp")
+    (line,) = lines()
+    assert (
+        "\N{REPLACEMENT CHARACTER}" not in line
+    )  # what the engine makes of bytes that are no UTF-8
+    assert json.loads(line)["method"] == "GET"
+
+
 def test_health_check_is_not_logged(replica: ComposeStack) -> None:
     assert replica.project.inspect("erp")["State"]["Health"]["Log"]
     assert '"client":"127.0.0.1"' not in replica.log("erp")
@@ -381,7 +414,9 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
     image = str(replica.project.inspect("object-store")["Image"])
-    sent = ["--header", "content-type: application/json", "--data-binary", request_body().decode()]
+    headers = JSON | authorization(replica.settings.erp)
+    sent = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
+    sent += ["--data-binary", request_body().decode()]
     shown = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}/%{http_version} "]
     asked = ["--cacert", "/ca.crt", *sent, f"https://erp:8443/invocations?[1-{times}]"]
     command = [*run, ca, image, *options, *shown, *asked]
@@ -391,7 +426,9 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
 
 def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
     body = request_body()
+    (key,) = authorization(replica.settings.erp).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
+    head += f"authorization: {key}\r\n"
     with connected(replica) as connection:
         connection.sendall(f"{head}content-type: application/json\r\n\r\n".encode() + body[:9])
         reload(replica)

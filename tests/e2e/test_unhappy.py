@@ -1,13 +1,13 @@
 """When things go wrong: the old version goes on, and one line says what to do."""
 
 import json
-import ssl
 from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from terna.training.job import CHURN_REQUEST
+from tests.clients import client_of
 from tests.e2e.customers import holdout_rows, write_misleading_table
 from tests.e2e.stacks.stack import Stack
 
@@ -112,13 +112,9 @@ BAD, UNFIT = "BAD_REQUEST", "INVALID_PARAMETER_VALUE"
 def test_bad_payload_gets_400_and_one_line_that_helps(
     stack: Stack, body: str, code: str, says: str
 ) -> None:
-    response = httpx.post(
-        stack.settings.erp.endpoint,
-        content=body,
-        headers={"content-type": "application/json"},
-        verify=ssl.create_default_context(cafile=str(stack.settings.erp.ca)),
-        timeout=30,  # the first that the compiled model does not take loads the pyfunc model
-    )
+    headers = {"content-type": "application/json"}
+    with client_of(stack.settings.erp, timeout=30) as client:
+        response = client.post(stack.settings.erp.endpoint, content=body, headers=headers)
     assert response.status_code == 400
     assert response.json()["error_code"] == code
     assert says in response.json()["message"]

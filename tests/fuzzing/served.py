@@ -1,6 +1,5 @@
 """The serving server as a process, with a model that it compiles or one that it cannot."""
 
-import ssl
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,8 @@ from terna.local.servers import ensure_local_secrets, local_settings
 from terna.predictor.compiled_predictor import COMPILED, PYFUNC
 from terna.security import signing
 from terna.serving.agent import agent
-from terna.settings import Settings
+from terna.settings import Erp, Settings
+from tests.clients import client_of
 from tests.fakes import MemoryRegistry
 from tests.fuzzing.sent import INVOCATIONS, NAME, PLANTED, Sent
 from tests.integration.differential.models import customers
@@ -40,7 +40,7 @@ class Served:
     backend: str
     """`compiled` or `pyfunc`."""
     url: str
-    ca: Path
+    erp: Erp
     log: Path
     client: httpx.Client
 
@@ -67,13 +67,12 @@ def serving(root: Path, backend: str) -> Iterator[Served]:
     ensure_local_secrets(settings, root)
     _bring(root, settings, ESTIMATORS[backend])
     url = settings.erp.endpoint.removesuffix(INVOCATIONS)
-    verified = ssl.create_default_context(cafile=str(settings.erp.ca))
     with (
         running("serving", root, settings),
-        httpx.Client(verify=verified, timeout=60, trust_env=False) as client,
+        client_of(settings.erp, timeout=60, trust_env=False) as client,
     ):
         _wait_until_ready(client, url)
-        yield Served(backend, url, settings.erp.ca, root / ".terna/logs/serving.log", client)
+        yield Served(backend, url, settings.erp, root / ".terna/logs/serving.log", client)
 
 
 def _wait_until_ready(client: httpx.Client, url: str) -> None:

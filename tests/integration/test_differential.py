@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from mlflow.pyfunc import load_model
@@ -24,7 +24,7 @@ from tests.integration.differential.corpus.case import CSV, JSON, PARQUET, Case
 from tests.integration.differential.models import MODELS
 from tests.integration.differential.models.tables import cells
 from tests.integration.differential.servers import MLflowModel, Response, serving
-from tests.rsgi import AppClient
+from tests.rsgi import AppClient, callers
 from tests.unit.workshop import NoLoader, deployed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and pandas', as in both servers
@@ -103,7 +103,7 @@ def _client(name: str, pyfunc: PyfuncModel, compiled: CompiledModel | None = Non
     active = ActiveModel()
     predictor = Predictor(Version(name, 1, "", ""), lambda: pyfunc, compiled)
     active.swap(deployed(predictor, compiled))
-    return AppClient(App(active, Serving(threads=1), NoLoader()))
+    return AppClient(App(active, Serving(threads=1), NoLoader(), callers()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -175,7 +175,13 @@ def _check_error_message(case: Case, ours: Response, servers: Servers) -> None:
     assert not {v for v in (s.decode(errors="ignore") for s in sent) if v in told} - known
 
 
-@pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
+def test_version_is_the_major_one_of_mlflows(servers: Servers) -> None:
+    theirs, ours = servers.ask("churn", "GET", "/version", None, b"")
+
+    assert ours == replace(theirs, body=theirs.body.partition(b".")[0])
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health"])
 def test_response_of_a_get_route_equals_mlflows(servers: Servers, path: str) -> None:
     theirs, ours = servers.ask("churn", "GET", path, None, b"")
 

@@ -1,22 +1,23 @@
 """Triton's own client against a real serving process, over TLS."""
 
 import json
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import gevent.ssl
-import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tritonclient._plugin import InferenceServerClientPlugin
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from terna.erp.client import Client
+from terna.erp.client import Client, authorization
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
+from terna.settings import Erp
+from tests.clients import client_of
 from tests.fakes import MemoryRegistry
 from tests.integration.differential.models import customers
 from tests.ports import settings_on_free_ports
@@ -60,13 +61,28 @@ def labels(serving: LocalServers) -> list[str]:
         return client.predict(plain).labels
 
 
+class WithKey(InferenceServerClientPlugin):  # type: ignore[misc]
+    """Sends the API key."""
+
+    def __init__(self, erp: Erp) -> None:
+        self._headers = authorization(erp)
+
+    def __call__(self, request: Any) -> None:
+        request.headers.update(self._headers)
+
+
 @pytest.fixture(scope="module")
 def client(serving: LocalServers) -> Iterator[InferenceServerClient]:
+    erp = serving.settings.erp
+
     def trust(**_: Any) -> Any:
-        return gevent.ssl.create_default_context(cafile=str(serving.settings.erp.ca))
+        context = gevent.ssl.create_default_context(cafile=str(erp.ca))
+        context.load_cert_chain(erp.certificate, erp.key)
+        return context
 
     url = f"localhost:{serving.settings.serving.port}"
     client = InferenceServerClient(url, ssl=True, ssl_context_factory=trust)
+    client.register_plugin(WithKey(erp))
     yield client
     client.close()
 
@@ -163,10 +179,8 @@ def test_another_version_is_not_here(client: InferenceServerClient) -> None:
 
 
 def test_docs_page_needs_nothing_from_elsewhere(serving: LocalServers) -> None:
-    with httpx.Client(
-        base_url=f"https://localhost:{serving.settings.serving.port}",
-        verify=ssl.create_default_context(cafile=str(serving.settings.erp.ca)),
-    ) as client:
+    url = f"https://localhost:{serving.settings.serving.port}"
+    with client_of(serving.settings.erp, base_url=url) as client:
         page = client.get("/docs").text
         description = client.get("/openapi.json").json()
 

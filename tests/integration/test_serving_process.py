@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
@@ -16,14 +16,15 @@ import httpx
 import psutil
 import pytest
 
-from terna.erp.client import Client
+from terna.erp.client import Client, authorization, tls_context
 from terna.errors import TernaError
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.ports import check_free
 from terna.processes import Process, terna_command
 from terna.settings import Settings
+from tests.clients import client_of
 from tests.ports import settings_on_free_ports
-from tests.running import running, running_with_a_model
+from tests.running import running, running_with_a_model, wait_until
 from tests.unit.workshop import NAME, Workshop, opened
 
 
@@ -50,7 +51,7 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
 
 @contextmanager
 def connected(replica: LocalServers) -> Iterator[ssl.SSLSocket]:
-    trusting = ssl.create_default_context(cafile=str(replica.settings.erp.ca))
+    trusting = tls_context(replica.settings.erp)
     port = replica.settings.serving.port
     with (
         socket.create_connection(("localhost", port), 30) as plain,
@@ -59,9 +60,11 @@ def connected(replica: LocalServers) -> Iterator[ssl.SSLSocket]:
         yield connection
 
 
-def post(body: bytes) -> bytes:
+def post(replica: LocalServers, body: bytes) -> bytes:
     """A request that keeps its connection."""
+    (key,) = authorization(replica.settings.erp).values()
     head = "POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    head += f"authorization: {key}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -108,17 +111,18 @@ def test_body_larger_than_announced_is_cut_at_the_limit(
 ) -> None:
     erp, limit = serving.settings.erp, serving.settings.serving.max_body_bytes
     port = serving.settings.serving.port
-    trusting = ssl.create_default_context(cafile=str(erp.ca))
+    trusting, (key,) = tls_context(erp), authorization(erp).values()
     with (
         socket.create_connection(("localhost", port), 10) as plain,
         trusting.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
         head = (
-            b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        )
+            "POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            f"authorization: {key}\r\n"
+        ).encode()
         connection.sendall(head + b"content-length: 2\r\nconnection: close\r\n\r\n{}" + b" " * 1000)
         assert b" 503 " in connection.recv(4096).partition(b"\r\n")[0]
-    with httpx.Client(verify=trusting) as client:
+    with client_of(erp) as client:
         for content in (b" " * (limit + 1), iter([b" " * (limit + 1)])):
             assert client.post(erp.endpoint, content=content).status_code == 413
 
@@ -134,7 +138,7 @@ def test_killed_worker_is_replaced(serving: LocalServers) -> None:
 
 def test_worker_that_dies_again_and_again_does_not_end_the_server(serving: LocalServers) -> None:
     for _ in range(4):  # within seconds of each other
-        wait_for(lambda: len(workers(serving)) == 1)
+        wait_until(lambda: len(workers(serving)) == 1)
         (worker,) = workers(serving)
         worker.kill()
         worker.wait(10)
@@ -145,7 +149,7 @@ def test_worker_that_dies_again_and_again_does_not_end_the_server(serving: Local
 def test_worker_that_hangs_is_replaced(serving: LocalServers) -> None:
     (worker,) = workers(serving)
     worker.suspend()
-    wait_for(lambda: worker not in workers(serving))
+    wait_until(lambda: worker not in workers(serving))
     serving.wait("serving")
     assert len(workers(serving)) == 1
 
@@ -160,7 +164,7 @@ def test_nothing_is_left_of_a_server_that_is_killed_after(tmp_path: Path, second
     try:
         time.sleep(seconds)
         os.kill(server.group, signal.SIGKILL)
-        wait_for(lambda: processes_of(settings) == [])
+        wait_until(lambda: processes_of(settings) == [])
         check_free(settings.serving.host, settings.serving.port)
     finally:
         server.stop()
@@ -181,16 +185,16 @@ def test_taken_port_ends_the_start_with_a_line_in_the_log(
 def test_request_begun_before_the_stop_is_answered(
     labelling: LocalServers, workshop: Workshop
 ) -> None:
-    request = post(json.dumps({"inputs": workshop.rows()[:1]}).encode())
+    request = post(labelling, json.dumps({"inputs": workshop.rows()[:1]}).encode())
     with connected(labelling) as begun, connected(labelling) as idle:
         begun.sendall(request[:-20])
         idle.sendall(request)
         assert answered(idle)[0] == 200
-        wait_for(lambda: in_flight(labelling) == 2)
+        wait_until(lambda: in_flight(labelling) == 2)
         (server,) = {worker.parent() for worker in workers(labelling)}
         assert server
         server.terminate()
-        wait_for(lambda: not takes_connections(labelling))
+        wait_until(lambda: not takes_connections(labelling))
         begun.sendall(request[-20:])
         status, body = answered(begun)
         assert server.wait(20) == 0
@@ -200,7 +204,7 @@ def test_request_begun_before_the_stop_is_answered(
 def in_flight(replica: LocalServers) -> float:
     """The question itself included."""
     url = replica.settings.erp.endpoint.replace("invocations", "metrics")
-    with httpx.Client(verify=trusted(replica)) as client:
+    with metrics_client(replica) as client:
         return value(client.get(url).text, "terna_requests_in_flight")
 
 
@@ -212,40 +216,32 @@ def takes_connections(replica: LocalServers) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """At most for as long as serving may take to end."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_while_one_worker_is_killed_the_other_answers(
     labelling: LocalServers, workshop: Workshop
 ) -> None:
-    wait_for(lambda: all(map(listens, workers(labelling))))  # each has a socket of its own
+    wait_until(lambda: all(map(listens, workers(labelling))))  # each has a socket of its own
     killed, other = workers(labelling)
     killed.kill()
     killed.wait(10)
-    with httpx.Client(verify=trusted(labelling)) as client:
+    with client_of(labelling.settings.erp) as client:
         for _ in range(20):
             answer = client.post(
                 labelling.settings.erp.endpoint, json={"inputs": workshop.rows()[:1]}
             )
             assert answer.status_code == 200
-    wait_for(lambda: len(workers(labelling)) == 2)
+    wait_until(lambda: len(workers(labelling)) == 2)
     assert other in workers(labelling)
 
 
 def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServers) -> None:
-    wait_for(lambda: all(map(listens, workers(labelling))))
+    wait_until(lambda: all(map(listens, workers(labelling))))
     killed = workers(labelling)
     for _ in range(2):
         dying = workers(labelling)
         for worker in dying:
             worker.kill()
         psutil.wait_procs(dying, 10)
-        wait_for(lambda: len(workers(labelling)) == 2 and all(map(listens, workers(labelling))))
+        wait_until(lambda: len(workers(labelling)) == 2 and all(map(listens, workers(labelling))))
     assert not set(killed) & set(workers(labelling))
     pids = {worker.pid for worker in workers(labelling)}
     (server,) = {worker.parent() for worker in workers(labelling)}
@@ -256,7 +252,7 @@ def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServ
 
 
 def test_children_of_a_worker_inherit_no_setting_and_no_password(labelling: LocalServers) -> None:
-    wait_for(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)))
+    wait_until(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)))
     inherited = {name for process in pool_processes(labelling) for name in process.environ()}
     assert "PATH" in inherited
     assert not {name for name in inherited if name.startswith(("TERNA_", "MLFLOW_TRACKING_"))}
@@ -276,8 +272,9 @@ def listens(worker: psutil.Process) -> bool:
     return any(socket.status == psutil.CONN_LISTEN for socket in worker.net_connections())
 
 
-def trusted(replica: LocalServers) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(replica.settings.erp.ca))
+def metrics_client(replica: LocalServers) -> httpx.Client:
+    key = replica.settings.erp.api_key_file.with_name("monitoring")
+    return client_of(replica.settings.erp.model_copy(update={"api_key_file": key}))
 
 
 def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
@@ -285,11 +282,11 @@ def test_whichever_worker_is_asked_the_metrics_are_those_of_all(
 ) -> None:
     url = labelling.settings.erp.endpoint
     for count in range(1, 11):
-        with httpx.Client(verify=trusted(labelling)) as client:  # each on a connection of its own
+        with client_of(labelling.settings.erp) as client:  # each on a connection of its own
             client.post(url, json={"inputs": workshop.rows()[:count]}).raise_for_status()
     time.sleep(1)  # longer than counts wait to be handed on
     for _ in range(6):
-        with httpx.Client(verify=trusted(labelling)) as client:
+        with metrics_client(labelling) as client:
             page = client.get(url.replace("invocations", "metrics")).text
         assert value(page, 'terna_requests_total{route="/invocations",status="200"}') == 10
         assert value(page, "terna_request_rows_sum") == sum(range(1, 11))
@@ -300,9 +297,9 @@ def test_killed_workers_and_agents_are_counted_as_restarts(labelling: LocalServe
     (server,) = {worker.parent() for worker in workers(labelling)}
     assert server
     workers(labelling)[0].kill()
-    wait_for(lambda: restarts(labelling) == (1, 0))
+    wait_until(lambda: restarts(labelling) == (1, 0))
     agents(server)[0].kill()
-    wait_for(lambda: restarts(labelling) == (1, 1))
+    wait_until(lambda: restarts(labelling) == (1, 1))
     assert len(agents(server)) == 1
 
 
@@ -314,7 +311,7 @@ def restarts(replica: LocalServers) -> tuple[float, float]:
     """Of workers and of agents, as a worker tells."""
     url = replica.settings.erp.endpoint.replace("invocations", "metrics")
     page = ""
-    with httpx.Client(verify=trusted(replica)) as client, suppress(httpx.TransportError):
+    with metrics_client(replica) as client, suppress(httpx.TransportError):
         page = client.get(url).text  # a killed worker may still be the one that is asked
     worker, agent = (f'terna_restarts_total{{process="{name}"}}' for name in ("worker", "agent"))
     return value(page, worker), value(page, agent)
@@ -329,7 +326,7 @@ def test_every_line_of_the_log_is_json_without_the_customers(
     labelling: LocalServers, tmp_path: Path
 ) -> None:
     customer = [117.25, "a plan of her own", 3, True]
-    with httpx.Client(verify=trusted(labelling)) as client:
+    with client_of(labelling.settings.erp) as client:
         headers = {"x-request-id": "order-4711"}
         client.post(labelling.settings.erp.endpoint, json={"inputs": [customer]}, headers=headers)
     labelling.stop("serving")

@@ -16,14 +16,16 @@ from terna.errors import (
     NotFound,
     RequestError,
 )
+from terna.security.api_keys import Scope
 from terna.serving import metrics
 from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http import mlflow_routes, open_inference_routes
+from terna.serving.http.authentication import Authenticator
 from terna.serving.http.executors import Executors
 from terna.serving.http.mlflow_routes import MLflowRoutes
 from terna.serving.http.open_inference_routes import OpenInferenceRoutes
-from terna.serving.http.request import OTHER, Request, Scope
+from terna.serving.http.request import OTHER, Request, RsgiScope
 from terna.serving.http.response import Response
 from terna.serving.http.server_routes import ServerRoutes
 from terna.serving.http.uploads import Uploads
@@ -37,6 +39,11 @@ Routes = Mapping[str, Route]
 """By method."""
 
 METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+OPEN = frozenset({"/ping", "/health", "/version", "/v2", "/v2/health/live", "/v2/health/ready"})
+"""The routes that ask for no API key: they say nothing about a model but whether one answers."""
+
+METRICS = "/metrics"
+
 FLUSH_SECONDS = 0.25
 """Seconds between two times that counts and log lines are flushed."""
 
@@ -66,11 +73,13 @@ class App:
         active: ActiveModel,
         serving: Serving,
         loader: Loader,
+        authenticator: Authenticator,
         log: RequestLog | None = None,
     ) -> None:
         self.loader = loader
         self._executors = Executors(serving)
         self._uploads = Uploads(serving)
+        self._authenticator = authenticator
         self._log = log
         self._counters = metrics.RequestCounters()
         self._mlflow = mlflow = MLflowRoutes(active, self._executors)
@@ -85,7 +94,7 @@ class App:
             "/version": _get(mlflow.version),
             "/docs": _get(server.docs),
             "/openapi.json": _get(server.openapi),
-            "/metrics": {"GET": self._metrics},
+            METRICS: {"GET": self._metrics},
             "/v2": _get(inference.server),
             "/v2/health/live": _get(inference.live),
             "/v2/health/ready": _get(inference.ready),
@@ -99,15 +108,16 @@ class App:
     def __rsgi_del__(self, _loop: object) -> None:
         self.loader.stop()
         self.close()
+        self._authenticator.close()
         if self._log:
             self._log.flush()
 
-    async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
+    async def __rsgi__(self, scope: RsgiScope, protocol: Any) -> None:
         start = perf_counter()
         self._counters.in_flight += 1
         request = Request(scope, protocol, self._uploads)
         try:
-            response, request_id = await self._respond(request), request.id
+            response, request_id = await self._respond(request, start), request.id
             protocol.response_bytes(response.status, response.headers(request_id), response.body)
             self._record(request, request_id, response, perf_counter() - start)
         finally:
@@ -119,14 +129,21 @@ class App:
         """Stop the executors: no work begins in a thread any more."""
         self._executors.close()
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request, start: float) -> Response:
         try:
-            return await self._route(request)(request)
+            handle = self._route(request)
+            if request.route not in OPEN:
+                self._authenticate(request, start)
+            return await handle(request)
         except RequestError as error:
             return _error_response(request, error)
         except Exception as error:  # only its kind is logged: its text may hold customers' data
             logger.error("unexpected %s", type(error).__name__)
             return _error_response(request, InternalError("The server failed on this request."))
+
+    def _authenticate(self, request: Request, now: float) -> None:
+        scope = Scope.METRICS if request.route == METRICS else Scope.MODELS
+        request.caller = self._authenticator.authenticate(request, scope, now)
 
     def _route(self, request: Request) -> Route:
         methods = self._routes.get(request.path)
@@ -179,11 +196,13 @@ class App:
                 deployment.version.name if deployment else "",
                 deployment.version.number if deployment else 0,
                 response.backend or (deployment.backend if deployment else ""),
+                request.caller,
             )
         )
 
     def _flush_repeatedly(self, loop: AbstractEventLoop) -> None:
         self._uploads.cancel_late()
+        self._authenticator.refresh()
         self._counters.flush()
         if self._log:
             self._log.flush()

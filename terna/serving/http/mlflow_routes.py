@@ -49,12 +49,17 @@ class MLflowRoutes:
         return prediction_response(prediction, deployment)
 
     async def ping(self) -> Response:
-        """Return 200 while a model is active."""
-        return Response(deployment=self._active.get())
+        """Return 200 while a model is active; not which: strangers may ask.
+
+        Raises:
+            NoModel: there is none.
+        """
+        self._active.get()
+        return Response()
 
     async def version(self) -> Response:
-        """Return MLflow's version, as its own scoring server does; the model's is in a header."""
-        return Response(version("mlflow-skinny").encode(), deployment=self._active.deployment)
+        """Return MLflow's major version: the exact one would tell strangers what is unpatched."""
+        return Response(version("mlflow-skinny").partition(".")[0].encode())
 
 
 def error_response(error: RequestError) -> Response:

@@ -30,9 +30,10 @@ class OpenInferenceRoutes:
         self._agent = agent
 
     async def server(self) -> Response:
-        """Return the server's name, version and protocol extensions."""
+        """Return the server's name, major version and protocol extensions."""
+        version = __version__.partition(".")[0]  # the exact one tells strangers what is unpatched
         extensions = list(open_inference.EXTENSIONS)
-        return json_response({"name": "terna", "version": __version__, "extensions": extensions})
+        return json_response({"name": "terna", "version": version, "extensions": extensions})
 
     async def live(self) -> Response:
         """Return 200 while the server runs."""

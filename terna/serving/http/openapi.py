@@ -77,20 +77,26 @@ def document(predictor: Predictor) -> bytes:
             },
             "paths": {
                 "/invocations": {"post": _invocations(predictor)},
-                "/ping": {"get": _get("Whether a model answers")},
-                "/health": {"get": _get("The same as /ping")},
-                "/version": {"get": _get("MLflow's version", always=True)},
+                "/ping": {"get": _get("Whether a model answers", is_open=True)},
+                "/health": {"get": _get("The same as /ping", is_open=True)},
+                "/version": {"get": _get("MLflow's major version", always=True, is_open=True)},
                 "/docs": {"get": _get("This document for people", HTML)},
                 "/openapi.json": {"get": _get("This document")},
-                "/v2": {"get": _get("The server's metadata", always=True)},
-                "/v2/health/live": {"get": _get("200 while the server runs", always=True)},
-                "/v2/health/ready": {"get": _get("Whether a model answers")},
+                "/v2": {"get": _get("The server's metadata", always=True, is_open=True)},
+                "/v2/health/live": {
+                    "get": _get("200 while the server runs", always=True, is_open=True)
+                },
+                "/v2/health/ready": {"get": _get("Whether a model answers", is_open=True)},
                 "/v2/models": {"get": _get("The model's name", always=True)},
                 name: {"get": _get("The model's tensors")},
                 f"{name}/ready": {"get": _get("200 while this model answers")},
                 f"{name}/infer": {"post": _infer()},
             },
-            "components": {"schemas": {**_SCHEMAS, "Request": _request(predictor)}},
+            "components": {
+                "schemas": {**_SCHEMAS, "Request": _request(predictor)},
+                "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+            },
+            "security": [{"apiKey": []}],
         }
     ).encode()
 
@@ -190,15 +196,32 @@ def _infer() -> Json:
     }
 
 
-def _get(summary: str, content_type: str = JSON, always: bool = False) -> Json:
+def _get(
+    summary: str, content_type: str = JSON, always: bool = False, is_open: bool = False
+) -> Json:
     """Return a GET route.
 
     Args:
         always: the route answers without a model too.
+        is_open: it asks for no API key.
     """
     found = {"200": {"description": "As the summary says", "content": {content_type: {}}}}
     errors = {} if always else {"503": _unavailable({JSON: {}})}
-    return {"summary": summary, "responses": found | errors}
+    if is_open:
+        return {"summary": summary, "security": [], "responses": found | errors}
+    return {"summary": summary, "responses": found | _refused({JSON: {}}) | errors}
+
+
+def _refused(content: Json) -> Json:
+    descriptions = {
+        "401": "There is no API key, or none that the server knows",
+        "403": "The API key is for something else",
+        "429": "The API key has sent more requests a second than it may",
+    }
+    return {
+        status: {"description": description, "content": content}
+        for status, description in descriptions.items()
+    }
 
 
 def _predicted(description: str, content: Json) -> Json:
@@ -219,7 +242,7 @@ def _errors(schema: str) -> Json:
         status: {"description": description, "content": content}
         for status, description in descriptions.items()
     }
-    return errors | {"503": _unavailable(content)}
+    return errors | _refused(content) | {"503": _unavailable(content)}
 
 
 def _unavailable(content: Json) -> Json:

@@ -28,20 +28,24 @@ _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _ID = re.compile("[A-Za-z0-9._-]{8,64}")
 
 
-class Scope(Protocol):
+class RsgiScope(Protocol):
     """The head of a request, as RSGI has it."""
 
     method: str
     path: str
     headers: Any
+    client: str
 
 
 class Request:
     """One request, its body unread."""
 
-    __slots__ = ("_headers", "_protocol", "_uploads", "held", "method", "path", "route", "size")
+    __slots__ = (
+        *("_headers", "_protocol", "_scope", "_uploads"),
+        *("caller", "held", "method", "path", "route", "size"),
+    )
 
-    def __init__(self, scope: Scope, protocol: Any, uploads: Uploads) -> None:
+    def __init__(self, scope: RsgiScope, protocol: Any, uploads: Uploads) -> None:
         """
         Args:
             uploads: the limits of its body.
@@ -50,10 +54,13 @@ class Request:
         self.path = scope.path
         self.route = OTHER
         """The path as it is documented, such as `/v2/models/{name}/infer`."""
+        self.caller = ""
+        """The name of its API key."""
         self.size = 0
         """Bytes of the body that have been read."""
         self.held = 0
         """Bytes that it has taken from the budget, to be given back when it has been answered."""
+        self._scope = scope
         self._headers = scope.headers
         self._protocol = protocol
         self._uploads = uploads
@@ -63,6 +70,11 @@ class Request:
         """The client's own id if it is harmless, so that both log the same one; else a new one."""
         own = self.header("x-request-id")
         return own if own and _ID.fullmatch(own) else f"{getrandbits(128):032x}"  # no secret
+
+    @property
+    def client(self) -> str:
+        """The address of the client: as the reverse proxy names it, else the connection's own."""
+        return self.header("x-forwarded-for") or self._scope.client.rpartition(":")[0]
 
     def header(self, name: str) -> str:
         """Return a header's value; empty if there is none."""

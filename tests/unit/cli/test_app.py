@@ -17,7 +17,9 @@ PANELS = {
     "Server 1: train": {
         *("train", "acquire", "explore", "prepare", "tune", "evaluate", "publish"),
     },
-    "Server 2: track and serve": {"model", "promote", "track", "serve", "healthcheck"},
+    "Server 2: track and serve": {
+        *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
+    },
 }
 HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets"}
 
@@ -29,6 +31,11 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         raise error
 
     monkeypatch.setattr(Settings, "load", fail)
+
+
+def test_what_a_command_writes_is_its_users_own(terna: Terna) -> None:
+    terna("--help")
+    assert terna.umask == 0o077
 
 
 def test_help_lists_every_command_in_its_panel(terna: Terna) -> None:

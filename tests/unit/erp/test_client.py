@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from terna.erp.client import Client, Predictions
-from terna.errors import BadRequest, ServingUnreachable, SettingsError
+from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
 from terna.security.ca import Service, ensure_certificates
 from terna.settings import Erp
 
@@ -30,12 +30,20 @@ class Serving:
     headers: dict[str, str] = field(default_factory=lambda: dict(NAMED))
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     connections: set[int] = field(default_factory=set)
+    keys: list[str | None] = field(default_factory=list)
     port: int = 0
     hangs_up_on: Collection[int] = ()
 
     def erp(self, ca: Path, timeout: float = 10) -> Erp:
         endpoint = f"https://localhost:{self.port}/invocations"
-        return Erp(endpoint=endpoint, ca=ca, timeout_seconds=timeout)
+        key, certificate = ca.with_name("api-key"), ca.with_name("no.crt")
+        return Erp(
+            endpoint=endpoint,
+            ca=ca,
+            timeout_seconds=timeout,
+            api_key_file=key,
+            certificate=certificate,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +65,7 @@ def serving(place: Path) -> Iterator[Serving]:
 
 def make_certificates(root: Path) -> Path:
     ensure_certificates(root / "certs", root / "secrets", [Service("serving", ("localhost",))])
+    (root / "certs/api-key").write_text("erp.first\n")
     return root
 
 
@@ -69,6 +78,7 @@ def listening(place: Path, serving: Serving) -> Iterator[Serving]:
             content = self.rfile.read(int(self.headers.get("content-length", 0)))
             asked = json.loads(content) if content else None
             serving.asked.append((self.command, self.path, asked))
+            serving.keys.append(self.headers["authorization"])
             serving.connections.add(self.client_address[1])
             if len(serving.asked) in serving.hangs_up_on:
                 self.close_connection = True
@@ -198,10 +208,37 @@ def test_labels_without_the_models_name_are_refused(serving: Serving, ca: Path) 
         client.predict([[1]])
 
 
-def test_version_is_read_from_ping(serving: Serving, ca: Path) -> None:
+def test_version_is_that_of_the_model_that_serves(serving: Serving, ca: Path) -> None:
     with Client(serving.erp(ca)) as client:
         assert client.version() == 7
-    assert serving.asked == [("GET", "/ping", None)]
+    assert serving.asked == [("GET", "/v2/models", None)]
+
+
+def test_key_is_sent_and_read_again_when_it_is_refused(serving: Serving, ca: Path) -> None:
+    key = ca.with_name("api-key")
+    with Client(serving.erp(ca)) as client:
+        client.predict([[1]])
+        key.write_text("erp.second\n")
+        serving.status = 401
+        serving.body = b'{"error_code": "UNAUTHENTICATED", "message": "Send an API key."}'
+        with pytest.raises(ServingRefused, match=r"refuses: Send an API key\."):
+            client.predict([[1]])
+    key.write_text("erp.first\n")
+    assert serving.keys == ["Bearer erp.first", "Bearer erp.first", "Bearer erp.second"]
+
+
+def test_missing_key_is_named_with_its_setting(serving: Serving, ca: Path, tmp_path: Path) -> None:
+    erp = serving.erp(ca).model_copy(update={"api_key_file": tmp_path / "none"})
+    with pytest.raises(SettingsError, match=r"/none holds no API key .* TERNA_ERP_API_KEY_FILE"):
+        Client(erp)
+
+
+def test_certificate_that_cannot_be_read_is_named_with_its_setting(
+    serving: Serving, ca: Path
+) -> None:
+    erp = serving.erp(ca).model_copy(update={"certificate": ca, "key": ca})
+    with pytest.raises(SettingsError, match="TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY"):
+        Client(erp)
 
 
 def test_version_is_none_while_no_model_answers(serving: Serving, ca: Path) -> None:
@@ -228,7 +265,9 @@ def test_server_of_another_ca_is_refused_before_customers_are_sent(
 
 
 def test_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
-    erp = Erp(endpoint=f"https://127.0.0.1:{serving.port}/invocations", ca=ca)
+    erp = serving.erp(ca).model_copy(
+        update={"endpoint": f"https://127.0.0.1:{serving.port}/invocations"}
+    )
 
     with Client(erp) as client, pytest.raises(ServingUnreachable):
         client.predict([[1]])
@@ -247,6 +286,12 @@ def test_refused_connection_asks_whether_serving_runs(place: Path, ca: Path) -> 
         client.version()
 
 
+def a_key(root: Path) -> Path:
+    path = root / "api-key"
+    path.write_text("erp.first")
+    return path
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_unreadable_ca_names_its_setting(tmp_path: Path, content: bytes | None) -> None:
     missing = tmp_path / "ca.crt"
@@ -254,4 +299,4 @@ def test_unreadable_ca_names_its_setting(tmp_path: Path, content: bytes | None) 
         missing.write_bytes(content)
 
     with pytest.raises(SettingsError, match=r"ca\.crt is no CA certificate.*TERNA_ERP_CA"):
-        Client(Erp(ca=missing))
+        Client(Erp(ca=missing, api_key_file=a_key(tmp_path)))

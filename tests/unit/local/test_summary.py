@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from terna.training.publish import PublishResult
 ENDPOINT = "https://localhost:8200/invocations"
 CUSTOMERS = [[float(i), *[1] * 6, "no", *[2] * 4] for i in range(5)]
 
+EXAMPLE = [100, *[3] * 6, "no", *[4] * 4]
+
 
 def settings(root: Path) -> Settings:
     ca = root / "my certs/ca.crt"
@@ -29,7 +30,13 @@ def settings(root: Path) -> Settings:
         Tracking(uri="https://localhost:5001", ca=ca),
         Training(workspace_dir=root / "training"),
         Serving(port=8200),
-        Erp(endpoint=ENDPOINT, ca=ca),
+        Erp(
+            endpoint=ENDPOINT,
+            ca=ca,
+            certificate=root / "my certs/erp.crt",
+            key=root / "secrets/erp.key",
+            api_key_file=root / "secrets/it's a key",
+        ),
         Audit(),
     )
 
@@ -43,6 +50,7 @@ def a_result(
         published=PublishResult(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
         customers=CUSTOMERS,
+        example=EXAMPLE,
         actual=["no", "yes", "no", "yes", "yes"],
         predictions=Predictions(labels, "rfc_tune", 4 if promoted else 3),
         seconds={"training": 60.5, "labels": 0.25, "total": 70},
@@ -115,23 +123,28 @@ def test_text_shows_customers_with_different_labels_and_the_actual_ones(
     assert [tuple(row) for row in rows if row and row[0].startswith("33")] == shown
 
 
-def test_text_ends_with_a_curl_line_for_the_last_customer_shown(tmp_path: Path) -> None:
+def test_text_ends_with_a_curl_line_for_a_customer_whom_nobody_knows(tmp_path: Path) -> None:
     line = printed(tmp_path, LABELS).partition("curl ")[2]
 
     (row,) = parse(decode(_arguments(f"curl {line}")[-1].encode())).values
-    assert row == CUSTOMERS[2]
+    assert row == EXAMPLE
 
 
 @pytest.mark.parametrize("name", ["plain", "O'Brien", 'a "quoted" $HOME `name`', "客"])
 def test_curl_line_survives_the_shell(tmp_path: Path, name: str) -> None:
     customer: list[Any] = [1.5, name, None]
 
+    Path(tmp_path, "secrets").mkdir()
+    Path(tmp_path, "secrets/it's a key").write_text("erp.secret")
+
     line = curl(settings(tmp_path), customer)
 
     arguments = _arguments(line)
     assert parse(decode(arguments.pop().encode())) == Table([customer])
     assert arguments == [
-        *("--cacert", str(tmp_path / "my certs/ca.crt"), ENDPOINT),
+        *("--cacert", str(tmp_path / "my certs/ca.crt")),
+        *("--cert", str(tmp_path / "my certs/erp.crt"), "--key", str(tmp_path / "secrets/erp.key")),
+        *("-H", "authorization: Bearer erp.secret", ENDPOINT),
         *("-H", "content-type: application/json", "-d"),
     ]
 
@@ -140,7 +153,7 @@ def _arguments(line: str) -> list[str]:
     """What a shell hands to curl."""
     script = f"""curl() {{ for each; do printf '%s\\0' "$each"; done; }}\n{line}"""
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert shlex.split(line)[0] == "curl"
+    assert line.startswith("curl ")
     return done.stdout.split("\0")[:-1]
 
 

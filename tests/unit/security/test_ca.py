@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -169,8 +170,8 @@ def test_client_with_another_ca_refuses_the_service(pki: Pki, tmp_path: Path) ->
         ask(server_context(pki), client_context(other.ca_crt))
 
 
-def test_service_can_prove_to_another_who_it_is(pki: Pki) -> None:
-    pki.make(TRACKING, SERVING)
+def test_client_can_prove_to_another_who_it_is(pki: Pki) -> None:
+    pki.make(TRACKING, replace(SERVING, is_client=True))
     server, client = server_context(pki, "tracking"), client_context(pki.ca_crt)
     server.verify_mode = ssl.CERT_REQUIRED
     server.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -191,10 +192,27 @@ def test_curl_trusts_the_service_with_the_ca_alone(pki: Pki) -> None:
     assert (done.stdout, done.stderr) == ("hello", "")
 
 
+def test_server_that_is_no_client_cannot_connect_as_one(pki: Pki) -> None:
+    pki.make(TRACKING, SERVING)
+    server, client = server_context(pki, "tracking"), client_context(pki.ca_crt)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(pki.ca_crt)
+    client.load_cert_chain(pki.certs / "serving" / "tls.crt", pki.secrets / "serving" / "tls.key")
+
+    with pytest.raises(ssl.SSLError):
+        ask(server, client)
+
+
+def test_service_that_becomes_a_client_gets_another_certificate(pki: Pki) -> None:
+    pki.make(TRACKING)
+    assert pki.make(replace(TRACKING, is_client=True)) == [pki.crt]
+    assert pki.make(TRACKING) == [pki.crt]
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 @pytest.mark.parametrize("purpose", ["sslserver", "sslclient"])
 def test_openssl_verifies_the_certificate_strictly(pki: Pki, purpose: str) -> None:
-    pki.make(TRACKING)
+    pki.make(replace(TRACKING, is_client=True))
     verify = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
     done = subprocess.run([*verify, pki.ca_crt, pki.crt], capture_output=True, check=False)
 

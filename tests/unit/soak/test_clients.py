@@ -13,6 +13,7 @@ import pytest
 from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, verdict_of
 from terna.errors import TernaError
 from terna.security.ca import ensure_certificates
+from terna.settings import Erp
 
 QUESTION = Question(b"{}", {"1": ["no", "no"], "2": ["yes", "no"]})
 BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "no"]}'}
@@ -70,7 +71,7 @@ def asking(connections: Sequence[Sequence[bytes]]) -> Iterator[Client]:
         thread = Thread(target=answer_all, args=(server, connections), daemon=True)
         thread.start()
         connection = HTTPConnection("127.0.0.1", server.getsockname()[1], timeout=30)
-        yield Client(connection, "/invocations", [QUESTION])
+        yield Client(connection, "/invocations", {}, [QUESTION])
         connection.close()
         thread.join(30)
 
@@ -125,11 +126,17 @@ def test_connection_closed_as_announced_fails_nothing() -> None:
     assert verdicts == [Verdict.GOOD] * 3
 
 
+def an_erp(root: Path) -> Erp:
+    ensure_certificates(root, root / "secrets", ())
+    (root / "key").write_text("erp.secret")
+    return Erp(ca=root / "ca.crt", certificate=root / "tls.crt", api_key_file=root / "key")
+
+
 def test_unreachable_server_loses_every_request(tmp_path: Path) -> None:
-    ensure_certificates(tmp_path, tmp_path / "secrets", ())
+    erp = an_erp(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    with Load(Target(f"https://localhost:{port}/", tmp_path / "ca.crt"), [QUESTION], 2) as load:
+    with Load(Target(f"https://localhost:{port}/", erp), [QUESTION], 2) as load:
         tallies = until_some(load)
         tallies += load.stopped()
     assert sum(len(tally.lost) for tally in tallies) == sum(tally.requests for tally in tallies) > 0
@@ -138,7 +145,7 @@ def test_unreachable_server_loses_every_request(tmp_path: Path) -> None:
 
 def test_client_process_that_dies_is_an_error(tmp_path: Path) -> None:
     with (
-        Load(Target("https://localhost:1/", tmp_path / "no-ca.crt"), [QUESTION], 1) as load,
+        Load(Target("https://localhost:1/", Erp(ca=tmp_path / "no-ca.crt")), [QUESTION], 1) as load,
         pytest.raises(TernaError, match="ended by itself"),
     ):
         until_some(load)

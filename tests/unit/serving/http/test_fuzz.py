@@ -13,7 +13,7 @@ from terna.serving.http.app import App
 from terna.settings import Serving
 from tests.fuzzing.answered import check
 from tests.fuzzing.sent import REQUESTS, Sent
-from tests.rsgi import AppClient
+from tests.rsgi import AppClient, callers
 from tests.unit.workshop import NoLoader, Workshop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # NumPy's and pandas', about odd values
@@ -26,7 +26,7 @@ def client(
     active = ActiveModel()
     compiled = workshop.compiled() if request.param == "compiled" else None
     active.swap(workshop.deploy(tmp_path_factory.mktemp("fuzzed") / "model", compiled=compiled))
-    app = App(active, Serving(threads=1, max_body_bytes=60_000), NoLoader())
+    app = App(active, Serving(threads=1, max_body_bytes=60_000), NoLoader(), callers())
     yield AppClient(app)
     app.close()
 

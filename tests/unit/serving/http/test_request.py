@@ -21,7 +21,7 @@ from terna.errors import (
 from terna.serving.http.request import Request
 from terna.serving.http.uploads import Uploads
 from terna.settings import Serving
-from tests.rsgi import Protocol, Scope
+from tests.rsgi import Protocol, RsgiScope
 
 MAX_BODY = 100_000
 
@@ -32,7 +32,7 @@ def uploads(**settings: Any) -> Uploads:
 
 def request(protocol: Any, limits: Uploads | None = None, /, **headers: Any) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(Scope("POST", "/invocations", named), protocol, limits or uploads())
+    return Request(RsgiScope("POST", "/invocations", named), protocol, limits or uploads())
 
 
 @pytest.mark.parametrize("given", ["order-4711.a", "12345678", "x" * 64])

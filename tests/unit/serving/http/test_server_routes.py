@@ -11,7 +11,7 @@ from terna.predictor.predictor import Predictor
 from terna.serving.endpoints.active_model import ActiveModel
 from terna.serving.http.app import App
 from terna.settings import Serving
-from tests.rsgi import Answered, AppClient
+from tests.rsgi import Answered, AppClient, callers
 from tests.unit.workshop import NAME, NoLoader, Workshop, deployed
 
 
@@ -22,7 +22,7 @@ def active() -> ActiveModel:
 
 @pytest.fixture
 def client(active: ActiveModel) -> Iterator[AppClient]:
-    app = App(active, Serving(threads=2), NoLoader())
+    app = App(active, Serving(threads=2), NoLoader(), callers())
     yield AppClient(app)
     app.close()
 

@@ -1,0 +1,1 @@
+"""Bills of material: what is in each image and each environment, under which licence."""
