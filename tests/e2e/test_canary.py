@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.clients import client_of
 from tests.e2e.canary import Canary, table_with
-from tests.e2e.stacks.compose import trusting
 from tests.e2e.stacks.local import LocalStack
 from tests.e2e.stacks.stack import Stack
 
@@ -39,8 +39,8 @@ class Served:
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         erp = self.stack.settings.erp
-        url = httpx.URL(erp.endpoint).join(path)
-        return httpx.request(method, url, verify=trusting(erp.ca), timeout=60, **request)
+        with client_of(erp, timeout=60) as client:
+            return client.request(method, httpx.URL(erp.endpoint).join(path), **request)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_no_value_of_a_canary_that_is_asked_about_is_kept(served: Served) -> Non
     """In requests that are answered, by the compiled model or by pyfunc, and in those that fail."""
     asked = Canary.hatch()
     row, text = asked.values, json.dumps(asked.values)
-    broken = {**row, "calls": row["surname"]}
+    broken, answers = {**row, "calls": row["surname"]}, []
     for path, body in (
         ("/invocations", {"dataframe_records": [row]}),
         ("/invocations", {"dataframe_records": [{**row, "calls": str(row["calls"])}]}),
@@ -97,9 +97,11 @@ def test_no_value_of_a_canary_that_is_asked_about_is_kept(served: Served) -> Non
         (f"/v2/models/{MODEL}/infer", {"inputs": [{"name": row["surname"], "data": text}]}),
         (f"/v2/models/{MODEL}/infer?name={row['surname']}", {"id": "1", "inputs": []}),
     ):
-        served.ask("POST", path, content=json.dumps(body), headers=JSON)
+        answers.append(served.ask("POST", path, content=json.dumps(body), headers=JSON).status_code)
         served.ask("POST", path, content=json.dumps(body).ljust(300_000), headers=JSON)
         served.ask("POST", path, content=json.dumps(body)[:-2], headers=JSON)
+    assert answers[:2] == [200, 200]
+    assert set(answers[2:]) == {400}
     kept = served.stack.kept_outside_server_1()
     assert not {place: found for place, content in kept if (found := asked.found_in(content))}
 
