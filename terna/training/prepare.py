@@ -44,7 +44,7 @@ class Features:
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
-        """Read `features.json`; PhaseMissing when `prepare` has not run, or not since an upgrade."""
+        """Read `features.json`; PhaseMissing when `prepare` has to run first."""
         document = workspace.read_document("features.json", "prepare")
         if "categories" not in document:
             raise PhaseMissing("features.json is of an older Terna: run `terna prepare` again.")
