@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.canary import Canary, table_with
 from tests.clients import client_of
-from tests.e2e.canary import Canary, table_with
 from tests.e2e.stacks.local import LocalStack
 from tests.e2e.stacks.stack import Stack
 
