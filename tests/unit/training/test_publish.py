@@ -25,6 +25,7 @@ from terna.training import made_up, model_file, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import PublishResult, describe
 from terna.training.tune import TuningResult
+from tests.canary import Canary, table_with
 from tests.unit.training.lab import NAME, SMALL_FOREST, Lab, customers, three_classes
 
 ROWS = 900
@@ -130,6 +131,22 @@ def test_reference_rows_are_from_the_holdout_where_the_setting_says_so(tmp_path:
     rows = request["dataframe_split"]["data"]
     assert len(rows) == 40
     assert all(row in as_sent(held_out) for row in rows)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_value_of_one_customer_is_in_a_file(tmp_path: Path, name: str) -> None:
+    canaries, lab = (Canary.hatch(), Canary.hatch()), Lab(tmp_path)
+    table, half = table_with(*canaries, rows=1000), "501-1000"
+    best = TuningResult(name, FAMILIES[name].default, 0.4, 0.5)
+    about = {"target": "left", "holdout": half, "allowed_identifiers": ("customer_id",)}
+    files = lab.registry.files(lab.publish(table, best, **about).version)
+    contents = {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    assert {"model.skops", "reference.json", "input_example.json"} < contents.keys()
+    assert not {
+        name: found
+        for name, content in contents.items()
+        if (found := [column for canary in canaries for column in canary.found_in(content)])
+    }
 
 
 def test_metadata_and_requirements_are_written(published: PublishedModel) -> None:
