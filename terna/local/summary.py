@@ -54,10 +54,12 @@ def print_summary(result: DemoResult, settings: Settings, console: Console) -> N
         f" {len(predictions.labels)} customers over HTTPS in {result.seconds['labels']:.1f} s.\n",
         highlight=False,
     )
+    password = settings.tracking.logins_dir / "promoting"
     report = settings.training.workspace_dir / predictions.model / "explore.html"
     for line in (
         f"EDA report  {_short(report)}",
         f"MLflow UI   {settings.tracking.uri}  (trust {_short(settings.tracking.ca)} first)",
+        f"            as promoting, with the password in {_short(password)}",
         f"\n{curl(settings, result.example)}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

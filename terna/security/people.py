@@ -22,9 +22,6 @@ from terna.files import write_public
 FOLDER = "training/people"
 LOGINS = "tracking/logins/people"
 
-OWN_LOGINS = False
-"""Whether a person has a login of the tracking server; where not, sessions use `training`."""
-
 NAME = re.compile("[a-z][a-z0-9_-]{0,30}")
 """The names of users that every Linux program takes: see useradd(8)."""
 
@@ -133,8 +130,6 @@ def write_keys(secrets: Path, name: str, keys: list[Key]) -> None:
 
 def ensure_login(secrets: Path, name: str, may_promote: bool) -> None:
     """Make a person's login where it is missing: for the tracking server, and for server 1."""
-    if not OWN_LOGINS:
-        return
     login, old = secrets / LOGINS / name, []
     if login.exists():
         old = login.read_text().split()

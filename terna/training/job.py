@@ -70,7 +70,7 @@ class Job:
     def read(cls, workspace: Workspace) -> Self:
         """Read `job.json`; PhaseMissing when `acquire` has not run."""
         document = workspace.read_document("job.json", "acquire")
-        lists = {name: tuple(document[name]) for name in ("classes", "allowed_identifiers")}
+        lists = {name: tuple(document.get(name, ())) for name in ("classes", "allowed_identifiers")}
         return cls(**document | lists)
 
 

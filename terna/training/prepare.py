@@ -15,7 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from terna.errors import DataError
+from terna.errors import DataError, PhaseMissing
 from terna.training.identifiers import MIN_CUSTOMERS, shared_values, why_identifier
 from terna.training.job import Job
 from terna.training.session import Session
@@ -44,8 +44,10 @@ class Features:
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
-        """Read `features.json`; PhaseMissing when `prepare` has not run."""
+        """Read `features.json`; PhaseMissing when `prepare` has to run first."""
         document = workspace.read_document("features.json", "prepare")
+        if "categories" not in document:
+            raise PhaseMissing("features.json is of an older Terna: run `terna prepare` again.")
         categories = tuple(map(tuple, document.pop("categories")))
         lists = {key: tuple(value) for key, value in document.items()}
         return cls(**lists, categories=categories)

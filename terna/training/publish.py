@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator
 
 from terna.contracts import reference_rows
 from terna.contracts.version import Version
-from terna.errors import TernaError
+from terna.errors import TernaError, TrackingRefused
 from terna.files import in_memory
 from terna.security.signer import signer
 from terna.settings import Training
@@ -85,9 +85,8 @@ def run(session: Session) -> PublishResult:
         production = session.registry.serving_version(session.name)
         production_f1 = _production_f1(session, job, holdout, production) if production else None
         version = _register(session, job, model, holdout)
-        promoted = production is None or (production_f1 is not None and f1 >= production_f1)
-        if promoted:
-            session.registry.promote(version)
+        better = production is None or (production_f1 is not None and f1 >= production_f1)
+        promoted = better and _promote(session, version)
         session.runs.finish(job.run_id)
     result = PublishResult(version, f1, production, production_f1, promoted)
     session.reporter.say(f"published  {describe(result)}")
@@ -97,12 +96,15 @@ def run(session: Session) -> PublishResult:
 def describe(result: PublishResult) -> str:
     """Describe the outcome in a sentence."""
     version, before = result.version, result.production
-    if result.promoted or before is None:
+    promote = f"`terna promote {version.number} --name {version.name}`"
+    if result.promoted:
         return f"{version} is in production"
+    if before is None or (result.production_f1 is not None and result.f1 >= result.production_f1):
+        return f"{version} is registered, and waits for somebody who may promote it: {promote}"
     if result.production_f1 is None:
         return (
             f"{version} is registered, and version {before.number} stays in production: it cannot"
-            f" be compared. `terna promote {version.name} {version.number}` if you know better"
+            f" be compared. {promote} if you know better"
         )
     return (
         f"{version} is registered, and version {before.number} stays in production: F1"
@@ -167,6 +169,16 @@ def _register(session: Session, job: Job, model: BaseEstimator, holdout: Holdout
         write_model_directory(folder, model, inputs, identity, settings.seed, reference)
         signer(settings).sign(folder)
         return session.registry.register(session.name, folder, model_id, job.run_id)
+
+
+def _promote(session: Session, version: Version) -> bool:
+    """Return whether the version is in production now; where nobody may promote here, say so."""
+    try:
+        session.registry.promote(version)
+    except TrackingRefused as error:
+        session.reporter.say(f"           {version} is not promoted: {error}")
+        return False
+    return True
 
 
 def _holdout_rows(holdout: Holdout, settings: Training) -> pd.DataFrame | None:

@@ -45,7 +45,7 @@ class Session:
                 settings.training.workspace_dir / name, settings.training.table_key
             ),
             runs=MLflowRuns(client, settings.training.experiment),
-            registry=MLflowRegistry(client),
+            registry=MLflowRegistry(client, settings.tracking),
             settings=settings.training,
             reporter=reporter,
             require_release=settings.serving.require_release,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -166,10 +167,43 @@ def test_session_has_the_secrets_of_its_person_and_no_others(
     assert sorted(own) == [
         "table.key",
         "terna_tracking_password",
+        "terna_tracking_promoting_password",
+        "terna_tracking_promoting_user",
         "terna_tracking_user",
         "terna_training_optuna_storage",
         "terna_training_table_key",
     ]
+
+
+def test_audit_log_has_who_logged_in_who_was_refused_and_from_where(
+    replica: ComposeStack, anna: str
+) -> None:
+    stranger = new_key(replica, "ed25519", authorized=False)
+    assert REFUSED in replica.ssh("id", user="anna", key=stranger).stderr
+    assert REFUSED in replica.ssh("id", user="nobody-there", key=stranger).stderr
+    assert replica.ssh("id", user="anna", key=anna).returncode == 0
+
+    def found() -> set[tuple[str, str, str]]:
+        return {
+            (event["who"], event["action"], event.get("outcome", "ok"))
+            for event in audited(replica)
+            if re.fullmatch(r"[\d.]+ port \d+", event["where"])
+        }
+
+    wanted = {
+        ("anna", "ssh: log in", "ok"),
+        ("anna", "ssh: run", "ok"),
+        ("anna", "ssh: log out", "ok"),
+        ("anna", "ssh: log in", "refused"),
+        ("nobody-there", "ssh: log in", "refused"),
+    }
+    replica.wait_until(lambda: wanted <= found(), "training")
+
+
+def audited(replica: ComposeStack) -> list[dict[str, Any]]:
+    """The events of the audit log."""
+    read = ("exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*")
+    return [json.loads(line) for line in replica.project.compose(*read).splitlines()]
 
 
 # ---- security keys ------------------------------------------------------------------------------
@@ -233,15 +267,23 @@ def test_security_key_logs_in_and_where_it_is_required_only_with_touch_and_pin(
 # ---- the signer ---------------------------------------------------------------------------------
 
 
-def test_analyst_signs_what_a_pipeline_run_made_and_the_signers_log_says_who(
+def test_analyst_signs_what_a_pipeline_run_made_and_the_audit_log_says_who(
     replica: ComposeStack,
 ) -> None:
     told = replica.ssh("terna model sign 1").stdout
     version = re.search(r"rfc_tune version (\d+) is version 1, signed", told)
     assert version, told
     assert "would serve" in replica.ssh(f"terna model validate {version[1]}").stdout
-    for who in ("training", "analyst"):
-        assert re.search(rf"{who}: sign model rfc_tune of run \w+: ok", replica.log("signer"))
+    signed = [event for event in audited(replica) if event["action"] == "sign model"]
+    assert {(event["who"], event["uid"]) for event in signed} >= {
+        ("training", SIGNER),
+        ("analyst", SIGNER),
+    }
+    assert all(event["what"].startswith("rfc_tune of run ") for event in signed)
+
+
+SIGNER = 10007
+"""The user of the one service that may say who has signed."""
 
 
 def test_nobody_on_server_1_reads_the_signing_key(replica: ComposeStack) -> None:

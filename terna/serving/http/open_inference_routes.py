@@ -57,7 +57,8 @@ class OpenInferenceRoutes:
     async def models(self) -> Response:
         """Return the names of the models here: one, or none yet."""
         deployment = self._active.deployment
-        return json_response({"models": [deployment.version.name] if deployment else []})
+        names = [deployment.version.name] if deployment else []
+        return json_response({"models": names}, deployment)
 
     async def metadata(self, name: str, version: str | None) -> Response:
         """Return the tensors that the model takes and returns, and its backend."""

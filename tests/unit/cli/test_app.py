@@ -22,7 +22,10 @@ PANELS = {
         *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
     },
 }
-HIDDEN = {"agent", "init-stores", "init-secrets", "signer", "sshd"}
+HIDDEN = {
+    *("agent", "init-object-store", "init-stores", "init-secrets"),
+    *("signer", "sshd"),
+}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

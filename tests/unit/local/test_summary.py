@@ -101,6 +101,7 @@ def test_text_has_metrics_beside_the_reference_and_where_to_look(tmp_path: Path)
     assert "rfc_tune version 4 labelled 5 customers over HTTPS in 0.2 s" in text
     assert f"EDA report  {tmp_path}/training/rfc_tune/explore.html" in text
     assert "MLflow UI   https://localhost:5001" in text
+    assert "as promoting, with the password in " in text
 
 
 @pytest.mark.parametrize(

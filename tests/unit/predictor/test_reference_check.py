@@ -76,9 +76,9 @@ def _rename_a_column(reference: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        (_swap_a_label, "answers 1 of 160 reference rows other than training recorded"),
-        (_forget_a_label, "answers 1 of 160 reference rows"),
-        (_forget_a_row, "answers 1 of 160 reference rows"),
+        (_swap_a_label, "answers 1 of 300 reference rows other than training recorded"),
+        (_forget_a_label, "answers 1 of 300 reference rows"),
+        (_forget_a_row, "answers 1 of 300 reference rows"),
         (_forget_all_rows, "fails on its reference rows"),
         (_forget_all_labels, "has no reference rows"),
         (_rename_a_column, "fails on its reference rows"),

@@ -153,16 +153,9 @@ def test_removed_person_is_not_listed_and_others_stay(secrets: Path, tmp_path: P
         remove(secrets, "anna")
 
 
-def test_person_without_a_login_has_no_password(secrets: Path, tmp_path: Path) -> None:
-    add(secrets, "anna", written(tmp_path, SK_ED25519))
-    assert not list(secrets.rglob("*.password"))
-    assert not (secrets / LOGINS).exists()
-
-
-def test_person_with_a_login_has_one_password_in_both_places_until_removed(
-    secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_person_has_one_password_in_both_places_until_removed(
+    secrets: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(people, "OWN_LOGINS", True)
     for _ in range(2):  # the second time changes nothing
         add(secrets, "anna", written(tmp_path, SK_ED25519))
     add(secrets, "ben", written(tmp_path, SK_ED25519))
@@ -178,12 +171,10 @@ def test_person_with_a_login_has_one_password_in_both_places_until_removed(
     assert not (secrets / FOLDER / "anna.password").exists()
 
 
-def test_people_of_before_there_were_logins_get_one(
-    secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_people_of_before_there_were_logins_get_one(secrets: Path, tmp_path: Path) -> None:
     for name in ("analyst", "anna"):
         add(secrets, name, written(tmp_path, SK_ED25519))
-    monkeypatch.setattr(people, "OWN_LOGINS", True)
+        (secrets / LOGINS / name).unlink()
     people.ensure_people(secrets, "analyst", SK_ECDSA)
     assert (secrets / LOGINS / "analyst").read_text().endswith(" promoting")
     assert " " not in (secrets / LOGINS / "anna").read_text()

@@ -170,7 +170,8 @@ class Lab:
     def held_out(self) -> tuple[pd.DataFrame, NDArray[Any]]:
         """Return the hold-out as the model takes it, and its labels."""
         table = self.workspace.read_table("holdout.parquet", "acquire")
-        return model_inputs(table, Features.read(self.workspace)), table["churn"].to_numpy()
+        target = Job.read(self.workspace).target
+        return model_inputs(table, Features.read(self.workspace)), table[target].to_numpy()
 
     def written(self) -> list[str]:
         """List the files in the workspace."""

@@ -166,6 +166,7 @@ def test_session_has_the_persons_own_login_from_the_moment_it_is_there(places: P
     ensure_accounts(places)
     assert own(places, "anna", "terna_tracking_user") == "anna"
     assert own(places, "anna", "terna_tracking_password") == "hers"
+    assert own(places, "anna", "terna_tracking_promoting_user") == ""  # as which it promotes, too
     assert own(places, "ben", "terna_tracking_password") == "the common one"
 
 

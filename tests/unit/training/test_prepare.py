@@ -138,6 +138,13 @@ def test_prepare_before_acquire_names_acquire(tmp_path: Path) -> None:
         prepare.run(Lab(tmp_path).session)
 
 
+def test_features_of_an_older_terna_name_prepare(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.workspace.write_document("features.json", {"numbers": [], "texts": ["plan"], "order": []})
+    with pytest.raises(PhaseMissing, match="terna prepare"):
+        Features.read(lab.workspace)
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_missing_values_and_new_categories_are_predicted(scaled: bool) -> None:
     model, features = fitted(clean(customers(), "churn"), scaled)

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from terna.contracts import reference_rows
 from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
-from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.errors import PhaseMissing, SignatureInvalid, TrackingRefused, TrackingUnreachable
 from terna.predictor import model_process
 from terna.registry.registry import SERVING, STATUS_TAG
 from terna.security import signing
@@ -25,6 +25,7 @@ from terna.training import made_up, model_file, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import PublishResult, describe
 from terna.training.tune import TuningResult
+from tests.canary import Canary, table_with
 from tests.unit.training.lab import NAME, SMALL_FOREST, Lab, customers, three_classes
 
 ROWS = 900
@@ -132,6 +133,22 @@ def test_reference_rows_are_from_the_holdout_where_the_setting_says_so(tmp_path:
     assert all(row in as_sent(held_out) for row in rows)
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_value_of_one_customer_is_in_a_file(tmp_path: Path, name: str) -> None:
+    canaries, lab = (Canary.hatch(), Canary.hatch()), Lab(tmp_path)
+    table, half = table_with(*canaries, rows=1000), "501-1000"
+    best = TuningResult(name, FAMILIES[name].default, 0.4, 0.5)
+    about = {"target": "left", "holdout": half, "allowed_identifiers": ("customer_id",)}
+    files = lab.registry.files(lab.publish(table, best, **about).version)
+    contents = {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    assert {"model.skops", "reference.json", "input_example.json"} < contents.keys()
+    assert not {
+        name: found
+        for name, content in contents.items()
+        if (found := [column for canary in canaries for column in canary.found_in(content)])
+    }
+
+
 def test_metadata_and_requirements_are_written(published: PublishedModel) -> None:
     (model_id,) = published.lab.main_run.models
     assert Model.load(str(published.files)).metadata == {
@@ -213,6 +230,22 @@ def test_first_version_is_promoted_and_run_finished(published: PublishedModel) -
     assert published.lab.reporter.said[-1] == "published  churn version 1 is in production"
 
 
+def test_model_that_nobody_may_promote_here_is_registered_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+
+    def refuse(_: Version) -> None:
+        raise TrackingRefused("The tracking server does not allow this.")
+
+    monkeypatch.setattr(lab.registry, "promote", refuse)
+    result = lab.publish(customers(ROWS))
+    assert not result.promoted
+    assert in_production(lab) is None
+    assert "waits for somebody who may promote it: `terna promote 1" in lab.reporter.said[-1]
+    assert "does not allow this" in lab.reporter.said[-2]
+
+
 def test_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     first = lab.publish(customers())
@@ -269,7 +302,7 @@ def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: 
     assert result.production_f1 is None
     assert in_production(lab) == 1
     assert "version 1 cannot be compared" in lab.reporter.said[-2]
-    assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
+    assert "`terna promote 2 --name churn` if you know better" in lab.reporter.said[-1]
 
 
 CODE = """

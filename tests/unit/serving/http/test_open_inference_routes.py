@@ -117,7 +117,9 @@ def test_active_model_is_ready_and_described_by_name_and_version(
         assert {t["name"]: t["datatype"] for t in document(answer)["inputs"]} == DATATYPES
         assert document(answer)["parameters"]["backend"] == answer.headers["x-model-backend"]
         assert document(answer)["parameters"]["backend"] == ("compiled" if compiled else "pyfunc")
-    assert document(client.get("/v2/models")) == {"models": [NAME]}
+    listed = client.get("/v2/models")
+    assert document(listed) == {"models": [NAME]}
+    assert listed.headers["x-model-version"] == "1"  # which the ERP's client asks for
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,16 @@ def test_example_is_no_customer_of_the_model(document: Any, workshop: Workshop) 
     (record,) = content["application/json"]["example"]["dataframe_records"]
 
     assert list(record.values()) not in workshop.rows()
-    for name, value in record.items():
-        assert value in workshop.customers[name].tolist()
+    assert record["minutes"] not in workshop.customers["minutes"].tolist()
 
 
 @pytest.mark.parametrize("path", ["/invocations", f"/v2/models/{NAME}/infer"])
 def test_document_lists_each_error_status(document: Any, path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]
 
-    assert set(responses) == {"200", "400", "413", "415", "500", "503", "504"}
+    assert set(responses) == {
+        *("200", "400", "401", "403", "413", "415", "429", "500", "503", "504")
+    }
     assert "Retry-After" in responses["503"]["headers"]
 
 
