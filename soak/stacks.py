@@ -104,7 +104,7 @@ def _settings(stack: "ComposeStack", root: Path) -> Settings:
     """Training on this machine, with the keys of the replica's server 1."""
     changes = {
         "workspace_dir": root / "training",
-        "signing_key": stack.root / "secrets/training/signing.key",
+        "signing_key": stack.root / "secrets/signer/signing.key",
         "signing_public_key": stack.root / "certs/training/signing.pub",
     }
     return replace(stack.settings, training=stack.settings.training.model_copy(update=changes))

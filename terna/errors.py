@@ -8,6 +8,7 @@ TernaError                      one line for a person, that says what to do next
 ├── TrackingUnreachable         the tracking server does not answer
 ├── TrackingRefused             the tracking server answers, and says no
 ├── OptunaStorageUnreachable    Optuna's database does not answer
+├── SignerUnreachable           the signer does not answer
 ├── ServingUnreachable          the serving server does not answer
 ├── ServingRefused              the serving server answers, and says no
 ├── NotCompilable               a model that only its own library can predict with
@@ -71,6 +72,10 @@ class TrackingRefused(TernaError):
 
 class OptunaStorageUnreachable(TernaError):
     """Optuna's database does not answer."""
+
+
+class SignerUnreachable(TernaError):
+    """The signer does not answer."""
 
 
 class ServingUnreachable(TernaError):

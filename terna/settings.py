@@ -8,18 +8,20 @@ Variables of other programs are set where these are started or called: MLflow's 
 registry/client.py and tracking/server.py, prometheus_client's in serving/metrics.py.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from terna.errors import SettingsError
 
-SECRETS = "/secrets"
-"""The folder of a container's own secrets. A file there that is named like a variable, in small
-letters, is that setting: so no password is in an environment."""
+SECRETS = ("/secrets", f"/run/people/{os.getuid()}")
+"""The folders of a container's own secrets, and of a person who is logged in to it. A file there
+that is named like a variable, in small letters, is that setting: so no password is in an
+environment."""
 
 DEFAULT_MODEL = "rfc_tune"
 """The registered model that is trained and served where nothing else is named."""
@@ -29,7 +31,7 @@ def _group(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(
         env_prefix=prefix,
         env_file=".env",
-        secrets_dir=SECRETS if Path(SECRETS).is_dir() else None,
+        secrets_dir=[folder for folder in SECRETS if os.access(folder, os.R_OK | os.X_OK)],
         extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,
@@ -97,7 +99,7 @@ class Training(BaseSettings):
 
     model_config = _group("TERNA_TRAINING_")
 
-    workspace_dir: Path = Path(".terna/training")
+    workspace_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Path(".terna/training")
     """The folder in which each phase writes what the next one reads, a folder per model."""
 
     table_key: Path = Path("secrets/training/table.key")
@@ -132,6 +134,9 @@ class Training(BaseSettings):
 
     signing_key: Path = Path("secrets/training/signing.key")
     """The private key that model versions are signed with."""
+
+    signer: str = ""
+    """The socket of the signer, which holds that key; empty where the key's file is read."""
 
     signing_public_key: Path = Path("certs/training/signing.pub")
     """Its public key, with which the version in production is verified before it is compared."""

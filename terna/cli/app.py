@@ -6,7 +6,17 @@ import warnings
 
 import typer
 
-from terna.cli import api_keys, local, model, registry, serving, tracking, training, version
+from terna.cli import (
+    api_keys,
+    local,
+    model,
+    people,
+    registry,
+    serving,
+    tracking,
+    training,
+    version,
+)
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -37,6 +47,9 @@ app.command(rich_help_panel=TRAINING)(training.prepare)
 app.command(rich_help_panel=TRAINING)(training.tune)
 app.command(rich_help_panel=TRAINING)(training.evaluate)
 app.command(rich_help_panel=TRAINING)(training.publish)
+app.command(rich_help_panel=TRAINING, hidden=True)(training.signer)
+app.command(rich_help_panel=TRAINING, hidden=True)(training.sshd)
+app.add_typer(people.app, name="people", rich_help_panel=TRAINING)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
 app.add_typer(api_keys.app, name="api-keys", rich_help_panel=SERVERS)

@@ -1,11 +1,14 @@
-"""Server 1's commands: all six phases of a training, or one."""
+"""Server 1's commands: all six phases of a training, or one; the signer and sshd."""
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from terna.cli.console import out, print_line
 from terna.cli.options import Name, TableOptions, Trials, with_table_options
+from terna.errors import SettingsError
 from terna.progress import Terminal
 from terna.settings import DEFAULT_MODEL, Settings
 
@@ -76,6 +79,34 @@ def publish(name: Name = DEFAULT_MODEL) -> None:
     from terna.training.publish import run
 
     run(_session(name))
+
+
+def signer() -> None:
+    """Hold the key that signs models, and sign what others hand to its socket."""
+    from terna.security.audit import AuditLog
+    from terna.security.signer_server import SignerServer
+
+    settings = Settings.load()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if not settings.training.signer:
+        raise SettingsError("Where is the signer to listen? Set TERNA_TRAINING_SIGNER.")
+    with SignerServer(
+        Path(settings.training.signer),
+        settings.training.signing_key,
+        settings.serving.max_model_bytes,
+        AuditLog(settings.audit.log),
+    ) as server:
+        server.serve_forever()
+
+
+def sshd() -> None:
+    """Run server 1's sshd, with an account for each person of secrets/training/people."""
+    from terna.security.audit import AuditLog
+    from terna.training import ssh_server
+    from terna.training.accounts import Places
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    raise typer.Exit(ssh_server.run(AuditLog(Settings.load().audit.log), Places()))
 
 
 def _session(name: str) -> "Session":

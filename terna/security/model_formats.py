@@ -102,16 +102,28 @@ def find_code(folder: Path) -> str:
     return _in_flavors(folder, flavors, pyfunc) or _in_files(folder)
 
 
+def read_metadata(mlmodel: bytes) -> dict[str, Any]:
+    """Return the metadata of an MLmodel; empty where it has none, or cannot be read."""
+    try:
+        return _read_mapping(mlmodel, "metadata")
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return {}
+
+
 def _read_flavors(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_MLMODEL_BYTES:
         raise ValueError("too large")
-    text = path.read_bytes()
+    return _read_mapping(path.read_bytes(), "flavors")
+
+
+def _read_mapping(text: bytes, key: str) -> dict[str, Any]:
+    """Return the mapping that an MLmodel has at a key; raises ValueError where it has none."""
     _check_depth(text)
     document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one, see there
-    flavors = document.get("flavors") if isinstance(document, dict) else None
-    if not isinstance(flavors, dict):
-        raise ValueError("no flavors")
-    return flavors
+    found = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError(f"no {key}")
+    return found
 
 
 def _check_depth(text: bytes) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from terna.files import locked, write_private, write_public
-from terna.security import signing
+from terna.security import people, signing
 from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
@@ -41,6 +41,7 @@ GROUPS: Mapping[str, int] = {
     "training": 10004,
     "tracking": 10005,
     "postgres": 10006,
+    "signer": 10007,
 }
 """The group that each container runs as; its Dockerfile makes it."""
 
@@ -58,15 +59,15 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         SettingsError: as `ca.ensure_certificates` and `signing.ensure_signing_keys`.
     """
     ensure_certificates(certs, secrets, SERVICES)
+    _move(secrets / "training/signing.key", secrets / "signer/signing.key")
+    _move(secrets / "training/authorized_keys", secrets / "training/people/analyst.pub")
     for service in ("training", "serving"):
-        signing.ensure_signing_keys(
-            secrets / "training/signing.key", certs / service / "signing.pub"
-        )
+        signing.ensure_signing_keys(secrets / "signer/signing.key", certs / service / "signing.pub")
         signing.ensure_signing_keys(
             secrets / "release/release.key", certs / service / "release.pub"
         )
     with locked(secrets):
-        _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
+        _ensure_analyst(secrets)
         ensure_table_key(secrets / "training/table.key")
         _ensure_passwords(secrets)
     ensure_api_keys(secrets)
@@ -103,28 +104,37 @@ def _set_permissions(certs: Path, secrets: Path) -> None:
             group = GROUPS.get(folder.name, owner.st_gid)
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, owner.st_uid, group)
-                path.chmod(_mode(path, shared=folder.name in GROUPS))
+                path.chmod(_mode(path, root == secrets, folder.name in GROUPS))
     for path in (certs / "ca.crt", secrets / ".lock"):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def _mode(path: Path, shared: bool) -> int:
+def _mode(path: Path, secret: bool, shared: bool) -> int:
+    if not secret:  # certificates and public keys, which whoever logs in to server 1 needs, too
+        return 0o755 if path.is_dir() else 0o644
     if path.is_dir():
         return 0o750 if shared else 0o700
     return 0o640 if shared else 0o600
 
 
-def _ensure_ssh_key(private: Path, authorized: Path) -> None:
-    """Make the key pair with which the analyst logs in to the training server."""
+def _ensure_analyst(secrets: Path) -> None:
+    """Make the first person of the training server, and the key pair to log in with."""
+    private = secrets / "ssh/id_ed25519"
     if not private.exists():
         key = Ed25519PrivateKey.generate()
         write_private(
             private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
         )
-    if not authorized.exists():
-        public = load_ssh_private_key(private.read_bytes(), password=None).public_key()
-        line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-        write_public(authorized, line + b" analyst\n")
+    public = load_ssh_private_key(private.read_bytes(), password=None).public_key()
+    line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " analyst"
+    people.ensure_people(secrets, "analyst", line)
+
+
+def _move(former: Path, path: Path) -> None:
+    """Put a file of an older release where it is looked for now."""
+    if former.exists() and not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        former.rename(path)
 
 
 def _ensure_passwords(secrets: Path) -> None:

@@ -10,8 +10,9 @@ every version, and whoever releases models also those that hold code (security/m
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -79,6 +80,52 @@ def sign(model: Path, private_key: Path, signature: str = SIGNATURE_FILE) -> Non
         signer.sign(model, model / signature)
     except Exception as error:
         raise ModelRejected(f"{_printable(model)} cannot be signed: {_reason(error)}") from error
+
+
+def check_private_key(private_key: Path) -> None:
+    """Return when a file holds a private key that can sign; raises SettingsError when not."""
+    _signer(private_key)
+
+
+def files_to_sign(model: Path) -> list[Path]:
+    """Return every file of a model directory but the signatures, in order.
+
+    Raises:
+        ModelRejected: there is something in it that is neither a file nor a folder.
+    """
+    found = sorted(path for path in model.rglob("*") if not path.is_dir() or path.is_symlink())
+    for path in found:
+        if path.is_symlink() or not path.is_file():
+            raise ModelRejected(f"{_printable(path)} is no file: the model cannot be signed.")
+    try:
+        _check_folders_readable(model)
+    except OSError as error:
+        raise ModelRejected(f"{_printable(model)} cannot be signed: {_reason(error)}") from error
+    return [path for path in found if path.relative_to(model).as_posix() not in UNSIGNED]
+
+
+def sign_digests(name: str, digests: Mapping[str, bytes], private_key: Path) -> str:
+    """Return the signature of a model directory, made from the digests of its files.
+
+    Args:
+        name: the model's name, which the signature holds and nobody verifies.
+        digests: the SHA-256 of every file but the signatures, by its path in the directory.
+
+    Raises:
+        SettingsError: the private key is missing or no elliptic-curve key in PEM.
+    """
+    from model_signing import manifest
+    from model_signing._hashing.hashing import Digest
+    from model_signing._signing import sign_ec_key, signing
+
+    serialization = manifest._FileSerialization("sha256", ignore_paths=map(Path, sorted(UNSIGNED)))
+    items = [serialization.new_item(path, Digest("sha256", d)) for path, d in digests.items()]
+    payload = signing.Payload(manifest.Manifest(name, items, serialization))
+    try:
+        signature: Any = sign_ec_key.Signer(private_key).sign(payload)
+    except Exception as error:
+        raise _key_error("private", private_key, error) from error
+    return str(signature.bundle.to_json())
 
 
 def verify(model: Path, public_key: Path, signature: str = SIGNATURE_FILE) -> None:

@@ -18,6 +18,7 @@ from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
 from terna.errors import DataError, SettingsError
 from terna.registry.registry import ALIAS, Registry
 from terna.security import model_formats, signing
+from terna.security.signer import signer
 from terna.training.session import Session
 
 URI = re.compile("runs:/[^/]+/.+|models:/(m-[^/]+|[^/@]+[/@].+)")
@@ -174,7 +175,7 @@ def _upload(session: Session, folder: Path, run_id: str) -> Version:
     try:
         model_id = runs.start_model(used, session.name)
         _write_identity(folder, {"model": session.name, "run_id": used, "model_id": model_id})
-        signing.sign(folder, session.settings.signing_key)
+        signer(session.settings).sign(folder)
         version = session.registry.register(session.name, folder, model_id, used)
     except BaseException:
         if not run_id:

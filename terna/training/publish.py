@@ -26,7 +26,7 @@ from terna.contracts import reference_rows
 from terna.contracts.version import Version
 from terna.errors import TernaError, TrackingRefused
 from terna.files import in_memory
-from terna.security import signing
+from terna.security.signer import signer
 from terna.settings import Training
 from terna.training import made_up, metrics, model_file
 from terna.training.job import Job
@@ -167,7 +167,7 @@ def _register(session: Session, job: Job, model: BaseEstimator, holdout: Holdout
         folder = Path(temporary, "model")
         reference = _holdout_rows(holdout, settings)
         write_model_directory(folder, model, inputs, identity, settings.seed, reference)
-        signing.sign(folder, settings.signing_key)
+        signer(settings).sign(folder)
         return session.registry.register(session.name, folder, model_id, job.run_id)
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import shutil
+import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ ONE_SHOTS = sorted(name for name, service in SERVICES.items() if service["restar
 SERVERS = sorted(SERVICES.keys() - ONE_SHOTS)
 
 PORTS = {
+    "ssh": 2222,
     "training": 2222,
     "tracking": 5000,
     "postgres": 5432,
@@ -36,6 +39,7 @@ PORTS = {
     "erp": 8443,
 }
 REACHES = {
+    "ssh": {"training"},
     "training": {"tracking", "postgres"},
     "tracking": {"postgres", "object-store"},
     "serving": {"tracking"},
@@ -44,13 +48,15 @@ REACHES = {
 }
 """The diagram of docs/operations.md. A network is open both ways: who is asked could knock back."""
 
-REACHES_OUT = {"training", "erp"}
+REACHES_OUT = {"ssh", "erp"}
 """What publishes a port has a network that leads out, too."""
 
 AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
 
-WITHOUT_SECRETS = {"audit"}
+WITHOUT_NETWORK = {"init-secrets", "signer"}
+WITHOUT_FILES = {"audit", "ssh"}
+"""Who has neither keys nor certificates."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,7 @@ def test_one_shot_that_runs_again_changes_nothing(replica: ComposeStack, one_sho
 # ---- what its user is safe from ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_NETWORK])
 def test_server_reaches_its_neighbours_in_the_diagram_and_no_other(
     replica: ComposeStack, server: str
 ) -> None:
@@ -185,13 +191,15 @@ def neighbours(server: str) -> set[str]:
     return REACHES.get(server, set()) | {one for one, found in REACHES.items() if server in found}
 
 
+CONNECT = """for place; do
+    timeout 3 bash -c "</dev/tcp/$place" 2>/dev/null && echo $place &
+done; wait"""
+
+
 def connect(replica: ComposeStack, server: str, places: Sequence[str]) -> set[str]:
     """Return those of `host/port` that accept a connection from inside the server's container."""
-    script = """for place; do
-        timeout 3 bash -c "</dev/tcp/$place" 2>/dev/null && echo $place &
-    done; wait"""
     compose = replica.project.compose
-    return set(compose("exec", "-T", server, "bash", "-c", script, "connect", *places).split())
+    return set(compose("exec", "-T", server, "bash", "-c", CONNECT, "connect", *places).split())
 
 
 @pytest.fixture(scope="module")
@@ -225,10 +233,59 @@ for name in ("postgres", "optuna"):
     assert query(replica, "postgres", "SELECT current_user") == "postgres"
 
 
+@pytest.fixture
+def listening_here() -> Iterator[int]:
+    """A port that somebody listens on at every address of this machine."""
+    with socket.create_server(("", 0)) as listener:  # the backlog accepts
+        yield int(listener.getsockname()[1])
+
+
+def test_session_reaches_neither_this_machine_nor_the_clouds_metadata_nor_the_outside(
+    replica: ComposeStack, listening_here: int
+) -> None:
+    networks = replica.project.inspect("training")["NetworkSettings"]["Networks"]
+    near = [network_gateway(name) for name in (*networks, f"{replica.project.name}_training-open")]
+    places = [f"{address}/{listening_here}" for address in (*near, *own_addresses())]
+    # Who is connected to a network that leads out reaches them: somebody does answer.
+    assert connect(replica, "ssh", [places[len(networks)]])
+    session = shlex.join(["bash", "-c", CONNECT, "connect", *places, *OUTSIDE])
+    assert replica.ssh(session).stdout.split() == []
+
+
+OUTSIDE = ("169.254.169.254/80", "1.1.1.1/443", "192.0.2.1/443")
+"""The metadata of a cloud's machines, and others."""
+
+
+def network_gateway(name: str) -> str:
+    """Return the address that this machine has, or would have, in one of Docker's networks."""
+    (config,) = json.loads(docker("network", "inspect", name))[0]["IPAM"]["Config"]
+    return str(config["Gateway"])
+
+
+def own_addresses() -> list[str]:
+    told = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True)
+    return [address for address in told.stdout.split() if ":" not in address]
+
+
+def test_setting_opens_the_way_out_of_server_1(replica: ComposeStack, beyond: str) -> None:
+    try:
+        replica.project.compose(*RECREATED, TERNA_TRAINING_EGRESS="open")
+        replica.wait_for("training")
+        assert connect(replica, "training", [f"{beyond}/{PORT}"])
+    finally:
+        replica.project.compose(*RECREATED)
+    replica.wait_for("training")
+    assert not connect(replica, "training", [f"{beyond}/{PORT}"])
+
+
+RECREATED = ("up", "--detach", "--no-deps", "training")
+
+
 def test_training_connects_to_optunas_database_and_no_other(replica: ComposeStack) -> None:
     attempt = """
-import pathlib, psycopg
-url = pathlib.Path("/secrets/terna_training_optuna_storage").read_text().replace("+psycopg", "")
+import os, pathlib, psycopg
+own = pathlib.Path(f"/run/people/{os.getuid()}")
+url = (own / "terna_training_optuna_storage").read_text().replace("+psycopg", "")
 for name in ("optuna", "tracking", "auth", "postgres"):
     try:
         psycopg.connect(url, dbname=name).close()
@@ -322,14 +379,15 @@ def test_only_two_ports_are_published_and_only_on_this_machine(replica: ComposeS
         for ports in replica.project.inspect(service)["HostConfig"]["PortBindings"].values()
         for bound in ports
     }
-    assert published == {("training", "127.0.0.1"), ("erp", "127.0.0.1")}
+    assert published == {("ssh", "127.0.0.1"), ("erp", "127.0.0.1")}
 
 
-def test_init_secrets_has_no_network(replica: ComposeStack) -> None:
-    assert replica.project.inspect("init-secrets")["HostConfig"]["NetworkMode"] == "none"
+@pytest.mark.parametrize("service", sorted(WITHOUT_NETWORK))
+def test_who_makes_or_holds_keys_has_no_network(replica: ComposeStack, service: str) -> None:
+    assert replica.project.inspect(service)["HostConfig"]["NetworkMode"] == "none"
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES if name != "init-secrets"])
+@pytest.mark.parametrize("service", sorted(SERVICES.keys() - {"init-secrets"} - WITHOUT_FILES))
 def test_container_mounts_its_own_folders_only_and_read_only(
     replica: ComposeStack, service: str
 ) -> None:
@@ -339,22 +397,23 @@ def test_container_mounts_its_own_folders_only_and_read_only(
         if mount["Type"] == "bind"
     }
     own = own_folder(service)
-    assert f"secrets/{own}" in given or service in WITHOUT_SECRETS
+    assert f"secrets/{own}" in given
     assert given.keys() <= {f"certs/{own}", f"secrets/{own}", "nginx"}
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_SECRETS])
+@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_FILES])
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:
-    user = ("--user", "analyst") if server == "training" else ()
-    find = "cd / && find certs secrets -type f -exec sha256sum {} +"
+    user = ("--user", "training") if server == "training" else ()
+    find = "cd / && find $(ls -d certs secrets) -type f -exec sha256sum {} +"
     told = replica.project.compose("exec", "-T", *user, server, "bash", "-c", find)
     found = {line.split()[1]: line.split()[0] for line in told.splitlines()}
     folders = {kind: replica.root / kind / own_folder(server) for kind in ("certs", "secrets")}
     certs, secrets = (digests(folder, kind) for kind, folder in folders.items())
     assert found == certs | secrets
+    assert found
 
 
 def own_folder(service: str) -> str:
@@ -364,6 +423,8 @@ def own_folder(service: str) -> str:
     """
     if service == "init-object-store":
         return "object-store"
+    if service == "signer":  # a command of training's image
+        return service
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])
 
 

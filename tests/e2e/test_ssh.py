@@ -1,13 +1,20 @@
 """Server 1's sshd: who may log in, with what, and what for."""
 
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from terna.ports import free_port
+from terna.security.people import NAME, RESERVED
 from tests.e2e.stacks.compose import ComposeStack
 
 pytestmark = pytest.mark.only_on("compose")
@@ -24,12 +31,12 @@ def replica(compose_stack: ComposeStack) -> Iterator[ComposeStack]:
 
 def new_key(replica: ComposeStack, *kind: str, authorized: bool = True) -> str:
     """Make a private key of the checkout's owner; `authorized`: added to the server's."""
-    key = replica.root.parent / f"id_{''.join(kind).replace('-', '_')}_{authorized}"
+    key = replica.root.parent / f"id_{''.join(kind).replace('-', '_')}_{uuid4().hex[:8]}"
     make = ["ssh-keygen", "-q", "-N", "", "-f", str(key), "-t", *kind]
     assert replica.project.checkout.run(make, {}).returncode == 0
     if authorized:
         public = key.with_suffix(".pub").read_text()
-        with (replica.root / "secrets/training/authorized_keys").open("a") as keys:
+        with (replica.root / "secrets/training/people/analyst.pub").open("a") as keys:
             keys.write(public)
     return str(key)
 
@@ -74,6 +81,192 @@ def test_host_key_is_kept_when_the_container_is_recreated(replica: ComposeStack)
     assert replica.ssh("true").returncode == 0  # from here on another host key is refused
     replica.project.compose("up", "--detach", "--no-deps", "--force-recreate", "training")
     replica.wait_for("training")
+
+
+# ---- a person is an account ---------------------------------------------------------------------
+
+
+def people(replica: ComposeStack, *arguments: str) -> str:
+    """Type `terna people …` in the checkout."""
+    command = [sys.executable, "-m", "terna", "people", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(replica.root)}
+    return subprocess.run(
+        command, cwd=replica.root, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture
+def anna(replica: ComposeStack) -> Iterator[str]:
+    """The private key of a person who may log in."""
+    key = new_key(replica, "ed25519", authorized=False)
+    people(replica, "add", "anna", f"{key}.pub")
+    replica.wait_until(lambda: replica.ssh("true", user="anna", key=key).returncode == 0)
+    yield key
+    if "anna" in people(replica, "list"):
+        people(replica, "remove", "anna")
+
+
+def test_added_person_has_a_home_that_nobody_else_reads_and_no_session_is_cut(
+    replica: ComposeStack,
+) -> None:
+    command = ["ssh", *replica.login(), "-p", str(replica.project.ssh_port), "analyst@127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=replica.root
+    ) as session:
+        assert session.stdin
+        assert session.stdout
+        key = new_key(replica, "ed25519", authorized=False)
+        people(replica, "add", "ben", f"{key}.pub")
+        replica.wait_until(lambda: replica.ssh("true", user="ben", key=key).returncode == 0)
+        assert replica.ssh("id -un; pwd", user="ben", key=key).stdout == "ben\n/home/ben\n"
+        assert "denied" in replica.ssh("ls /home/analyst", user="ben", key=key).stderr
+        assert REFUSED in replica.ssh("id", key=key).stderr  # as the analyst
+        people(replica, "remove", "ben")
+        session.stdin.write(b"still here\n")
+        session.stdin.close()
+        assert session.stdout.read() == b"still here\n"
+
+
+def test_removed_person_is_refused_and_finds_everything_again_later(
+    replica: ComposeStack, anna: str
+) -> None:
+    before = replica.ssh("echo mine > report; id -u", user="anna", key=anna).stdout
+    people(replica, "remove", "anna")
+    assert REFUSED in replica.ssh("id", user="anna", key=anna).stderr
+    replica.project.compose("up", "--detach", "--no-deps", "--force-recreate", "training")
+    replica.wait_for("training")
+    assert REFUSED in replica.ssh("id", user="anna", key=anna).stderr
+    people(replica, "add", "anna", f"{anna}.pub")
+    replica.wait_until(lambda: replica.ssh("true", user="anna", key=anna).returncode == 0)
+    assert replica.ssh("id -u; cat report", user="anna", key=anna).stdout == f"{before}mine\n"
+
+
+def test_user_of_the_system_cannot_be_added_by_a_file(replica: ComposeStack, anna: str) -> None:
+    public = Path(f"{anna}.pub").read_text()
+    for name in ("root", "sshd", "training"):
+        path = replica.root / f"secrets/training/people/{name}.pub"
+        path.write_text(public)
+        try:
+            assert REFUSED in replica.ssh("id", user=name, key=anna).stderr
+        finally:
+            path.unlink()
+
+
+def test_every_user_and_group_of_the_system_is_reserved(replica: ComposeStack) -> None:
+    told = replica.ssh("cut -d: -f1 /etc/passwd /etc/group").stdout.split()
+    assert "root" in told
+    assert set(filter(NAME.fullmatch, told)) <= RESERVED
+
+
+def test_session_has_the_secrets_of_its_person_and_no_others(
+    replica: ComposeStack, anna: str
+) -> None:
+    find = "find /secrets /run/people -readable -type f -printf '%f\\n' 2>/dev/null"
+    own = replica.ssh(find, user="anna", key=anna).stdout.split()
+    assert sorted(own) == [
+        "table.key",
+        "terna_tracking_password",
+        "terna_tracking_user",
+        "terna_training_optuna_storage",
+        "terna_training_table_key",
+    ]
+
+
+# ---- security keys ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def provider(replica: ComposeStack) -> str:
+    """A FIDO2 authenticator in software, of OpenSSH's own tests."""
+    folder = replica.root.parent / "openssh-tests"
+    folder.mkdir()
+    fetch = "apt-get download openssh-tests && dpkg-deb --extract openssh-tests_*.deb ."
+    fetched = subprocess.run(fetch, shell=True, cwd=folder, capture_output=True, text=True)
+    found = list(folder.rglob("sk-dummy.so"))
+    if not found:
+        pytest.skip(f"Debian's package openssh-tests could not be had: {fetched.stderr[-200:]}")
+    return str(found[0])
+
+
+def security_key(replica: ComposeStack, provider: str, kind: str, *options: str) -> str:
+    """Make a key of a security key, of a person's."""
+    key = replica.root.parent / f"id_{kind}{'_'.join(options)}"
+    make = ["ssh-keygen", "-q", "-N", "", "-w", provider, "-t", kind, "-f", str(key), *options]
+    done = replica.project.checkout.run(make, {})
+    assert done.returncode == 0, done.stderr
+    people(replica, "add", "anna", f"{key}.pub")
+    return str(key)
+
+
+def test_security_key_logs_in_and_where_it_is_required_only_with_touch_and_pin(
+    replica: ComposeStack, anna: str, provider: str
+) -> None:
+    pin = replica.project.checkout.write("pin", b"#!/bin/sh\necho 1234\n")
+    pin.chmod(0o755)
+    asked = {"SSH_ASKPASS": str(pin), "SSH_ASKPASS_REQUIRE": "force"}
+    verified = [
+        security_key(replica, provider, kind, "-O", "verify-required")
+        for kind in ("ed25519-sk", "ecdsa-sk")
+    ]
+    touched = security_key(replica, provider, "ed25519-sk")
+    untouched = security_key(replica, provider, "ed25519-sk", "-O", "no-touch-required")
+
+    def logs_in(key: str) -> bool:
+        option = ("-o", f"SecurityKeyProvider={provider}")
+        return replica.ssh("true", *option, user="anna", key=key, **asked).returncode == 0
+
+    assert [logs_in(key) for key in (*verified, touched, untouched, anna)] == [True] * 3 + [
+        False,
+        True,
+    ]
+    recreate = ("up", "--detach", "--wait", "--no-deps", "training")
+    replica.project.compose(*recreate, TERNA_SSH_REQUIRE_SECURITY_KEY="True")
+    try:
+        replica.wait_until(lambda: logs_in(verified[0]), "training")
+        allowed = [logs_in(key) for key in (*verified, touched, untouched, anna)]
+    finally:
+        replica.project.compose(*recreate)
+    assert allowed == [True, True, False, False, False]
+    replica.wait_for("training")
+
+
+# ---- the signer ---------------------------------------------------------------------------------
+
+
+def test_analyst_signs_what_a_pipeline_run_made_and_the_signers_log_says_who(
+    replica: ComposeStack,
+) -> None:
+    told = replica.ssh("terna model sign 1").stdout
+    version = re.search(r"rfc_tune version (\d+) is version 1, signed", told)
+    assert version, told
+    assert "would serve" in replica.ssh(f"terna model validate {version[1]}").stdout
+    for who in ("training", "analyst"):
+        assert re.search(rf"{who}: sign model rfc_tune of run \w+: ok", replica.log("signer"))
+
+
+def test_nobody_on_server_1_reads_the_signing_key(replica: ComposeStack) -> None:
+    key = replica.project.secret("signer/signing.key").splitlines()[1]
+    places = "/certs /etc /home /root /run /secrets /srv /tmp /var"
+    search = f"grep -rlF -- {key} {places} 2>/dev/null; true"
+    assert replica.ssh(search).stdout == ""
+    as_root = replica.project.compose("exec", "-T", "training", "sh", "-c", search)
+    assert as_root == ""
+
+
+# ---- strangers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("connections", "says"), [(110, b"SSH-2.0-Idle\r\n"), (500, b"")], ids=["a banner", "nothing"]
+)
+def test_connections_that_do_not_log_in_keep_nobody_out(
+    replica: ComposeStack, connections: int, says: bytes
+) -> None:
+    port = ("127.0.0.1", replica.project.ssh_port)
+    with ExitStack() as opened:
+        for _ in range(connections):
+            opened.enter_context(socket.create_connection(port, timeout=10)).sendall(says)
+        assert [replica.ssh("id -un").stdout for _ in range(5)] == ["analyst\n"] * 5
 
 
 # ---- what for -----------------------------------------------------------------------------------

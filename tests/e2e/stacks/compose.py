@@ -51,7 +51,7 @@ class ComposeStack(Stack):
 
     def up_without_a_model(self) -> None:
         """Everything but the first training: there is nothing in the registry."""
-        self.project.up("training", "tracking")
+        self.project.up("ssh", "tracking")
         for server in ("serving", "erp"):  # together, the one would wait for the other's model
             self.project.compose("up", "--detach", "--no-deps", server)
         for server in ("training", "serving"):
@@ -62,11 +62,12 @@ class ComposeStack(Stack):
         return self.ssh(shlex.join(["env", *changed, "terna", *arguments]))
 
     def ssh(
-        self, line: str, *options: str, user: str = "analyst", key: str = KEY
+        self, line: str, *options: str, user: str = "analyst", key: str = KEY, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Type a line on the training server, as the analyst unless told otherwise."""
         port = ("-p", str(self.project.ssh_port))
-        return self._run(["ssh", *self.login(key), *port, *options, f"{user}@127.0.0.1", line])
+        command = ["ssh", *self.login(key), *port, *options, f"{user}@127.0.0.1", line]
+        return self.project.checkout.run(command, environment)
 
     def bring(self, file: Path) -> str:
         own = self.project.checkout.write(file.name, file.read_bytes())
@@ -165,7 +166,7 @@ class ComposeStack(Stack):
         """As on the machine of the replica, in the clone: that is where versions are released."""
         certs, secrets = self.root / "certs", self.root / "secrets"
         return Training(
-            signing_key=secrets / "training/signing.key",
+            signing_key=secrets / "signer/signing.key",
             signing_public_key=certs / "training/signing.pub",
             release_key=secrets / "release/release.key",
             release_public_key=certs / "training/release.pub",

@@ -16,12 +16,13 @@ PANELS = {
     "All of it on this machine": {"demo", "certificates"},
     "Server 1: train": {
         *("train", "acquire", "explore", "prepare", "tune", "evaluate", "publish"),
+        "people",
     },
     "Server 2: track and serve": {
         *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
     },
 }
-HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets"}
+HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets", "signer", "sshd"}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,3 +107,9 @@ def test_phase_whose_predecessor_has_not_run_says_so(
 
 def test_default_model_is_the_one_that_serving_serves() -> None:
     assert Settings.load().serving.model == "rfc_tune"
+
+
+def test_signer_that_is_told_no_socket_says_which_setting_names_it(terna: Terna) -> None:
+    done = terna("signer")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "Set TERNA_TRAINING_SIGNER" in done.err

@@ -45,9 +45,17 @@ def test_each_service_can_read_its_own_folder_only(
 ) -> None:
     for service, group in GROUPS.items():
         folder = made / "secrets" / service
-        assert {owners[str(path)][1] for path in (folder, *folder.iterdir())} == {group}
-    modes = {stat.S_IMODE(path.stat().st_mode) & 0o007 for path in (made / "secrets").glob("*/*")}
+        assert {owners[str(path)][1] for path in (folder, *folder.rglob("*"))} == {group}
+    modes = {stat.S_IMODE(path.stat().st_mode) & 0o007 for path in (made / "secrets").rglob("*/*")}
     assert modes == {0}
+
+
+def test_certificates_and_public_keys_can_be_read_by_who_logs_in_to_the_training_server(
+    made: Path,
+) -> None:
+    folder = made / "certs/training"
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert (stat.S_IMODE(folder.stat().st_mode), modes) == (0o755, {0o644})
 
 
 def test_every_file_made_belongs_to_the_checkouts_owner(
@@ -60,14 +68,36 @@ def test_every_file_made_belongs_to_the_checkouts_owner(
 
 def test_ssh_key_can_be_read_by_its_owner_only(made: Path) -> None:
     assert stat.S_IMODE((made / "secrets/ssh/id_ed25519").stat().st_mode) == 0o600
-    assert (made / "secrets/training/authorized_keys").read_text().startswith("ssh-ed25519 ")
+    assert (made / "secrets/training/people/analyst.pub").read_text().startswith("ssh-ed25519 ")
 
 
-def test_signing_key_of_training_fits_public_key_of_serving(made: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("owners")
+def test_first_person_is_made_again_only_where_there_is_nobody(made: Path) -> None:
+    people = made / "secrets/training/people"
+    (people / "analyst.pub").rename(people / "anna.pub")
+    ensure_all(made / "certs", made / "secrets")
+    assert [path.name for path in people.glob("*.pub")] == ["anna.pub"]
+
+
+@pytest.mark.usefixtures("owners")
+def test_keys_of_an_older_release_are_taken_over(tmp_path: Path) -> None:
+    certs, secrets = tmp_path / "certs", tmp_path / "secrets"
+    certs.mkdir()
+    signing.ensure_signing_keys(secrets / "training/signing.key", certs / "training/signing.pub")
+    (secrets / "training/authorized_keys").write_text('from="10.0.0.1" ssh-ed25519 AAAA me\n')
+    before = (secrets / "training/signing.key").read_bytes()
+    ensure_all(certs, secrets)
+    assert (secrets / "signer/signing.key").read_bytes() == before
+    assert (secrets / "training/people/analyst.pub").read_text().endswith("AAAA me\n")
+    assert not (secrets / "training/signing.key").exists()
+    assert not (secrets / "training/authorized_keys").exists()
+
+
+def test_signing_key_of_the_signer_fits_public_key_of_serving(made: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "MLmodel").write_text("flavors: {}")
-    signing.sign(model, made / "secrets/training/signing.key")
+    signing.sign(model, made / "secrets/signer/signing.key")
     signing.verify(model, made / "certs/serving/signing.pub")
 
 
@@ -79,16 +109,25 @@ def test_release_key_can_be_read_by_its_owner_only(
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
 
 
-def test_no_container_mounts_the_release_key() -> None:
+def mounts() -> dict[str, list[str]]:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    mounts = {
+    return {
         name: [volume.split(":")[0] for volume in service.get("volumes", [])]
         for name, service in services.items()
     }
-    makes_it = mounts.pop("init-secrets")
+
+
+def test_no_container_mounts_the_release_key() -> None:
+    found = mounts()
+    makes_it = found.pop("init-secrets")
     assert "./secrets" in makes_it
-    folders = {each for volumes in mounts.values() for each in volumes}
+    folders = {each for volumes in found.values() for each in volumes}
     assert folders.isdisjoint({"./secrets", "./secrets/release"})
+
+
+def test_only_the_signer_mounts_the_signing_key() -> None:
+    holders = {name for name, folders in mounts().items() if "./secrets/signer" in folders}
+    assert holders == {"signer"}
 
 
 @pytest.mark.parametrize("service", ["serving", "training"])
@@ -124,7 +163,8 @@ def test_containers_run_as_the_groups_that_own_their_files() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert set(GROUPS) <= set(services)
     for service, group in GROUPS.items():
-        assert f"--uid {group}" in (ROOT / "services" / service / "Dockerfile").read_text()
+        image = services[service]["image"].removeprefix("terna/").partition(":")[0]
+        assert f"--uid {group}" in (ROOT / "services" / image / "Dockerfile").read_text()
 
 
 def test_no_container_has_a_secret_in_its_environment() -> None:
