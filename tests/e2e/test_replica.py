@@ -334,14 +334,37 @@ def test_audit_log_has_what_people_did_and_who_the_kernel_says_has_sent_it(
     replica: ComposeStack,
 ) -> None:
     replica.registry().set_model_version_tag("rfc_tune", "1", "a-tag", "a value")
-    lines = replica.project.compose(
-        "exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*"
-    ).splitlines()
+    lines = audit_lines(replica)
     events = [json.loads(line) for line in lines]
     wanted = {"who": "admin", "action": "tag version", "what": "rfc_tune 1 key=a-tag", "uid": 10005}
     assert [event for event in events if wanted.items() <= event.items()]
     assert [e for e in events if e.get("action") == "set alias" and e["who"] == "promoting"]
     assert "a value" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"who": "analyst", "action": "ssh: log in"},
+        {"who": "training", "action": "sign model", "uid": 10007},
+        {"who": "erp", "action": "use API key", "outcome": "ok", "uid": 10002},
+    ],
+    ids=["ssh", "signer", "serving"],
+)
+def test_audit_log_has_logins_signatures_and_keys_by_name(
+    replica: ComposeStack, wanted: dict[str, object]
+) -> None:
+    replica.ssh("true")
+    with replica.labels() as labels:
+        labels.version()
+    replica.wait_until(  # serving tells of the use of keys once a minute
+        lambda: any(wanted.items() <= json.loads(line).items() for line in audit_lines(replica))
+    )
+
+
+def audit_lines(replica: ComposeStack) -> list[str]:
+    read = ("exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*")
+    return replica.project.compose(*read).splitlines()
 
 
 def test_only_the_collector_has_the_audit_log_itself(replica: ComposeStack) -> None:
