@@ -88,8 +88,8 @@ def unpacked(content: bytes) -> Iterator[bytes]:
     elif content[257:262] == b"ustar":
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             for member in archive:
-                if file := archive.extractfile(member):
-                    yield from unpacked(file.read())
+                file = archive.extractfile(member) if member.isfile() else None
+                yield from unpacked(file.read()) if file else ()
     elif content.startswith(PARQUET) and content.endswith(PARQUET):
         yield pd.read_parquet(io.BytesIO(content)).to_csv().encode()
 

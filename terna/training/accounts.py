@@ -115,33 +115,20 @@ def _ensure_secrets(places: Places, name: str, user: int) -> None:
         places.own.chmod(0o755)
         os.chown(folder, -1, user)
         folder.chmod(0o750)
-    login = _login(name, password.read_text()) if password.exists() else _common(places.secrets)
-    for file, text in {
-        **login,
-        "terna_training_optuna_storage": _read(places.secrets, "terna_training_optuna_storage"),
+    has_login = password.exists()
+    if not has_login:
+        password = places.secrets / "terna_tracking_password"
+    for name_there, text in {
+        "terna_tracking_user": name if has_login else COMMON_LOGIN,
+        "terna_tracking_password": password.read_text(),
+        "terna_tracking_promoting_user": "",  # a person promotes by the own login, or not at all
+        "terna_training_optuna_storage": (
+            places.secrets / "terna_training_optuna_storage"
+        ).read_text(),
         "terna_training_table_key": str(folder / "table.key"),
-        "table.key": _read(places.secrets, "table.key"),
+        "table.key": (places.secrets / "table.key").read_text(),
     }.items():
-        _write(folder / file, text)
-
-
-def _login(name: str, password: str) -> dict[str, str]:
-    """Return the settings of a person's own login, which promotes as well, if it may."""
-    return {
-        "terna_tracking_user": name,
-        "terna_tracking_password": password,
-        "terna_tracking_promoting_user": "",
-        "terna_tracking_promoting_password": "",
-    }
-
-
-def _common(secrets: Path) -> dict[str, str]:
-    """Return the settings of the login of whom nobody has made an own one, who may not promote."""
-    return _login(COMMON_LOGIN, _read(secrets, "terna_tracking_password"))
-
-
-def _read(secrets: Path, file: str) -> str:
-    return (secrets / file).read_text()
+        _write(folder / name_there, text)
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import stat
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -128,6 +129,16 @@ def zipped(content: bytes) -> bytes:
     return file.getvalue()
 
 
+def archived(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        link, part = tarfile.TarInfo("link"), tarfile.TarInfo("part")
+        link.type, link.linkname, part.size = tarfile.SYMTYPE, "/nowhere", len(content)
+        archive.addfile(link)
+        archive.addfile(part, io.BytesIO(content))
+    return file.getvalue()
+
+
 def as_arrays(table: pd.DataFrame) -> bytes:
     return b"".join(np.asarray(column).tobytes() for _, column in table.items())
 
@@ -141,8 +152,9 @@ def as_arrays(table: pd.DataFrame) -> bytes:
         lambda table: table.to_parquet(),
         lambda table: gzip.compress(table.to_csv().encode()),
         lambda table: zipped(zipped(table.to_csv().encode())),
+        lambda table: archived(zipped(table.to_csv().encode())),
     ],
-    ids=["csv", "json", "parquet", "gzip", "zip in zip"],
+    ids=["csv", "json", "parquet", "gzip", "zip in zip", "zip in tar"],
 )
 def test_search_finds_every_value_of_a_canary(write: Callable[[pd.DataFrame], bytes]) -> None:
     canary = Canary.hatch()

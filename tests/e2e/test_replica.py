@@ -54,8 +54,9 @@ REACHES_OUT = {"ssh", "erp"}
 AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
 
-WITHOUT_NETWORK = {"init-secrets", "init-databases", "signer", "audit"}
-WITHOUT_SECRETS = {"audit", "ssh"}
+WITHOUT_NETWORK = {"init-secrets", "signer"}
+WITHOUT_FILES = {"audit", "ssh"}
+"""Who has neither keys nor certificates."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,20 @@ def test_only_a_server_with_a_published_port_reaches_out_of_the_replica(
     assert bool(reached) == (server in REACHES_OUT)
 
 
+def test_superuser_of_postgres_comes_by_the_socket_alone(replica: ComposeStack) -> None:
+    attempt = """
+import psycopg
+for name in ("postgres", "optuna"):
+    try:
+        psycopg.connect(host="postgres", user="postgres", password="a guess", dbname=name)
+    except psycopg.OperationalError as error:
+        print("no pg_hba.conf entry" in str(error))
+"""
+    told = replica.ssh(shlex.join(["python3", "-c", attempt]))
+    assert told.stdout.split() == ["True", "True"], told.stderr
+    assert query(replica, "postgres", "SELECT current_user") == "postgres"
+
+
 @pytest.fixture
 def listening_here() -> Iterator[int]:
     """A port that somebody listens on at every address of this machine."""
@@ -264,20 +279,6 @@ def test_setting_opens_the_way_out_of_server_1(replica: ComposeStack, beyond: st
 
 
 RECREATED = ("up", "--detach", "--no-deps", "training")
-
-
-def test_superuser_of_postgres_comes_by_the_socket_alone(replica: ComposeStack) -> None:
-    attempt = """
-import psycopg
-for name in ("postgres", "optuna"):
-    try:
-        psycopg.connect(host="postgres", user="postgres", password="a guess", dbname=name)
-    except psycopg.OperationalError as error:
-        print("no pg_hba.conf entry" in str(error))
-"""
-    told = replica.ssh(shlex.join(["python3", "-c", attempt]))
-    assert told.stdout.split() == ["True", "True"], told.stderr
-    assert query(replica, "postgres", "SELECT current_user") == "postgres"
 
 
 def test_training_connects_to_optunas_database_and_no_other(replica: ComposeStack) -> None:
@@ -333,14 +334,37 @@ def test_audit_log_has_what_people_did_and_who_the_kernel_says_has_sent_it(
     replica: ComposeStack,
 ) -> None:
     replica.registry().set_model_version_tag("rfc_tune", "1", "a-tag", "a value")
-    lines = replica.project.compose(
-        "exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*"
-    ).splitlines()
+    lines = audit_lines(replica)
     events = [json.loads(line) for line in lines]
     wanted = {"who": "admin", "action": "tag version", "what": "rfc_tune 1 key=a-tag", "uid": 10005}
     assert [event for event in events if wanted.items() <= event.items()]
     assert [e for e in events if e.get("action") == "set alias" and e["who"] == "promoting"]
     assert "a value" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"who": "analyst", "action": "ssh: log in"},
+        {"who": "training", "action": "sign model", "uid": 10007},
+        {"who": "erp", "action": "use API key", "outcome": "ok", "uid": 10002},
+    ],
+    ids=["ssh", "signer", "serving"],
+)
+def test_audit_log_has_logins_signatures_and_keys_by_name(
+    replica: ComposeStack, wanted: dict[str, object]
+) -> None:
+    replica.ssh("true")
+    with replica.labels() as labels:
+        labels.version()
+    replica.wait_until(  # serving tells of the use of keys once a minute
+        lambda: any(wanted.items() <= json.loads(line).items() for line in audit_lines(replica))
+    )
+
+
+def audit_lines(replica: ComposeStack) -> list[str]:
+    read = ("exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*")
+    return replica.project.compose(*read).splitlines()
 
 
 def test_only_the_collector_has_the_audit_log_itself(replica: ComposeStack) -> None:
@@ -386,7 +410,7 @@ def test_who_makes_or_holds_keys_has_no_network(replica: ComposeStack, service: 
     assert replica.project.inspect(service)["HostConfig"]["NetworkMode"] == "none"
 
 
-@pytest.mark.parametrize("service", sorted(SERVICES.keys() - {"init-secrets"} - WITHOUT_SECRETS))
+@pytest.mark.parametrize("service", sorted(SERVICES.keys() - {"init-secrets"} - WITHOUT_FILES))
 def test_container_mounts_its_own_folders_only_and_read_only(
     replica: ComposeStack, service: str
 ) -> None:
@@ -396,12 +420,12 @@ def test_container_mounts_its_own_folders_only_and_read_only(
         if mount["Type"] == "bind"
     }
     own = own_folder(service)
-    assert f"secrets/{own}" in given or service in WITHOUT_SECRETS
+    assert f"secrets/{own}" in given
     assert given.keys() <= {f"certs/{own}", f"secrets/{own}", "nginx"}
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_SECRETS])
+@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_FILES])
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:

@@ -167,7 +167,6 @@ def test_session_has_the_secrets_of_its_person_and_no_others(
     assert sorted(own) == [
         "table.key",
         "terna_tracking_password",
-        "terna_tracking_promoting_password",
         "terna_tracking_promoting_user",
         "terna_tracking_user",
         "terna_training_optuna_storage",

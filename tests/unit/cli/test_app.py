@@ -22,10 +22,7 @@ PANELS = {
         *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
     },
 }
-HIDDEN = {
-    *("agent", "init-object-store", "init-stores", "init-secrets"),
-    *("signer", "sshd"),
-}
+HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets", "signer", "sshd"}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_removed_person_is_not_listed_and_others_stay(secrets: Path, tmp_path: P
         remove(secrets, "anna")
 
 
-def test_person_has_one_password_in_both_places_until_removed(
+def test_person_with_a_login_has_one_password_in_both_places_until_removed(
     secrets: Path, tmp_path: Path
 ) -> None:
     for _ in range(2):  # the second time changes nothing
