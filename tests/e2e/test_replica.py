@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -259,7 +260,7 @@ OUTSIDE = ("169.254.169.254/80", "1.1.1.1/443", "192.0.2.1/443")
 def network_gateway(name: str) -> str:
     """Return the address that this machine has, or would have, in one of Docker's networks."""
     (config,) = json.loads(docker("network", "inspect", name))[0]["IPAM"]["Config"]
-    return str(config["Gateway"])
+    return str(config.get("Gateway") or ip_network(config["Subnet"])[1])
 
 
 def own_addresses() -> list[str]:
