@@ -66,9 +66,7 @@ class Gate:
         self._logins = logins
         self._audit = audit
         self._lockout = lockout.Lockout()
-        self._known: TTLCache[tuple[Caller, bytes], frozenset[Right]] = TTLCache(
-            KNOWN_AT_A_TIME, PASSWORD_CACHE_SECONDS
-        )
+        self._known = _nobody_known()
         self._key = secrets.token_bytes(32)
         self._checking = asyncio.Lock()
 
@@ -87,8 +85,11 @@ class Gate:
             await refused.response(scope, receive, send)
 
     def forget_logins(self) -> None:
-        """Check every password anew, as the logins have changed."""
-        self._known.clear()
+        """Check every password anew, as the logins have changed; from any thread.
+
+        A check that runs meanwhile is remembered by nobody.
+        """
+        self._known = _nobody_known()
 
     async def _log_in(self, scope: Scope) -> tuple[Caller, frozenset[Right]]:
         """Return who asks, and what he may do."""
@@ -97,13 +98,14 @@ class Gate:
             raise _unknown("Log in: this server knows each of its callers.")
         name, password = given
         caller = Caller(name, request.address(scope))
-        known = caller, hmac.digest(self._key, password.encode(), "sha256")
-        rights = self._known.get(known)
+        key, known = (caller, hmac.digest(self._key, password.encode(), "sha256")), self._known
+        rights = known.get(key)
         if rights is None:
             # One at a time: guesses that come together are counted one by one, and cost one core.
             async with self._checking:
-                rights = self._known.get(known) or await self._check(caller, password)
-                self._known[known] = rights
+                rights = known.get(key)
+                if rights is None:
+                    rights = known[key] = await self._check(caller, password)
         return caller, rights
 
     async def _check(self, caller: Caller, password: str) -> frozenset[Right]:
@@ -167,6 +169,11 @@ class Gate:
             self._audit.record(caller.name, action, what, caller.address, outcome)
         except SettingsError as error:
             logger.error("%s", error)
+
+
+def _nobody_known() -> TTLCache[tuple[Caller, bytes], frozenset[Right]]:
+    """Return what is to hold the rights of each caller whose password was right."""
+    return TTLCache(KNOWN_AT_A_TIME, PASSWORD_CACHE_SECONDS)
 
 
 def _unknown(message: str) -> Refused:

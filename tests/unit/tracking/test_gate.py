@@ -211,6 +211,22 @@ def test_right_password_is_checked_once_until_the_logins_change(behind: Behind) 
     assert behind.logins.asked == 2
 
 
+def test_password_that_was_checked_while_the_logins_changed_is_checked_again(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        rights = behind.logins.rights
+
+        def change(name: str, password: str) -> frozenset[Right] | None:
+            behind.gate.forget_logins()
+            return rights(name, password)
+
+        patched.setattr(behind.logins, "rights", change)
+        behind.ask("training", "GET", "/")
+    behind.ask("training", "GET", "/")
+    assert behind.logins.asked == 2
+
+
 def test_caller_who_is_locked_is_told_so_and_nothing_is_hashed(behind: Behind) -> None:
     for _ in range(ATTEMPTS):
         assert behind.ask("training", "GET", "/", "a guess") == HTTPStatus.UNAUTHORIZED
