@@ -20,10 +20,9 @@ UPSTREAM_SECONDS = re.compile(rb'"upstream_seconds":"([\d.]+)"')
 def substitutions(
     folder: Path, certs: Path, secrets: Path, port: int, status: int, upstream: int
 ) -> dict[str, str]:
-    """Return what the copy has differently: where things are, who is logged, and one limit.
+    """Return what the copy has differently: where things are, and one limit.
 
-    The limits stay on; but 2000 requests a second are a client's, and the bench is one client. It
-    asks from where the replica's health check does, which no log has.
+    The limits stay on; but 2000 requests a second are a client's, and the bench is one client.
     """
     known = machine.nginx_version() >= HTTP2_ON
     return {
@@ -33,11 +32,11 @@ def substitutions(
         r"/opt/terna/nginx/": f"{folder}/modules/",
         r"listen 8443": f"listen 127.0.0.1:{port}",
         r"127\.0\.0\.1:8080": f"127.0.0.1:{status}",
-        r"serving:8124;": f"127.0.0.1:{upstream};",
+        r"listen unix:/run/erp[^;]*;": "",
+        r"serving(?:-standby)?:8124;": f"127.0.0.1:{upstream};",
         r"rate=\d+r/s": "rate=1000000r/s",
         r"http2 on;": "http2 on;" if known else "",
         HYBRID: "",
-        r"127\.0\.0\.1 0;": "127.0.0.1 1;",
     }
 
 

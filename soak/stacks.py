@@ -27,11 +27,12 @@ POLL = 0.2
 PORT = 8124
 OVERRIDE = f"""
 services:
-  serving:
+  serving: &serving
     environment:
       TERNA_SERVING_MODEL: {NAME}
       TERNA_SERVING_WORKERS: {WORKERS}
       TERNA_SERVING_POLL_SECONDS: {POLL}
+  serving-standby: *serving
   erp:
     environment: {{TERNA_ERP_RATE: 1000000, TERNA_ERP_BURST: 1000000}}
 """
@@ -88,7 +89,7 @@ def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
             models=models,
             promote=lambda number: _promote(stack, number),
             process=stack.project.inspect("serving")["State"]["Pid"],
-            address=(stack.project.addresses("serving")[0], 8124),
+            address=stack.address("serving", 8124),
         )
 
 

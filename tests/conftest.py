@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=2000,
         help="how many changed compiled models the fuzzing has decoded in all",
     )
+    parser.addoption(
+        "--requests", type=int, default=1, help="how many requests the upgrade goes on for"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

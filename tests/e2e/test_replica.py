@@ -37,6 +37,7 @@ PORTS = {
     "postgres": 5432,
     "object-store": 9000,
     "serving": 8124,
+    "serving-standby": 8124,
     "erp": 8443,
 }
 REACHES = {
@@ -44,13 +45,21 @@ REACHES = {
     "training": {"tracking", "postgres"},
     "tracking": {"postgres", "object-store"},
     "serving": {"tracking"},
-    "erp": {"serving"},
+    "serving-standby": {"tracking", "serving"},
+    "erp": {"serving", "serving-standby"},
+    "ready": {"erp"},
     "postgres": {"object-store"},  # they share the network `storage`
 }
 """The diagram of docs/operations.md. A network is open both ways: who is asked could knock back."""
 
-REACHES_OUT = {"ssh", "erp"}
-"""What publishes a port has a network that leads out, too."""
+ON_THE_MACHINE = "https"
+"""Who holds server 3's port on the machine's own network."""
+
+REACHES_OUT = {"ssh", ON_THE_MACHINE}
+"""Who has a network that leads out, because a port leads to it."""
+
+KEYLESS = {"https", "ready"}
+"""Those that read only the certificates of server 3, to verify it."""
 
 AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
@@ -171,7 +180,7 @@ def test_one_shot_that_runs_again_changes_nothing(replica: ComposeStack, one_sho
 # ---- what its user is safe from ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_NETWORK])
+@pytest.mark.parametrize("server", sorted({*SERVERS} - WITHOUT_NETWORK - {ON_THE_MACHINE}))
 def test_server_reaches_its_neighbours_in_the_diagram_and_no_other(
     replica: ComposeStack, server: str
 ) -> None:
@@ -412,14 +421,23 @@ def test_every_container_is_hardened(replica: ComposeStack, service: str) -> Non
     assert bool(host["CapAdd"]) == (service in AS_ROOT)
 
 
-def test_only_two_ports_are_published_and_only_on_this_machine(replica: ComposeStack) -> None:
+def test_only_sshs_port_is_published_and_only_on_this_machine(replica: ComposeStack) -> None:
     published = {
         (service, bound["HostIp"])
         for service in SERVICES
-        for ports in replica.project.inspect(service)["HostConfig"]["PortBindings"].values()
+        for ports in (replica.project.inspect(service)["HostConfig"]["PortBindings"] or {}).values()
         for bound in ports
     }
-    assert published == {("ssh", "127.0.0.1"), ("erp", "127.0.0.1")}
+    assert published == {("ssh", "127.0.0.1")}
+
+
+def test_https_listens_on_this_machine_only_and_holds_no_other_port(replica: ComposeStack) -> None:
+    """Sockets are those of its own processes: its network is the machine's."""
+    script = """for fd in /proc/[0-9]*/fd/*; do readlink "$fd"; done 2>/dev/null |
+        sed -n 's/^socket:.\\([0-9]*\\).$/\\1/p' |
+        grep -wFf - /proc/net/tcp /proc/net/tcp6 | awk '$5 == "0A" {print $3}'"""
+    told = replica.project.compose("exec", "-T", ON_THE_MACHINE, "bash", "-c", script)
+    assert set(told.split()) == {f"0100007F:{replica.project.https_port:04X}"}
 
 
 @pytest.mark.parametrize("service", sorted(WITHOUT_NETWORK))
@@ -437,12 +455,12 @@ def test_container_mounts_its_own_folders_only_and_read_only(
         if mount["Type"] == "bind"
     }
     own = own_folder(service)
-    assert f"secrets/{own}" in given
+    assert (f"secrets/{own}" in given) == (service not in KEYLESS)
     assert given.keys() <= {f"certs/{own}", f"secrets/{own}", "nginx"}
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_FILES])
+@pytest.mark.parametrize("server", sorted({*SERVERS} - WITHOUT_FILES - KEYLESS))
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:
@@ -463,6 +481,8 @@ def own_folder(service: str) -> str:
     """
     if service == "init-object-store":
         return "object-store"
+    if service in KEYLESS:
+        return "erp"
     if service == "signer":  # a command of training's image
         return service
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])

@@ -5,12 +5,12 @@ import re
 from tests.checkout import ROOT
 
 FILES = {path.name: path.read_text() for path in (ROOT / "nginx").rglob("*.conf")}
-OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/")
+OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/", "/run/erp/")
 
 
 def paths(configuration: str) -> set[str]:
     """Every file and folder that a configuration names."""
-    directives = re.sub(r"#.*|\"[^\"]*\"|'[^']*'|location .*", "", configuration)
+    directives = re.sub(r"#.*|\"[^\"]*\"|'[^']*'|location .*|error_page .*", "", configuration)
     return set(re.findall(r"(?:\s|unix:)(/[^\s;]+)", directives))
 
 
@@ -26,3 +26,4 @@ def test_defaults_are_those_of_the_compose_file() -> None:
     assert f"include tls/{default['TLS']}.conf;" in FILES["settings.conf"]
     assert f" rate={default['RATE']}r/s;" in FILES["settings.conf"]
     assert f" burst={default['BURST']} " in FILES["settings.conf"]
+    assert f"limit_conn concurrent {default['CONCURRENT']};" in FILES["settings.conf"]

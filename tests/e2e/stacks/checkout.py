@@ -70,7 +70,7 @@ class Checkout:
         )
 
     def _give_to(self, user: pwd.struct_passwd) -> None:
-        self._bring_compose()
+        self._bring_plugins()
         for path in (self._home, *self._home.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
         self._rights = {
@@ -79,11 +79,12 @@ class Checkout:
             "extra_groups": [SOCKET.stat().st_gid],
         }
 
-    def _bring_compose(self) -> None:
-        """Compose may be root's own plugin, which others cannot run."""
+    def _bring_plugins(self) -> None:
+        """Compose and buildx may be root's own plugins, which others cannot run."""
         plugins = self._home / ".docker/cli-plugins"
         plugins.mkdir(parents=True)
-        shutil.copy(_compose_plugin(), plugins)
+        for plugin in _plugins():
+            shutil.copy(plugin, plugins)
 
 
 def _clone(folder: Path) -> None:
@@ -95,7 +96,7 @@ def _clone(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
 
 
-def _compose_plugin() -> str:
+def _plugins() -> list[str]:
     told = docker("info", "--format", "{{json .ClientInfo.Plugins}}")
     plugins: list[dict[str, str]] = json.loads(told)
-    return next(plugin["Path"] for plugin in plugins if plugin["Name"] == "compose")
+    return [plugin["Path"] for plugin in plugins if plugin["Name"] in ("compose", "buildx")]

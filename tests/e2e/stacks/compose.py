@@ -31,8 +31,8 @@ class ComposeStack(Stack):
     def __init__(self, tag: str) -> None:
         self.project = Project(tag)
         self.root = self.project.checkout.root
-        self._tracking = Forwarder(lambda: self._address("tracking", 5000))
-        self._object_store = Forwarder(lambda: self._address("object-store", 9000))
+        self._tracking = Forwarder(lambda: self.address("tracking", 5000))
+        self._object_store = Forwarder(lambda: self.address("object-store", 9000))
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -51,10 +51,9 @@ class ComposeStack(Stack):
 
     def up_without_a_model(self) -> None:
         """Everything but the first training: there is nothing in the registry."""
-        self.project.up("ssh", "tracking")
-        for server in ("serving", "erp"):  # together, the one would wait for the other's model
-            self.project.compose("up", "--detach", "--no-deps", server)
-        for server in ("training", "serving"):
+        services = set(self.project.compose("config", "--services").split())
+        self.project.compose("up", "--detach", *sorted(services - {"first-model", "ready"}))
+        for server in ("training", "tracking", "serving"):
             self.wait_for(server)
 
     def terna(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -77,12 +76,12 @@ class ComposeStack(Stack):
         return file.name
 
     def stop(self, server: str) -> None:
-        self.project.compose("stop", "--timeout", "20", server)
+        self.project.compose("stop", "--timeout", "20", *_containers(server))
 
     def start(self, server: str) -> None:
         served = {"TERNA_SERVING_MODEL": self.model}
         served |= {f"TERNA_SERVING_{name.upper()}": str(v) for name, v in self.changed.items()}
-        self.project.compose("up", "--detach", "--no-deps", server, **served)
+        self.project.compose("up", "--detach", "--no-deps", *_containers(server), **served)
         self.wait_for(server)
 
     def wait_for(self, server: str) -> None:
@@ -99,7 +98,7 @@ class ComposeStack(Stack):
         erp, published = self.settings.erp, ("127.0.0.1", self.project.https_port)
         return [
             Listener("reverse proxy", published, "localhost", erp),
-            Listener("serving", self._address("serving", 8124), "serving", erp),
+            Listener("serving", self.address("serving", 8124), "serving", erp),
         ]
 
     @property
@@ -184,12 +183,13 @@ class ComposeStack(Stack):
             *("-o", f"UserKnownHostsFile={self.root.parent}/known_hosts"),
         ]
 
-    def _address(self, service: str, port: int) -> Address:
-        """Where this machine reaches a container that publishes no port."""
-        addresses = self.project.addresses(service)
-        if not addresses:
-            raise ConnectionRefusedError(f"{service} does not run")
-        return addresses[0], port
+    def address(self, service: str, port: int) -> Address:
+        """Where this machine reaches a container of server 2, none of which publishes a port."""
+        networks = self.project.inspect(service)["NetworkSettings"]["Networks"]
+        for name in ("server-2", "storage"):
+            if found := networks.get(f"{self.project.name}_{name}", {}).get("IPAddress"):
+                return found, port
+        raise ConnectionRefusedError(f"{service} does not run")
 
     def _s3(self) -> Any:
         return boto3.client(
@@ -219,6 +219,11 @@ class ComposeStack(Stack):
             return httpx.get(version, verify=trusting(erp.ca)).is_success
         except httpx.HTTPError:
             return False
+
+
+def _containers(server: str) -> tuple[str, ...]:
+    """Return who has to be away for a server to be away: serving has a standby."""
+    return (server, "serving-standby") if server == "serving" else (server,)
 
 
 def trusting(ca: Path) -> ssl.SSLContext:

@@ -30,6 +30,7 @@ class Project:
         self.name = f"terna-{uuid4().hex[:8]}"
         self.checkout = Checkout()
         self.ssh_port, self.https_port = free_ports(2222, 8443)
+        self.ui_port, _ = free_ports(5000, 8124)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:

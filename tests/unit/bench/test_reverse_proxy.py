@@ -45,7 +45,6 @@ def test_rate_limit_is_on_and_beyond_any_load(copied: str) -> None:
 
 def test_log_with_the_server_time_is_still_written(copied: str) -> None:
     assert '"upstream_seconds":"$upstream_response_time"' in copied
-    assert "127.0.0.1 1;" in copied  # the load comes from there
     line = b'{"status":200,"upstream_status":"200","upstream_seconds":"0.012"}'
     assert reverse_proxy.UPSTREAM_SECONDS.findall(line) == [b"0.012"]
 
