@@ -46,7 +46,7 @@ def local(root: Path, reporter: Reporter) -> Iterator[Server]:
     with opened(root, reporter) as opened_stage:
         stage = _in_haste(opened_stage)
         models = published(stage)
-        registry = MLflowRegistry(connect(stage.settings.tracking))
+        registry = MLflowRegistry(connect(stage.settings.tracking), stage.settings.tracking)
         with start(stage, models[0], NAME, WORKERS) as system:
             system.wait()
             yield Server(

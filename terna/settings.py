@@ -50,11 +50,17 @@ class Tracking(BaseSettings):
     timeout_seconds: float = Field(default=10, gt=0)
     """Seconds that a client waits for one response."""
 
-    user: str = ""
-    """The user that a client logs in as; empty where the server asks for no login."""
+    user: str = "training"
+    """The login of a client."""
 
     password: str = Field(default="", repr=False)
-    """That user's password."""
+    """Its password; empty for that of the login's file in the folder of logins."""
+
+    promoting_user: str = "promoting"
+    """The login that promotes; empty for the client's own."""
+
+    promoting_password: str = Field(default="", repr=False)
+    """Its password; empty for that of the login's file in the folder of logins."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
@@ -65,11 +71,13 @@ class Tracking(BaseSettings):
     backend_store_uri: str = Field(default="sqlite:///.terna/tracking/mlflow.db", repr=False)
     """The database of runs and registry: `sqlite:///…` or `postgresql://…`."""
 
-    auth_database_uri: str = Field(default="", repr=False)
-    """The database of the users, another one than that of the runs; empty for no logins."""
+    auth_database_uri: str = Field(
+        default="sqlite:///.terna/tracking/logins.db", min_length=1, repr=False
+    )
+    """The database of the logins, another one than that of the runs."""
 
     logins_dir: Path = Path("secrets/tracking/logins")
-    """The folder with the passwords of Terna's own users: a file each, named as the user."""
+    """The folder with the passwords: a file for each login, those of people in `people`."""
 
     artifacts_destination: str = ".terna/tracking/artifacts"
     """The store of artifacts: a folder or `s3://…`."""

@@ -106,15 +106,6 @@ class MemoryRegistry(_Server):
         for pointers in (self.aliases, self.stages, self.promoted):
             pointers[version.name] = version.number
 
-    def complete_promotion(self, version: Version) -> bool:
-        self._answer()
-        pointers = (self.aliases, self.stages, self.promoted)
-        numbers = {each.get(version.name) for each in pointers}
-        if len(numbers) == 1 or self.production(version.name) != version:
-            return False
-        self.promote(version)
-        return True
-
     def tag(self, version: Version, key: str, value: str) -> None:
         self.version(version.name, version.number)
         self.tags.setdefault((version.name, version.number), {})[key] = value

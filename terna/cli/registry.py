@@ -53,4 +53,5 @@ def _registry() -> "Registry":
     from terna.registry.client import connect
     from terna.registry.registry import MLflowRegistry
 
-    return MLflowRegistry(connect(Settings.load().tracking))
+    tracking = Settings.load().tracking
+    return MLflowRegistry(connect(tracking), tracking)

@@ -1,6 +1,9 @@
 """Server 2's commands: the tracking server."""
 
+from pathlib import Path
+
 from terna.ports import check_free
+from terna.security.audit import AuditLog
 from terna.settings import Settings
 
 
@@ -8,13 +11,20 @@ def track() -> None:
     """Run the MLflow tracking server and registry."""
     from terna.tracking.server import serve
 
-    settings = Settings.load().tracking
-    check_free(settings.host, settings.port)
-    serve(settings)
+    settings = Settings.load()
+    check_free(settings.tracking.host, settings.tracking.port)
+    serve(settings.tracking, AuditLog(settings.audit.log))
+
+
+def init_object_store(artifacts: str, secrets: Path) -> None:
+    """Make the bucket, and MinIO's account that may use it and nothing else."""
+    from terna.tracking.bucket import ensure_account
+
+    ensure_account(artifacts, secrets)
 
 
 def init_stores() -> None:
-    """Make and upgrade the tracking server's database, logins and bucket."""
+    """Make and upgrade the tracking server's database and bucket."""
     from terna.tracking.stores import ensure_stores
 
     ensure_stores(Settings.load().tracking)

@@ -1,6 +1,7 @@
 """The servers as local processes: their settings, keys and certificates, start and stop."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -13,11 +14,14 @@ from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
-from terna.security.secrets import ensure_api_keys
+from terna.security.secrets import ensure_api_keys, ensure_logins
 from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
 """The command of `terna` that runs each server."""
+
+LOGINS = {"tracking": "health", "serving": "serving"}
+"""The login of each to the tracking server."""
 
 LOCAL = ("localhost", "127.0.0.1")
 CERTIFICATES = (
@@ -42,6 +46,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
             ca=certs / "ca.crt",
             port=tracking_port,
             backend_store_uri=f"sqlite:///{state}/tracking/mlflow.db",
+            auth_database_uri=f"sqlite:///{state}/tracking/logins.db",
             artifacts_destination=str(state / "tracking/artifacts"),
             certificate=certs / "tracking/tls.crt",
             key=secrets / "tracking/tls.key",
@@ -94,7 +99,7 @@ def describe_moved_ports(wanted: Settings, settings: Settings) -> list[str]:
 
 
 def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
-    """Make certificates, signing keys and API keys where they are missing.
+    """Make certificates, signing keys, API keys and logins' passwords where they are missing.
 
     Returns:
         The files that it made.
@@ -113,7 +118,12 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
     for private, copies in keys.items():
         for public in copies:
             signing.ensure_signing_keys(private, public)
-    return [*made, *missing, *ensure_api_keys(root / "secrets")]
+    return [
+        *made,
+        *missing,
+        *ensure_api_keys(root / "secrets"),
+        *ensure_logins(settings.tracking.logins_dir),
+    ]
 
 
 class LocalServers:
@@ -151,7 +161,9 @@ class LocalServers:
         """Start a server that does not run; return without waiting for its answer."""
         log = self._logs / f"{name}.log"
         command = terna_command(COMMANDS[name])
-        self._processes[name] = Process(name, self.settings.environment(), log, command)
+        tracking = self.settings.tracking.model_copy(update={"user": LOGINS[name], "password": ""})
+        environment = replace(self.settings, tracking=tracking).environment()
+        self._processes[name] = Process(name, environment, log, command)
 
     def wait(self, name: str) -> None:
         """Return when the server answers.

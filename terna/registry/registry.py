@@ -4,7 +4,7 @@
 """
 
 import shutil
-import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -25,7 +25,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from terna.contracts.version import Version
 from terna.errors import FilesRefused
-from terna.registry.client import translate_errors
+from terna.registry.client import promoting, translate_errors
+from terna.settings import Tracking
 
 ALIAS = "production"
 """The alias of the version in production."""
@@ -83,13 +84,6 @@ class Registry(Protocol):
     def promote(self, version: Version) -> None:
         """Make this the version in production: alias and stage together."""
 
-    def complete_promotion(self, version: Version) -> bool:
-        """Move both alias and stage to the version in production, where only one points to it.
-
-        Returns:
-            Whether anything moved. Nothing does when another version is in production.
-        """
-
     def tag(self, version: Version, key: str, value: str) -> None:
         """Write a tag on the version, for people to read."""
 
@@ -100,9 +94,14 @@ class Registry(Protocol):
 class MLflowRegistry:
     """The registry of an MLflow tracking server."""
 
-    def __init__(self, client: MlflowClient) -> None:
-        """Keep the client. Asks nothing yet."""
+    def __init__(self, client: MlflowClient, tracking: Tracking | None = None) -> None:
+        """Keep the client. Asks nothing yet.
+
+        Args:
+            tracking: the settings of the login that moves aliases; None for the client's own.
+        """
         self._client = client
+        self._tracking = tracking
 
     def check(self) -> None:
         """Ask for one registered model."""
@@ -182,25 +181,8 @@ class MLflowRegistry:
         return Version(name, int(made.version), source, run_id)
 
     def promote(self, version: Version) -> None:
-        """Move alias, stage and tag to the version."""
-        number = str(version.number)
-        with translate_errors(self._client):
-            self._client.set_registered_model_alias(version.name, ALIAS, number)
-            with warnings.catch_warnings():
-                # Stages are deprecated, yet old clients still ask for models:/NAME/Production.
-                warnings.simplefilter("ignore", FutureWarning)
-                self._client.transition_model_version_stage(
-                    version.name, number, STAGE, archive_existing_versions=True
-                )
-            self._client.set_registered_model_tag(version.name, PROMOTED_TAG, number)
-
-    def complete_promotion(self, version: Version) -> bool:
-        """Promote the version where alias, stage and tag do not all name it."""
-        model = self._find(version.name)
-        if model is None or _is_complete(model) or production_number(model) != version.number:
-            return False
-        self.promote(version)
-        return True
+        """Move the alias; the tracking server moves stage and tag with it."""
+        self.set_alias(version, ALIAS)
 
     def tag(self, version: Version, key: str, value: str) -> None:
         """Write a tag on the version."""
@@ -208,8 +190,9 @@ class MLflowRegistry:
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
     def set_alias(self, version: Version, alias: str) -> None:
-        """Point an alias to the version."""
-        with translate_errors(self._client):
+        """Point an alias to the version, as the login that promotes."""
+        login = promoting(self._tracking) if self._tracking else nullcontext()
+        with login, translate_errors(self._client, "TERNA_TRACKING_PROMOTING"):
             self._client.set_registered_model_alias(version.name, alias, str(version.number))
 
     def _is_rejected(self, version: Version) -> bool:
@@ -245,9 +228,9 @@ class MLflowRegistry:
 def production_number(model: RegisteredModel) -> int | None:
     """Return the version in production by alias and stage; where they differ, the one moved last.
 
-    People promote in the MLflow UI, which moves only one of the two. `promote` writes the version
-    that both then point to into a tag, so the one that differs from the tag has moved since. Where
-    both differ, the alias wins, as stages are deprecated.
+    The tracking server moves both together and then writes the version into a tag. Where it ended
+    in between, one differs from the tag: that one has moved since. Where both differ, the alias
+    wins, as stages are deprecated.
     """
     alias, stage, before = _pointers(model)
     if alias is None or stage is None:
@@ -257,11 +240,6 @@ def production_number(model: RegisteredModel) -> int | None:
 
 def _version(found: ModelVersion) -> Version:
     return Version(found.name, int(found.version), found.source or "", found.run_id or "")
-
-
-def _is_complete(model: RegisteredModel) -> bool:
-    alias, stage, before = _pointers(model)
-    return alias == stage == before
 
 
 def _pointers(model: RegisteredModel) -> tuple[int | None, int | None, int | None]:

@@ -47,8 +47,8 @@ GROUPS: Mapping[str, int] = {
 DATABASES = ("tracking", "auth", "optuna")
 """The databases. The role that may use one has its name."""
 
-LOGINS = ("admin", "training", "serving", "health")
-"""The users of the tracking server; tracking/logins.py says what each may do."""
+LOGINS = ("admin", "training", "promoting", "serving", "health")
+"""Terna's own logins to the tracking server; tracking/logins.py says what each may do."""
 
 
 def ensure_all(certs: Path, secrets: Path) -> None:
@@ -121,13 +121,23 @@ def _ensure_ssh_key(private: Path, authorized: Path) -> None:
 
 
 def _ensure_passwords(secrets: Path) -> None:
-    for role in ("postgres", *DATABASES):
+    for role in DATABASES:
         _ensure_password(secrets / f"postgres/{role}.password")
-    for login in LOGINS:
-        _ensure_password(secrets / f"tracking/logins/{login}")
+    ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
+    _ensure_text(secrets / "object-store/tracking.password", token_urlsafe(30))  # 40 at most
     _ensure_settings(secrets)
+    for once in ("tracking/s3", "postgres/postgres.password"):  # of MinIO's root and a superuser
+        (secrets / once).unlink(missing_ok=True)
+
+
+def ensure_logins(folder: Path) -> list[Path]:
+    """Make the password of each login to the tracking server that has none; return what it made."""
+    missing = [folder / login for login in LOGINS if not (folder / login).exists()]
+    for path in missing:
+        _ensure_password(path)
+    return missing
 
 
 def _ensure_settings(secrets: Path) -> None:
@@ -138,10 +148,10 @@ def _ensure_settings(secrets: Path) -> None:
         "training/terna_training_optuna_storage": _database_url(secrets, "psycopg", "optuna"),
         "tracking/terna_tracking_password": _read(secrets / "tracking/logins/health"),
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
+        "training/terna_tracking_promoting_password": _read(secrets / "tracking/logins/promoting"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
-        "tracking/s3": "[default]\n"
-        f"aws_access_key_id = {_read(secrets / 'object-store/user')}\n"
-        f"aws_secret_access_key = {_read(secrets / 'object-store/password')}\n",
+        "tracking/bucket": "[default]\naws_access_key_id = tracking\n"
+        f"aws_secret_access_key = {_read(secrets / 'object-store/tracking.password')}\n",
     }.items():
         _ensure_text(secrets / file, content)
 

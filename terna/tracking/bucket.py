@@ -1,20 +1,86 @@
-"""The bucket of the object store that holds the artifacts."""
+"""The bucket of the object store that holds the artifacts, and the account that may use it."""
 
+import os
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from urllib3 import PoolManager
+
+ACCOUNT = "tracking"
+"""The access key of the service account."""
+
+ACTIONS = {
+    "": ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+    "/*": (
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",  # marks it as deleted: earlier versions stay
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+    ),
+}
+"""What it may do with the bucket, and with what is in it."""
 
 
-def ensure_bucket(artifacts: str) -> None:
+def ensure_bucket(artifacts: str, s3: Any = None) -> None:
     """Make the bucket of `s3://bucket/…` where it is missing.
 
     boto3 reads the endpoint and the credentials from its own variables, `AWS_ENDPOINT_URL_S3` and
     `AWS_SHARED_CREDENTIALS_FILE`.
     """
-    s3 = boto3.client("s3")
+    s3 = s3 or boto3.client("s3")
     bucket = urlsplit(artifacts).netloc
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError:
         s3.create_bucket(Bucket=bucket)
+
+
+def ensure_account(artifacts: str, secrets: Path) -> None:
+    """Make the bucket with versioning, and in MinIO a service account for it and nothing else.
+
+    Args:
+        secrets: the folder with MinIO's root, `user` and `password`, and with the password of the
+            account, `tracking.password`.
+    """
+    files = ("user", "password", "tracking.password")
+    user, password, own = ((secrets / name).read_text().strip() for name in files)
+    s3 = boto3.client("s3", aws_access_key_id=user, aws_secret_access_key=password)
+    ensure_bucket(artifacts, s3)
+    bucket = urlsplit(artifacts).netloc
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    _set_account(_admin(s3, user, password), own, policy(bucket))
+
+
+def policy(bucket: str) -> dict[str, Any]:
+    """Return the policy of the account, in AWS' language."""
+    statements = [
+        {"Effect": "Allow", "Action": list(actions), "Resource": [f"arn:aws:s3:::{bucket}{of}"]}
+        for of, actions in ACTIONS.items()
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _admin(s3: Any, user: str, password: str) -> MinioAdmin:
+    """Return MinIO's administration at the endpoint of an S3 client, verified with the same CA."""
+    certificates = os.environ.get("AWS_CA_BUNDLE")
+    return MinioAdmin(
+        endpoint=urlsplit(s3.meta.endpoint_url).netloc,
+        credentials=StaticProvider(user, password),
+        http_client=PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=certificates),
+    )
+
+
+def _set_account(admin: MinioAdmin, password: str, allowed: dict[str, Any]) -> None:
+    try:
+        admin.get_service_account(ACCOUNT)
+    except MinioAdminException:
+        admin.add_service_account(access_key=ACCOUNT, secret_key=password, policy=allowed)
+    else:
+        admin.update_service_account(access_key=ACCOUNT, secret_key=password, policy=allowed)

@@ -43,7 +43,7 @@ class Session:
             name=name,
             workspace=Workspace(settings.training.workspace_dir / name),
             runs=MLflowRuns(client, settings.training.experiment),
-            registry=MLflowRegistry(client),
+            registry=MLflowRegistry(client, settings.tracking),
             settings=settings.training,
             reporter=reporter,
             require_release=settings.serving.require_release,

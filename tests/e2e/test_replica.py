@@ -50,6 +50,8 @@ REACHES_OUT = {"training", "erp"}
 AS_ROOT = {"init-secrets", "training"}
 """The one hands files over to their owner, the other becomes the user who logs in."""
 
+WITHOUT_SECRETS = {"audit"}
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -95,7 +97,7 @@ def quickstart_command(start: str) -> str:
 
 def query(replica: ComposeStack, database: str, sql: str) -> str:
     """Ask Postgres itself, as its administrator inside the container."""
-    psql = ("psql", "--host=/tmp", "--tuples-only", "--no-align", "--dbname", database)
+    psql = ("psql", "--tuples-only", "--no-align", "--dbname", database)
     return replica.project.compose("exec", "-T", "postgres", *psql, "--command", sql).strip()
 
 
@@ -209,6 +211,20 @@ def test_only_a_server_with_a_published_port_reaches_out_of_the_replica(
     assert bool(reached) == (server in REACHES_OUT)
 
 
+def test_superuser_of_postgres_comes_by_the_socket_alone(replica: ComposeStack) -> None:
+    attempt = """
+import psycopg
+for name in ("postgres", "optuna"):
+    try:
+        psycopg.connect(host="postgres", user="postgres", password="a guess", dbname=name)
+    except psycopg.OperationalError as error:
+        print("no pg_hba.conf entry" in str(error))
+"""
+    told = replica.ssh(shlex.join(["python3", "-c", attempt]))
+    assert told.stdout.split() == ["True", "True"], told.stderr
+    assert query(replica, "postgres", "SELECT current_user") == "postgres"
+
+
 def test_training_connects_to_optunas_database_and_no_other(replica: ComposeStack) -> None:
     attempt = """
 import pathlib, psycopg
@@ -222,6 +238,64 @@ for name in ("optuna", "tracking", "auth", "postgres"):
 """
     told = replica.ssh(shlex.join(["python3", "-c", attempt]))
     assert told.stdout.split() == ["optuna"], told.stderr
+
+
+def test_tracking_uses_its_bucket_and_nothing_else_of_the_object_store(
+    replica: ComposeStack,
+) -> None:
+    attempts = """
+import boto3
+from botocore.exceptions import ClientError
+s3 = boto3.client("s3")
+for content in (b"first", b"second"):
+    s3.put_object(Bucket="mlflow", Key="versioned", Body=content)
+s3.delete_object(Bucket="mlflow", Key="versioned")
+versions = s3.list_object_versions(Bucket="mlflow", Prefix="versioned")["Versions"]
+print(len(versions))
+suspended = {"Status": "Suspended"}
+for name, attempt in {
+    "delete version": lambda: s3.delete_object(
+        Bucket="mlflow", Key="versioned", VersionId=versions[0]["VersionId"]
+    ),
+    "suspend": lambda: s3.put_bucket_versioning(
+        Bucket="mlflow", VersioningConfiguration=suspended
+    ),
+    "make bucket": lambda: s3.create_bucket(Bucket="another"),
+    "delete bucket": lambda: s3.delete_bucket(Bucket="mlflow"),
+}.items():
+    try:
+        attempt()
+        print(name)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied", error
+"""
+    told = replica.project.compose("exec", "-T", "tracking", "python3", "-c", attempts)
+    assert told.split() == ["2"]
+
+
+def test_audit_log_has_what_people_did_and_who_the_kernel_says_has_sent_it(
+    replica: ComposeStack,
+) -> None:
+    replica.registry().set_model_version_tag("rfc_tune", "1", "a-tag", "a value")
+    lines = replica.project.compose(
+        "exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*"
+    ).splitlines()
+    events = [json.loads(line) for line in lines]
+    wanted = {"who": "admin", "action": "tag version", "what": "rfc_tune 1 key=a-tag", "uid": 10005}
+    assert [event for event in events if wanted.items() <= event.items()]
+    assert [e for e in events if e.get("action") == "set alias" and e["who"] == "promoting"]
+    assert "a value" not in "".join(lines)
+
+
+def test_only_the_collector_has_the_audit_log_itself(replica: ComposeStack) -> None:
+    having = set()
+    for service in SERVICES:
+        for mount in replica.project.inspect(service)["Mounts"]:
+            if mount["Type"] == "volume" and mount["Name"].endswith("_audit-log"):
+                having.add(service)
+            if mount["Destination"] == "/run/audit":
+                assert mount["RW"] == (service == "audit"), service
+    assert having == {"audit"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -265,12 +339,12 @@ def test_container_mounts_its_own_folders_only_and_read_only(
         if mount["Type"] == "bind"
     }
     own = own_folder(service)
-    assert f"secrets/{own}" in given
+    assert f"secrets/{own}" in given or service in WITHOUT_SECRETS
     assert given.keys() <= {f"certs/{own}", f"secrets/{own}", "nginx"}
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_SECRETS])
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:
@@ -284,7 +358,12 @@ def test_server_reads_all_of_its_own_keys_and_finds_no_others(
 
 
 def own_folder(service: str) -> str:
-    """Return the folder of certs/ and of secrets/ that a service may read: its image's name."""
+    """Return the folder of certs/ and of secrets/ that a service may read: its image's name.
+
+    The one that makes the object store's account reads that store's, with tracking's library.
+    """
+    if service == "init-object-store":
+        return "object-store"
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])
 
 

@@ -1,74 +1,72 @@
 """Logins of the tracking server: each caller may do what its work needs, and nothing else."""
 
-import os
-import subprocess
-import sys
+import json
+import ssl
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
+import httpx
 import mlflow.pyfunc
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from terna.contracts.version import Version
 from terna.errors import TrackingRefused
-from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.progress import Silent
 from terna.registry.client import connect
 from terna.registry.registry import ALIAS, MLflowRegistry
 from terna.registry.runs import MLflowRuns
 from terna.security import signing
-from terna.security.secrets import LOGINS
 from terna.settings import Settings, Tracking, Training
+from terna.tracking import lockout
 from terna.training import importing
 from terna.training.session import Session
-from tests.ports import settings_on_free_ports
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*transition_model_version_stage:FutureWarning")
+
+NAME = "logged-in"
+PASSWORD, ANOTHER = "a-password-of-marias", "another-password-of-marias"
+FORBIDDEN = r"403|PERMISSION_DENIED|ermission denied"
 
 
 @pytest.fixture(scope="module")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
-    """A tracking server with logins, asked by nobody yet."""
-    root = tmp_path_factory.mktemp("terna")
-    settings = _with_logins(root, local_settings(root, settings_on_free_ports()))
-    ensure_local_secrets(settings, root)
-    _make_stores(settings)
-    replica = LocalServers(
-        root, replace(settings, tracking=user(settings.tracking, "health")), Silent()
-    )
-    try:
-        replica.start("tracking")
-        replica.wait("tracking")
-        yield settings.tracking
-    finally:
-        replica.close()
-        connect(local_settings(root, settings).tracking)  # nobody is logged in any more
+def tracking(tracked: Settings) -> Iterator[Tracking]:
+    """How to reach the tracking server, which asks for logins."""
+    yield tracked.tracking
+    connect(tracked.tracking)  # the login is a setting of the whole process
 
 
 def user(tracking: Tracking, name: str) -> Tracking:
-    """The settings of a client that logs in as this user."""
-    password = (tracking.logins_dir / name).read_text()
-    return tracking.model_copy(update={"user": name, "password": password})
+    """The settings of a client that logs in as this user, who promotes himself."""
+    return tracking.model_copy(update={"user": name, "promoting_user": ""})
 
 
-def _with_logins(root: Path, settings: Settings) -> Settings:
-    (root / "logins").mkdir()
-    for name in LOGINS:
-        (root / "logins" / name).write_text(f"the password of {name}")
-    changes = {"auth_database_uri": f"sqlite:///{root}/logins.db", "logins_dir": root / "logins"}
-    (root / ".terna/tracking").mkdir(parents=True)
-    return replace(settings, tracking=settings.tracking.model_copy(update=changes))
+def client(tracking: Tracking, name: str) -> MlflowClient:
+    return connect(user(tracking, name))
 
 
-def _make_stores(settings: Settings) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "terna", "init-stores"],
-        env=os.environ | settings.environment(),
-        check=True,
-        timeout=120,
-    )
+def ask(tracking: Tracking, login: tuple[str, str], method: str, path: str, **of: Any) -> int:
+    """Return the status of one request, without MLflow's client."""
+    verified = ssl.create_default_context(cafile=tracking.ca)
+    answer = httpx.request(method, f"{tracking.uri}{path}", auth=login, verify=verified, **of)
+    return answer.status_code
+
+
+def password(tracking: Tracking, name: str) -> str:
+    return (tracking.logins_dir / name).read_text().strip()
+
+
+def events(tracked: Settings, **of: str) -> list[dict[str, str]]:
+    """The lines of the audit log with these values."""
+    lines = map(json.loads, tracked.audit.log.read_text().splitlines())
+    return [line for line in lines if of.items() <= line.items()]
 
 
 CODE = """
@@ -103,72 +101,113 @@ def session(tracking: Tracking, keys: Training) -> Session:
 
 @pytest.fixture(scope="module")
 def version(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """What the training server registered and promoted."""
+    """What the training server registered, and the promoting login promoted."""
     model = tmp_path_factory.mktemp("model")
     (model / "MLmodel").write_text("flavors: {}\n")
-    client = connect(user(tracking, "training"))
-    runs, registry = MLflowRuns(client, "terna"), MLflowRegistry(client)
-    assert registry.production("churn") is None
+    training = client(tracking, "training")
+    runs, registry = MLflowRuns(training, "logins"), MLflowRegistry(training, tracking)
     run_id = runs.start("train")
-    registered = registry.register("churn", model, runs.start_model(run_id, "churn"), run_id)
+    registered = registry.register(NAME, model, runs.start_model(run_id, NAME), run_id)
     registry.promote(registered)
     return registered
 
 
-def test_serving_downloads_tags_and_completes_a_promotion(
-    tracking: Tracking, version: Version, tmp_path: Path
-) -> None:
-    connect(user(tracking, "training")).delete_registered_model_alias("churn", ALIAS)
-    registry = MLflowRegistry(connect(user(tracking, "serving")))
-    assert registry.production("churn") == version
+def forbidden() -> pytest.RaisesExc[MlflowException | OSError]:
+    return pytest.raises((MlflowException, OSError), match=FORBIDDEN)
+
+
+Attempt = Callable[[MlflowClient, Version], object]
+PROMOTIONS: dict[str, Attempt] = {
+    "set alias": lambda c, _: c.set_registered_model_alias(NAME, ALIAS, "1"),
+    "set another alias": lambda c, _: c.set_registered_model_alias(NAME, "best", "1"),
+    "delete alias": lambda c, _: c.delete_registered_model_alias(NAME, ALIAS),
+    "set stage": lambda c, _: c.transition_model_version_stage(NAME, "1", "Archived"),
+    "tag model": lambda c, _: c.set_registered_model_tag(NAME, "terna.production", "7"),
+}
+DELETIONS: dict[str, Attempt] = {
+    "rename model": lambda c, _: c.rename_registered_model(NAME, "another"),
+    "delete model": lambda c, _: c.delete_registered_model(NAME),
+    "delete version": lambda c, _: c.delete_model_version(NAME, "1"),
+    "delete run": lambda c, v: c.delete_run(v.run_id),
+    "delete logged model": lambda c, v: c.delete_logged_model(v.source.split("/")[-2]),
+    "delete experiment": lambda c, v: c.delete_experiment(c.get_run(v.run_id).info.experiment_id),
+    "rename experiment": lambda c, v: c.rename_experiment(
+        c.get_run(v.run_id).info.experiment_id, "another"
+    ),
+}
+WRITES: dict[str, Attempt] = {
+    "log metric": lambda c, v: c.log_metric(v.run_id, "f1", 1.0),
+    "log artifact": lambda c, v: c.log_text(v.run_id, "x", "x.txt"),
+    "create experiment": lambda c, _: c.create_experiment("of serving's own"),
+    "create model": lambda c, _: c.create_registered_model("of serving's own"),
+    "create version": lambda c, v: c.create_model_version(NAME, v.source),
+}
+
+
+def attempts(*of: dict[str, Attempt]) -> pytest.MarkDecorator:
+    together = {name: attempt for each in of for name, attempt in each.items()}
+    return pytest.mark.parametrize("attempt", together.values(), ids=together.keys())
+
+
+# ---- who may do what --------------------------------------------------------------------------
+
+
+def test_serving_downloads_and_tags(tracking: Tracking, version: Version, tmp_path: Path) -> None:
+    registry = MLflowRegistry(client(tracking, "serving"))
+    assert registry.production(NAME) == version
     registry.download(version, tmp_path)
     assert (tmp_path / "MLmodel").read_text() == "flavors: {}\n"
     registry.tag(version, "terna.serving", "serving")
-    assert registry.complete_promotion(version)
 
 
-def test_serving_changes_no_run_and_deletes_no_model(tracking: Tracking, version: Version) -> None:
-    client = connect(user(tracking, "serving"))
-    for forbidden in (
-        lambda: client.log_metric(version.run_id, "f1", 1.0),
-        lambda: client.log_text(version.run_id, "x", "x.txt"),
-        lambda: client.delete_run(version.run_id),
-        lambda: client.delete_registered_model("churn"),
-        lambda: client.delete_model_version("churn", "1"),
-    ):
-        with pytest.raises((MlflowException, OSError), match=r"403|ermission"):
-            forbidden()
+@attempts(PROMOTIONS, DELETIONS, WRITES)
+def test_serving_does_nothing_else(tracking: Tracking, version: Version, attempt: Attempt) -> None:
+    serving = client(tracking, "serving")
+    with forbidden():
+        attempt(serving, version)
+
+
+@attempts(PROMOTIONS, DELETIONS)
+def test_training_neither_promotes_nor_deletes_what_it_made(
+    tracking: Tracking, version: Version, attempt: Attempt
+) -> None:
+    training = client(tracking, "training")
+    with forbidden():
+        attempt(training, version)
+
+
+def test_training_deletes_no_artifact(tracking: Tracking, version: Version) -> None:
+    stored = version.source.removeprefix("mlflow-artifacts:/")
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{stored}/MLmodel"
+    login = "training", password(tracking, "training")
+    assert ask(tracking, login, "GET", path) == HTTPStatus.OK
+    assert ask(tracking, login, "DELETE", path) == HTTPStatus.FORBIDDEN
+
+
+@attempts(DELETIONS, WRITES)
+def test_promoting_login_only_promotes(
+    tracking: Tracking, version: Version, attempt: Attempt
+) -> None:
+    promoting = client(tracking, "promoting")
+    with forbidden():
+        attempt(promoting, version)
 
 
 @pytest.mark.usefixtures("version")
 def test_health_login_may_ask_and_sees_nothing(tracking: Tracking) -> None:
-    client = connect(user(tracking, "health"))
-    MLflowRegistry(client).check()
-    assert client.search_registered_models() == []
-    assert client.search_experiments() == []
-    with pytest.raises(MlflowException, match="403"):
-        client.create_registered_model("mine")
+    health = client(tracking, "health")
+    MLflowRegistry(health).check()
+    assert health.search_registered_models() == []
+    for hidden in (health.search_experiments, health.search_model_versions):
+        with forbidden():
+            hidden()
+    with forbidden():
+        health.create_registered_model("mine")
 
 
 @pytest.mark.usefixtures("version")
 def test_administrator_sees_everything(tracking: Tracking) -> None:
-    client = connect(user(tracking, "admin"))
-    assert [model.name for model in client.search_registered_models()] == ["churn"]
-
-
-@pytest.mark.parametrize(
-    "login",
-    [
-        pytest.param({}, id="nobody"),
-        pytest.param({"user": "training", "password": "a wrong password"}, id="wrong password"),
-    ],
-)
-def test_request_without_login_is_refused_and_says_what_to_check(
-    tracking: Tracking, login: dict[str, str]
-) -> None:
-    registry = MLflowRegistry(connect(tracking.model_copy(update=login)))
-    with pytest.raises(TrackingRefused, match="are TERNA_TRACKING_USER and its password right"):
-        registry.check()
+    assert client(tracking, "admin").get_registered_model(NAME).name == NAME
 
 
 def test_training_signs_and_the_administrator_releases(
@@ -189,18 +228,110 @@ def test_training_signs_and_the_administrator_releases(
         importing.sign(session(user(tracking, "serving"), keys), made.version.number)
     released = importing.release(session(user(tracking, "admin"), keys), signed.version.number)
 
-    assert [each.version.number for each in (made, signed, released)] == [1, 2, 3]
+    numbers = [each.version.number for each in (made, signed, released)]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
 
 
-def test_password_follows_its_file(tracking: Tracking, version: Version) -> None:
-    (tracking.logins_dir / "training").write_text("another password, given later")
-    defaults = Settings.load()
-    _make_stores(replace(defaults, tracking=tracking))
-    registry = MLflowRegistry(connect(user(tracking, "training")))
-    assert registry.production("churn") == version
+# ---- logging in -------------------------------------------------------------------------------
 
 
-def test_no_password_is_in_a_command_line(tracking: Tracking) -> None:
-    commands = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert f"--port {tracking.port}" in commands.stdout
-    assert "logins.db" not in commands.stdout
+@pytest.mark.parametrize(
+    "login",
+    [
+        pytest.param({"user": "nobody"}, id="nobody"),
+        pytest.param({"user": "training", "password": "a wrong password"}, id="wrong password"),
+    ],
+)
+def test_request_without_login_is_refused_and_says_what_to_check(
+    tracking: Tracking, login: dict[str, str]
+) -> None:
+    registry = MLflowRegistry(connect(tracking.model_copy(update=login)))
+    with pytest.raises(TrackingRefused, match="are TERNA_TRACKING_USER and its password right"):
+        registry.check()
+
+
+def test_promotion_by_a_login_without_the_right_names_the_setting(
+    tracking: Tracking, version: Version
+) -> None:
+    settings = tracking.model_copy(update={"promoting_user": "training"})
+    with pytest.raises(TrackingRefused, match="are TERNA_TRACKING_PROMOTING_USER and its"):
+        MLflowRegistry(connect(settings), settings).promote(version)
+
+
+def test_fifth_wrong_password_locks_this_login_and_no_other(tracking: Tracking) -> None:
+    path = "/api/2.0/mlflow/registered-models/search"
+    wrong = [ask(tracking, ("mallory", "guess"), "GET", path) for _ in range(lockout.ATTEMPTS + 1)]
+    assert wrong == [HTTPStatus.UNAUTHORIZED] * lockout.ATTEMPTS + [HTTPStatus.TOO_MANY_REQUESTS]
+    assert ask(tracking, ("health", password(tracking, "health")), "GET", path) == HTTPStatus.OK
+    locked = connect(tracking.model_copy(update={"user": "mallory", "password": "guess"}))
+    with pytest.raises(TrackingRefused, match="wait for a minute"):
+        MLflowRegistry(locked).check()
+
+
+def test_person_comes_and_goes_with_the_file_of_the_password(
+    tracking: Tracking, version: Version
+) -> None:
+    people = tracking.logins_dir / "people"
+    people.mkdir(exist_ok=True)
+    status = f"/api/2.0/mlflow/runs/get?run_id={version.run_id}"
+
+    def wait_for(expected: HTTPStatus, secret: str) -> None:
+        deadline = time.monotonic() + 30
+        while (found := ask(tracking, ("maria", secret), "GET", status)) != expected:
+            assert time.monotonic() < deadline, found
+            time.sleep(lockout.SECONDS / lockout.ATTEMPTS / 4)  # not to be locked out
+
+    (people / "maria").write_text(f"{PASSWORD}\n")
+    wait_for(HTTPStatus.OK, PASSWORD)
+    maria = connect(tracking.model_copy(update={"user": "maria", "password": PASSWORD}))
+    maria.log_metric(version.run_id, "f1", 0.5)
+    with forbidden():
+        maria.set_registered_model_alias(NAME, ALIAS, "1")
+
+    (people / "maria").write_text(f"{ANOTHER} promoting\n")
+    wait_for(HTTPStatus.OK, ANOTHER)
+    maria = connect(tracking.model_copy(update={"user": "maria", "password": ANOTHER}))
+    maria.set_registered_model_alias(NAME, ALIAS, "1")
+
+    (people / "maria").unlink()
+    wait_for(HTTPStatus.UNAUTHORIZED, ANOTHER)
+
+
+# ---- the audit log ----------------------------------------------------------------------------
+
+
+def test_audit_log_says_who_promoted_tagged_and_created_from_where(
+    tracked: Settings, version: Version
+) -> None:
+    registry = MLflowRegistry(client(tracked.tracking, "serving"))
+    registry.tag(version, "terna.serving", "a value that nobody needs to know")
+    promoted = f"{NAME} {version.number} alias=production"
+    (created,) = events(tracked, action="create version", what=f"{NAME} run_id={version.run_id}")
+    assert created["who"] == "training"
+    assert events(tracked, action="set alias", what=promoted, who="promoting", where="127.0.0.1")
+    assert events(
+        tracked,
+        action="tag version",
+        what=f"{NAME} {version.number} key=terna.serving",
+        who="serving",
+    )
+    assert "nobody needs to know" not in tracked.audit.log.read_text()
+
+
+def test_audit_log_has_a_login_once_and_each_wrong_password(tracked: Settings) -> None:
+    path = "/api/2.0/mlflow/registered-models/search"
+    right = "admin", password(tracked.tracking, "admin")
+    for _ in range(3):
+        ask(tracked.tracking, right, "GET", path)
+    ask(tracked.tracking, ("eve", "a guess"), "GET", path)
+    assert len(events(tracked, action="log in", who="admin")) <= 2  # a minute may have gone by
+    assert len(events(tracked, action="log in", who="eve", outcome="failed")) == 1
+    log = tracked.audit.log.read_text()
+    assert right[1] not in log
+    assert "a guess" not in log
+
+
+def test_audit_log_has_what_was_refused(tracked: Settings, version: Version) -> None:
+    with forbidden():
+        client(tracked.tracking, "serving").rename_registered_model(version.name, "another")
+    assert events(tracked, action="rename model", who="serving", outcome="refused")

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow import MlflowClient
 
 from terna.contracts.version import Version
 from terna.errors import FilesRefused, TrackingRefused, TrackingUnreachable
-from terna.registry.client import connect
+from terna.registry.client import connect, promoting
 from terna.registry.registry import SERVING, STATUS_TAG, MLflowRegistry
 from terna.registry.runs import MLflowRuns
 from terna.settings import Settings
@@ -15,7 +16,7 @@ from terna.settings import Settings
 
 @pytest.fixture
 def registry(tracked: Settings) -> MLflowRegistry:
-    return MLflowRegistry(connect(tracked.tracking))
+    return MLflowRegistry(connect(tracked.tracking), tracked.tracking)
 
 
 def register(settings: Settings, name: str, folder: Path) -> Version:
@@ -75,29 +76,39 @@ def test_files_are_listed_with_their_sizes_and_downloaded_one_by_one(
     assert [p.name for p in (tmp_path / "copy").rglob("*")] == ["nested", "weights"]
 
 
-def test_half_promotion_is_followed_and_completed(
+@pytest.mark.filterwarnings("ignore:.*transition_model_version_stage:FutureWarning")
+@pytest.mark.parametrize("by", ["alias", "stage"])
+def test_promotion_by_mlflows_own_client_moves_alias_stage_and_tag(
+    tracked: Settings, registry: MLflowRegistry, tmp_path: Path, by: str
+) -> None:
+    first, second = (register(tracked, f"halves-{by}", tmp_path / "model") for _ in range(2))
+    registry.promote(first)
+    client, name = MlflowClient(tracked.tracking.uri, tracked.tracking.uri), first.name
+
+    with promoting(tracked.tracking):
+        if by == "alias":
+            client.set_registered_model_alias(name, "production", "2")
+        else:
+            client.transition_model_version_stage(name, "2", "production")
+
+    assert registry.production(name) == second
+    assert client.get_model_version_by_alias(name, "production").version == "2"
+    assert client.get_model_version(name, "2").current_stage == "Production"
+    assert client.get_model_version(name, "1").current_stage == "Archived"
+    assert client.get_registered_model(name).tags["terna.production"] == "2"
+
+
+@pytest.mark.filterwarnings("ignore:.*transition_model_version_stage:FutureWarning")
+def test_alias_that_is_taken_away_promotes_nothing(
     tracked: Settings, registry: MLflowRegistry, tmp_path: Path
 ) -> None:
-    first, second = (register(tracked, "halves", tmp_path / "model") for _ in range(2))
-    registry.promote(first)
-    assert not registry.complete_promotion(first)
-
+    version = register(tracked, "demoted", tmp_path / "model")
+    registry.promote(version)
     client = connect(tracked.tracking)
-    client.set_registered_model_alias("halves", "production", str(second.number))
-    assert registry.production("halves") == second
-    assert registry.complete_promotion(second)
-    assert client.get_model_version("halves", "2").current_stage == "Production"
-    assert client.get_model_version("halves", "1").current_stage == "Archived"
-
-
-def test_completing_a_promotion_never_undoes_a_newer_one(
-    tracked: Settings, registry: MLflowRegistry, tmp_path: Path
-) -> None:
-    first, second = (register(tracked, "newer", tmp_path / "model") for _ in range(2))
-    registry.promote(first)
-    connect(tracked.tracking).set_registered_model_alias("newer", "production", "2")
-    assert not registry.complete_promotion(first)
-    assert registry.production("newer") == second
+    with promoting(tracked.tracking):
+        client.delete_registered_model_alias("demoted", "production")
+        client.transition_model_version_stage("demoted", "1", "None")
+    assert registry.production("demoted") is None
 
 
 def test_rejected_version_does_not_count_as_the_one_that_serves(
@@ -144,7 +155,7 @@ def test_source_that_is_not_there_is_refused_in_one_line(
 
 
 def test_missing_version_is_refused_in_one_line(registry: MLflowRegistry) -> None:
-    with pytest.raises(TrackingRefused, match="not found") as refused:
+    with pytest.raises(TrackingRefused, match="has no such thing") as refused:
         registry.version("nobody", 7)
     assert len(str(refused.value).splitlines()) == 1
 

@@ -110,7 +110,6 @@ class Reconciler:
         if self._state.reported == (version, status):
             return
         if not rejected:
-            self._registry.complete_promotion(version)
             self._registry.tag(version, BACKEND_TAG, self._state.backend[:MAX_TAG])
         self._registry.tag(version, STATUS_TAG, status)
         self._state = replace(self._state, reported=(version, status))

@@ -121,6 +121,7 @@ class ComposeStack(Stack):
             ca=ca,
             user="admin",
             password=self.project.secret("tracking/logins/admin"),
+            promoting_user="",
         )
         erp = Erp(
             endpoint=endpoint,

@@ -113,8 +113,8 @@ class Stack(ABC):
         return Client(self.settings.erp)
 
     def registry(self) -> MlflowClient:
-        """MLflow's own client, for what a person does in its UI."""
-        return connect(self.settings.tracking)
+        """MLflow's own client, logged in as the administrator, for what people do in its UI."""
+        return connect(self.settings.tracking.model_copy(update={"user": "admin"}))
 
     def wait_for_version(self, number: int) -> None:
         """Return when this version answers; fails the test when it never does."""

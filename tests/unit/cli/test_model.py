@@ -32,9 +32,9 @@ def registry(terna: Terna, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> M
     registry, memory = MemoryRegistry(tmp_path / "registry"), MemoryRuns()
     monkeypatch.setattr(client, "connect", lambda _: None)
     monkeypatch.setattr("terna.training.session.connect", lambda _: None)
-    monkeypatch.setattr("terna.training.session.MLflowRegistry", lambda _: registry)
+    monkeypatch.setattr("terna.training.session.MLflowRegistry", lambda *_: registry)
     monkeypatch.setattr("terna.training.session.MLflowRuns", lambda *_: memory)
-    monkeypatch.setattr(registry_module, "MLflowRegistry", lambda _: registry)
+    monkeypatch.setattr(registry_module, "MLflowRegistry", lambda *_: registry)
     monkeypatch.setattr(runs, "MLflowRuns", lambda *_: memory)
     for private, public in (
         ("secrets/training/signing.key", "certs/training/signing.pub"),

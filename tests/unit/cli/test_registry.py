@@ -15,7 +15,7 @@ from tests.unit.cli.running import Terna
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
     registry = MemoryRegistry(tmp_path / "registry")
     monkeypatch.setattr(client, "connect", lambda _: None)
-    monkeypatch.setattr(registry_module, "MLflowRegistry", lambda _: registry)
+    monkeypatch.setattr(registry_module, "MLflowRegistry", lambda *_: registry)
     (tmp_path / "model").mkdir()
     for model_id in ("m-1", "m-2"):
         registry.register("churn", tmp_path / "model", model_id, "run1")

@@ -12,7 +12,7 @@ from tests.unit.cli.running import Terna
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Tracking]:
     """The settings of each server that a command runs."""
     served: list[Tracking] = []
-    monkeypatch.setattr(server, "serve", served.append)
+    monkeypatch.setattr(server, "serve", lambda tracking, _: served.append(tracking))
     return served
 
 

@@ -17,7 +17,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
     """What every session of a command finds in place of the tracking server."""
     registry = MemoryRegistry(tmp_path / "registry")
     monkeypatch.setattr(session, "connect", lambda _: None)
-    monkeypatch.setattr(session, "MLflowRegistry", lambda _: registry)
+    monkeypatch.setattr(session, "MLflowRegistry", lambda *_: registry)
     return registry
 
 

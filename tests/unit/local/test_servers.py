@@ -90,6 +90,7 @@ def test_signing_keys_made_fit_what_serving_verifies(wanted: Settings, tmp_path:
     again = ensure_local_secrets(settings, tmp_path)
 
     assert settings.training.signing_key in made
+    assert settings.tracking.logins_dir / "promoting" in made
     assert all(path.is_file() for path in made)
     assert again == []
     signing.sign(model, settings.training.signing_key)
@@ -151,7 +152,8 @@ def test_both_servers_run_inside_and_are_stopped_after(fake: FakeServers) -> Non
         settings = up.settings
 
     assert fake.notes == STARTED + STOPPED
-    assert fake.environments["serving"] == settings.environment()
+    told = fake.environments["serving"]
+    assert told == settings.environment() | {"TERNA_TRACKING_USER": "serving"}
 
 
 def test_one_server_restarts_while_the_other_keeps_running(fake: FakeServers) -> None:

@@ -1,13 +1,14 @@
 """MLflow's client is connected by settings, and its errors become Terna's."""
 
 import os
+from pathlib import Path
 
 import pytest
 import requests
 from mlflow.exceptions import MlflowException, RestException
 
 from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
-from terna.registry.client import connect, translate_errors
+from terna.registry.client import TOO_MANY, connect, promoting, translate_errors
 from terna.settings import Tracking
 
 TRACKING = Tracking(uri="https://tracking:5000", timeout_seconds=2.4)
@@ -32,13 +33,14 @@ def http_error(status: int) -> requests.HTTPError:
         (http_error(502), TrackingUnreachable, "does not answer"),
         (ConnectionError("secret"), TrackingUnreachable, "does not answer"),
         (MlflowException("secret"), TrackingUnreachable, "does not answer"),
+        (MlflowException(f"secret: {TOO_MANY}"), TrackingRefused, "wait for a minute"),
         (
             RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no\nsecret"}),
             TrackingRefused,
             "refused: RESOURCE_DOES_NOT_EXIST: no",
         ),
     ],
-    ids=["401", "403", "502", "no connection", "MLflow", "REST"],
+    ids=["401", "403", "502", "no connection", "MLflow", "429", "REST"],
 )
 def test_error_is_one_line_that_names_the_server(
     error: Exception, kind: type[TernaError], text: str
@@ -61,10 +63,37 @@ def test_client_gives_up_early_and_verifies_with_the_ca() -> None:
     assert os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] == str(TRACKING.ca.absolute())
 
 
+def login() -> tuple[str, str]:
+    return os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
+
+
 def test_login_is_that_of_the_last_connection() -> None:
     connect(TRACKING.model_copy(update={"user": "serving", "password": "p"}))
-    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "serving"
+    assert login() == ("serving", "p")
 
-    connect(TRACKING)
-    assert "MLFLOW_TRACKING_USERNAME" not in os.environ
-    assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
+    connect(TRACKING.model_copy(update={"user": "health", "password": "q"}))
+    assert login() == ("health", "q")
+
+
+def test_password_that_no_setting_holds_is_in_the_logins_file(tmp_path: Path) -> None:
+    (tmp_path / "training").write_text("of training\n")
+    (tmp_path / "promoting").write_text("of promoting\n")
+    settings = TRACKING.model_copy(update={"logins_dir": tmp_path})
+
+    connect(settings)
+    assert login() == ("training", "of training")
+    with promoting(settings):
+        assert login() == ("promoting", "of promoting")
+    assert login() == ("training", "of training")
+
+
+def test_login_that_nobody_has_a_password_of_has_none(tmp_path: Path) -> None:
+    connect(TRACKING.model_copy(update={"user": "maria", "logins_dir": tmp_path}))
+    assert login() == ("maria", "")
+
+
+def test_without_a_promoting_login_the_clients_own_promotes() -> None:
+    settings = TRACKING.model_copy(update={"promoting_user": "", "password": "p"})
+    connect(settings)
+    with promoting(settings):
+        assert login() == ("training", "p")

@@ -103,8 +103,21 @@ def test_release_key_fits_its_public_keys(made: Path, tmp_path: Path, service: s
 
 def test_every_password_is_another_one(made: Path) -> None:
     passwords = [path.read_text() for path in (made / "secrets/postgres").glob("*.password")]
-    assert len(passwords) == len(set(passwords)) == 4
+    assert len(passwords) == len(set(passwords)) == 3
     assert min(map(len, passwords)) > 30
+
+
+def test_tracking_has_neither_the_root_of_the_object_store_nor_training_a_superuser(
+    made: Path, owners: dict[str, tuple[int, int]]
+) -> None:
+    held = (made / "secrets/tracking/s3", made / "secrets/postgres/postgres.password")
+    for path in held:  # as earlier versions made them
+        path.write_text("root")
+    ensure_all(made / "certs", made / "secrets")
+    assert owners
+    assert not any(path.exists() for path in held)
+    root = (made / "secrets/object-store/password").read_text()
+    assert root not in (made / "secrets/tracking/bucket").read_text()
 
 
 def test_containers_run_as_the_groups_that_own_their_files() -> None:

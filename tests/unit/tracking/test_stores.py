@@ -4,7 +4,7 @@ import pytest
 from mlflow.db import upgrade
 
 from terna.settings import Tracking
-from terna.tracking import bucket, logins, stores
+from terna.tracking import bucket, stores
 
 DATABASE = "postgresql://tracking"
 
@@ -14,7 +14,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was made, in its order."""
     made: list[str] = []
     monkeypatch.setattr(upgrade, "main", lambda urls, **_: made.append(f"schema {urls[0]}"))
-    monkeypatch.setattr(logins, "ensure_logins", lambda url, _: made.append(f"logins {url}"))
     monkeypatch.setattr(bucket, "ensure_bucket", lambda url: made.append(f"bucket {url}"))
     return made
 
@@ -24,12 +23,6 @@ def test_database_alone_gets_its_schema(made: list[str]) -> None:
     assert made == [f"schema {DATABASE}"]
 
 
-def test_logins_and_bucket_are_made_where_there_are_any(made: list[str]) -> None:
-    stores.ensure_stores(
-        Tracking(
-            backend_store_uri=DATABASE,
-            auth_database_uri="postgresql://auth",
-            artifacts_destination="s3://mlflow",
-        )
-    )
-    assert made == [f"schema {DATABASE}", "logins postgresql://auth", "bucket s3://mlflow"]
+def test_bucket_is_made_where_there_is_one(made: list[str]) -> None:
+    stores.ensure_stores(Tracking(backend_store_uri=DATABASE, artifacts_destination="s3://mlflow"))
+    assert made == [f"schema {DATABASE}", "bucket s3://mlflow"]
