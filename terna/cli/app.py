@@ -48,6 +48,7 @@ app.command(rich_help_panel=SERVERS)(registry.healthcheck)
 app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_stores)
 app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_object_store)
 app.command(rich_help_panel=SERVERS, hidden=True)(local.init_secrets)
+app.command(rich_help_panel=SERVERS, hidden=True)(local.renew)
 
 app.command(rich_help_panel=LOCAL)(local.certificates)
 

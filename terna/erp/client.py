@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 
 from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
+from terna.security import tls_errors
 from terna.settings import Erp
 
 JSON = {"content-type": "application/json"}
@@ -151,7 +152,8 @@ def _why_no_answer(endpoint: str, error: httpx.HTTPError) -> str:
             f"{endpoint} asks for a client certificate: TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY"
             " name it."
         )
-    return f"{endpoint} does not answer ({type(error).__name__}). Is serving running?"
+    why = tls_errors.explain(error) or "Is serving running?"
+    return f"{endpoint} does not answer ({type(error).__name__}). {why}"
 
 
 def _message(response: httpx.Response) -> str:

@@ -14,6 +14,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from terna.errors import TrackingRefused, TrackingUnreachable
+from terna.security import tls_errors
 from terna.settings import Tracking
 
 LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -101,9 +102,8 @@ def _translated(
         )
     if isinstance(error, RestException) or getattr(error, "error_code", "") in NOT_FOUND:
         return TrackingRefused(f"{server} refused: {_first_line(error)}")
-    return TrackingUnreachable(
-        f"{server} does not answer. Is it running, and is TERNA_TRACKING_URI right?"
-    )
+    why = tls_errors.explain(error) or "Is it running, and is TERNA_TRACKING_URI right?"
+    return TrackingUnreachable(f"{server} does not answer. {why}")
 
 
 def _http_status(error: MlflowException | OSError) -> int | None:

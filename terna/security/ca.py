@@ -25,8 +25,8 @@ from terna.errors import SettingsError
 from terna.files import locked, write_private, write_public
 
 CA_VALIDITY = timedelta(days=3652)
-LEAF_VALIDITY = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
-RENEW_BEFORE = LEAF_VALIDITY / 2  # so that running this twice a year is enough
+LEAF_VALIDITY = timedelta(days=90)  # the longest that Mozilla's modern list accepts
+RENEW_BEFORE = LEAF_VALIDITY / 2  # so that there are weeks in which to notice that nothing renews
 CLOCK_SKEW = timedelta(hours=1)
 
 

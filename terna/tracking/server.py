@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from terna.errors import SettingsError
+from terna.security import renewal
 from terna.security.audit import AuditLog
 from terna.settings import Tracking
 from terna.tracking import logins
@@ -41,7 +42,11 @@ def serve(tracking: Tracking, audit: AuditLog) -> None:
     known.ensure()
     gate = Gate(mlflow_app(tracking), known, audit)
     Thread(target=partial(logins.follow, known, gate.forget_logins), daemon=True).start()
-    build_server(gate, tracking).run()
+    server = build_server(gate, tracking)
+    if server.config.ssl:
+        files = renewal.CertificateFiles(tracking.certificate, tracking.key)
+        Thread(target=partial(renewal.follow, files, server.config.ssl), daemon=True).start()
+    server.run()
 
 
 def build_server(app: "ASGIApp", tracking: Tracking) -> uvicorn.Server:

@@ -21,7 +21,7 @@ PANELS = {
         *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
     },
 }
-HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets"}
+HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets", "renew"}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
