@@ -14,8 +14,14 @@ from terna.settings import Erp
 
 JSON = {"content-type": "application/json"}
 
-CONNECTION_LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What httpx raises when the server closes a kept connection just as a request is sent on it."""
+CONNECTION_LOST = (
+    httpx.RemoteProtocolError,
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.ConnectError,
+)
+"""What httpx raises when the server closes a kept connection just as a request is sent on it, or a
+new one just as it begins, as a worker of serving does that ends."""
 
 REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS)
 

@@ -47,8 +47,11 @@ REACHES = {
 REACHES_OUT = {"training", "erp"}
 """What publishes a port has a network that leads out, too."""
 
-AS_ROOT = {"init-secrets", "training"}
-"""The one hands files over to their owner, the other becomes the user who logs in."""
+AS_ROOT = {"init-secrets", "renew", "training"}
+"""The first two hand files over to their owner, the third becomes the user who logs in."""
+
+OF_ALL = {"init-secrets", "renew"}
+"""They make and renew what is in everybody's folder."""
 
 WITHOUT_SECRETS = {"audit"}
 
@@ -325,11 +328,12 @@ def test_only_two_ports_are_published_and_only_on_this_machine(replica: ComposeS
     assert published == {("training", "127.0.0.1"), ("erp", "127.0.0.1")}
 
 
-def test_init_secrets_has_no_network(replica: ComposeStack) -> None:
-    assert replica.project.inspect("init-secrets")["HostConfig"]["NetworkMode"] == "none"
+@pytest.mark.parametrize("service", sorted(OF_ALL))
+def test_who_makes_secrets_has_no_network(replica: ComposeStack, service: str) -> None:
+    assert replica.project.inspect(service)["HostConfig"]["NetworkMode"] == "none"
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES if name != "init-secrets"])
+@pytest.mark.parametrize("service", sorted(SERVICES.keys() - OF_ALL))
 def test_container_mounts_its_own_folders_only_and_read_only(
     replica: ComposeStack, service: str
 ) -> None:
@@ -344,7 +348,7 @@ def test_container_mounts_its_own_folders_only_and_read_only(
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name not in WITHOUT_SECRETS])
+@pytest.mark.parametrize("server", sorted({*SERVERS} - OF_ALL - WITHOUT_SECRETS))
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:
