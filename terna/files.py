@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -16,6 +17,17 @@ def write_private(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(path, content, 0o600)
+
+
+def append_private(path: Path) -> BinaryIO:
+    """Open a file to append to, which only its owner may read, whoever made it before.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(opened, 0o600)
+    return os.fdopen(opened, "ab")
 
 
 def write_public(path: Path, content: bytes) -> None:
@@ -59,6 +71,16 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_memory(content: bytes) -> Iterator[Path]:
+    """Yield a path by which this user's processes read the content, which is on no disk."""
+    descriptor = os.memfd_create("terna")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

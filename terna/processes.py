@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from terna.errors import TernaError
+from terna.files import append_private
 
 START_SECONDS = 90
 """How long a server has to answer for the first time."""
@@ -87,13 +88,13 @@ class Process:
         Args:
             name: what error messages call it.
             environment: variables on top of this process's own.
-            log: the file that its output is appended to.
+            log: the file that its output is appended to; only its owner may read it.
             command: the program and its arguments.
         """
         self.name = name
         self._log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with append_private(log) as output:
             self._process = subprocess.Popen(
                 command,
                 env=os.environ | environment,

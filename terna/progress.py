@@ -11,6 +11,12 @@ Advance = Callable[[], None]
 """Counts one more part of a step as done."""
 
 
+def printable(text: str) -> str:
+    """Return a text that no terminal takes for a command: what is not printable, as `\\x1b` is."""
+    marks = (m if m.isprintable() or m == "\n" else ascii(m)[1:-1] for m in text)
+    return "".join(marks)
+
+
 class Reporter(Protocol):
     """What long work reports its progress to."""
 
@@ -45,7 +51,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Print one line, without colours, however long it is."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def step(self, label: str, total: int | None = None) -> Iterator[Advance]:

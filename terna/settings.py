@@ -100,6 +100,12 @@ class Training(BaseSettings):
     workspace_dir: Path = Path(".terna/training")
     """The folder in which each phase writes what the next one reads, a folder per model."""
 
+    table_key: Path = Path("secrets/training/table.key")
+    """The key that tables in that folder are encrypted with."""
+
+    data: str = Field(default="", repr=False)
+    """The table to train on where no `--data` names one, such as a database URL with a password."""
+
     experiment: str = "terna"
     """The MLflow experiment that the runs are logged to."""
 
@@ -111,6 +117,9 @@ class Training(BaseSettings):
 
     seed: int = 0
     """The seed of every random choice: the same table gives the same model."""
+
+    reference_rows: Literal["synthetic", "holdout"] = "synthetic"
+    """What serving asks a version before it may answer: made-up rows, or rows of the hold-out."""
 
     optuna_storage: str = Field(default="", repr=False)
     """The URL of Optuna's database, from which an interrupted search continues; empty for none."""

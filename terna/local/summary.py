@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from terna.local.demo import DemoResult
+from terna.progress import printable
 from terna.settings import Settings
 from terna.training.job import CHURN_REQUEST
 
@@ -52,11 +54,13 @@ def print_summary(result: DemoResult, settings: Settings, console: Console) -> N
         f" {len(predictions.labels)} customers over HTTPS in {result.seconds['labels']:.1f} s.\n",
         highlight=False,
     )
+    password = settings.tracking.logins_dir / "promoting"
     report = settings.training.workspace_dir / predictions.model / "explore.html"
     for line in (
         f"EDA report  {_short(report)}",
         f"MLflow UI   {settings.tracking.uri}  (trust {_short(settings.tracking.ca)} first)",
-        f"\n{curl(settings, result.customers[shown[-1]])}",
+        f"            as promoting, with the password in {_short(password)}",
+        f"\n{curl(settings, result.example)}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -98,11 +102,16 @@ def _metrics_table(result: DemoResult) -> Table:
 def _customers_table(result: DemoResult, shown: list[int]) -> Table:
     table = Table(title="Three of them", title_justify="left")
     for heading in ("customer", f"{result.request.target}?", "in truth"):
-        table.add_column(heading, justify="right")
+        table.add_column(_cell(heading), justify="right")
     for row in shown:
         label, actual = result.predictions.labels[row], result.actual[row]
-        table.add_row(str(result.first_row + row), str(label), str(actual))
+        table.add_row(str(result.first_row + row), _cell(label), _cell(actual))
     return table
+
+
+def _cell(value: object) -> Text:
+    """Return what a table of somebody's holds, as it is."""
+    return Text(printable(str(value)))
 
 
 def _quoted(path: Path) -> str:

@@ -7,7 +7,7 @@ The checkout's owner owns the files, and the service reads them through its grou
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -67,10 +67,17 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         )
     with locked(secrets):
         _ensure_ssh_key(secrets / "ssh/id_ed25519", secrets / "training/authorized_keys")
+        ensure_table_key(secrets / "training/table.key")
         _ensure_passwords(secrets)
     ensure_api_keys(secrets)
     _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
     _set_permissions(certs, secrets)
+
+
+def ensure_table_key(path: Path) -> None:
+    """Make the key that tables of the training server are encrypted with, where it is missing."""
+    if not path.exists():
+        write_private(path, token_hex(32).encode())
 
 
 def ensure_api_keys(secrets: Path) -> list[Path]:

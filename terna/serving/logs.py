@@ -80,11 +80,16 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _as_utf8(record.getMessage()),
         }
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__  # its text may hold customers' data
         return msgspec.json.encode(line).decode()
+
+
+def _as_utf8(text: str) -> str:
+    """Return a text without lone surrogates, which stand for bytes of a path that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 CONFIG: dict[str, Any] = {

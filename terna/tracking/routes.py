@@ -40,7 +40,7 @@ class Route:
     method: str
     path: re.Pattern[str]
     event: str = ""
-    """How the audit log names a request to it; empty if it is not recorded."""
+    """How the audit log names a request to it, whose body is read and checked; empty for none."""
 
 
 _TABLE = """

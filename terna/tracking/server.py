@@ -74,7 +74,10 @@ def build_server(app: "ASGIApp", tracking: Tracking) -> uvicorn.Server:
 
 
 def mlflow_app(tracking: Tracking) -> "ASGIApp":
-    """Return MLflow's application with its basic-auth, as `mlflow server` would run it."""
+    """Return MLflow's application with its basic-auth, as `mlflow server` would run it.
+
+    These variables and functions are those of that command: look at it at an upgrade of MLflow.
+    """
     from mlflow.environment_variables import _MLFLOW_SGI_NAME
     from mlflow.server import constants, handlers
 

@@ -40,7 +40,15 @@ def run(session: Session, request: TrainingRequest) -> Job:
 
     source = _describe_source(session.name, request, table)
     run_id = session.runs.start(session.name)
-    job = Job(run_id, source.location, target, classes, positive, request.holdout)
+    job = Job(
+        run_id,
+        source.location,
+        target,
+        classes,
+        positive,
+        request.holdout,
+        request.allowed_identifiers,
+    )
     try:
         _save(session, job, source, train, holdout)
     except BaseException:
@@ -60,7 +68,7 @@ def select_columns(table: pd.DataFrame, request: TrainingRequest) -> pd.DataFram
         DataError: a column is missing, or there is no feature.
     """
     features = request.features or tuple(c for c in table.columns if c != request.target)
-    for column in (request.target, *features):
+    for column in (request.target, *features, *request.allowed_identifiers):
         if column not in table.columns:
             known = ", ".join(map(str, table.columns[:30]))
             raise DataError(f"There is no column '{column}'. The columns are: {known}.")

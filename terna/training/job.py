@@ -39,6 +39,8 @@ class TrainingRequest:
     """The class that F1 is computed for; when empty the rarer one of the whole table."""
     holdout: str = "0.25"
     """A share of the rows, drawn at random, or a range of them such as `3334-5000`, from 1."""
+    allowed_identifiers: tuple[str, ...] = ()
+    """Columns to learn from although they identify customers."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Job:
     positive: Any
     """None with more than two classes."""
     holdout: str
+    allowed_identifiers: tuple[str, ...] = ()
 
     @property
     def binary(self) -> bool:
@@ -67,7 +70,8 @@ class Job:
     def read(cls, workspace: Workspace) -> Self:
         """Read `job.json`; PhaseMissing when `acquire` has not run."""
         document = workspace.read_document("job.json", "acquire")
-        return cls(**document | {"classes": tuple(document["classes"])})
+        lists = {name: tuple(document[name]) for name in ("classes", "allowed_identifiers")}
+        return cls(**document | lists)
 
 
 CHURN_REQUEST = TrainingRequest(features=CHURN_FEATURES, positive="yes", holdout="3334-5000")

@@ -3,9 +3,11 @@
 The encoding is part of the scikit-learn pipeline, so that clients send raw customer features.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -14,14 +16,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from terna.errors import DataError
+from terna.training.identifiers import MIN_CUSTOMERS, shared_values, why_identifier
 from terna.training.job import Job
 from terna.training.session import Session
 from terna.training.workspace import Workspace
 
 MAX_CATEGORIES = 30
-"""Rarer categories of a text column share one column of the encoding."""
-MAX_DISTINCT_SHARE = 0.9
-"""A text column with a larger share of distinct values identifies customers."""
+"""A text column's most frequent categories that are kept apart, at most."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Features:
     texts: tuple[str, ...]
     order: tuple[str, ...]
     """All of them, as in the model's schema."""
+    categories: tuple[tuple[str | None, ...], ...]
+    """Of each text, sorted: those that enough customers share; None stands for a missing value."""
     left_out: tuple[str, ...] = ()
     """`column: why`, a line each."""
 
@@ -43,7 +46,9 @@ class Features:
     def read(cls, workspace: Workspace) -> Self:
         """Read `features.json`; PhaseMissing when `prepare` has not run."""
         document = workspace.read_document("features.json", "prepare")
-        return cls(**{key: tuple(value) for key, value in document.items()})
+        categories = tuple(map(tuple, document.pop("categories")))
+        lists = {key: tuple(value) for key, value in document.items()}
+        return cls(**lists, categories=categories)
 
 
 def run(session: Session) -> Features:
@@ -55,7 +60,7 @@ def run(session: Session) -> Features:
     """
     job = Job.read(session.workspace)
     table = session.workspace.read_table("train.parquet", "acquire")
-    features = choose_features(table.drop(columns=job.target))
+    features = choose_features(table.drop(columns=job.target), job.allowed_identifiers)
     session.workspace.remove("tuned.json", "metrics.json", "model.skops")
     features.write(session.workspace)
     session.runs.log(job.run_id, params={"features": len(features.order)})
@@ -66,20 +71,28 @@ def run(session: Session) -> Features:
     return features
 
 
-def choose_features(table: pd.DataFrame) -> Features:
-    """Choose all columns but constants and identifiers.
+def choose_features(table: pd.DataFrame, allowed: Sequence[str] = ()) -> Features:
+    """Choose all columns but constants and identifiers, by the training rows.
+
+    Args:
+        allowed: identifiers that are kept nevertheless.
 
     Raises:
         DataError: none is left.
     """
-    reasons = {column: _reason_to_drop(table[column]) for column in table.columns}
+    reasons = {str(c): _reason_to_drop(str(c), table[c], c in allowed) for c in table.columns}
     kept = tuple(column for column, reason in reasons.items() if not reason)
     if not kept:
-        raise DataError("No column is left to learn from: each is constant or an identifier.")
+        raise DataError(
+            "No column is left to learn from: each is constant or an identifier."
+            " `--allow-identifier COLUMN` keeps one."
+        )
+    texts = tuple(c for c in kept if not _is_number(table[c]))
     return Features(
         numbers=tuple(c for c in kept if _is_number(table[c])),
-        texts=tuple(c for c in kept if not _is_number(table[c])),
+        texts=texts,
         order=kept,
+        categories=tuple(_categories(table[c]) for c in texts),
         left_out=tuple(f"{column}: {reason}" for column, reason in reasons.items() if reason),
     )
 
@@ -97,7 +110,7 @@ def build_pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     encoding = ColumnTransformer(
         [
-            ("text", _one_hot_encoder(), list(features.texts)),
+            ("text", _one_hot_encoder(features), list(features.texts)),
             ("number", numbers if scaled else "passthrough", list(features.numbers)),
         ],
         verbose_feature_names_out=False,
@@ -105,25 +118,35 @@ def build_pipeline(features: Features, estimator: BaseEstimator, scaled: bool) -
     return Pipeline([("prepare", encoding), ("model", estimator)])
 
 
-def _one_hot_encoder() -> OneHotEncoder:
-    """Encode each category as a column; one that training never saw is all zeros."""
-    return OneHotEncoder(
-        handle_unknown="ignore", max_categories=MAX_CATEGORIES, sparse_output=False
-    )
+def _one_hot_encoder(features: Features) -> OneHotEncoder:
+    """Encode each category as a column; a rare one, and one never seen, is all zeros.
+
+    The encoder is told its categories: those that it would learn itself stay in the model's file,
+    the rare ones too.
+    """
+    categories = [
+        np.array([np.nan if c is None else c for c in known], dtype=object)
+        for known in features.categories
+    ]
+    return OneHotEncoder(categories=categories, handle_unknown="ignore", sparse_output=False)
 
 
-def _reason_to_drop(column: pd.Series) -> str:
+def _categories(column: pd.Series) -> tuple[str | None, ...]:
+    """Return the most frequent categories that enough customers share, a missing value last."""
+    shared = shared_values(column).head(MAX_CATEGORIES).index
+    known = sorted(str(category) for category in shared if not pd.isna(category))
+    return (*known, None) if shared.hasnans else tuple(known)
+
+
+def _reason_to_drop(name: str, column: pd.Series, allowed: bool) -> str:
     """Return why a column is left out, or an empty text when it stays."""
-    distinct = column.nunique(dropna=False)
-    if distinct < 2:
+    if column.nunique(dropna=False) < 2:
         return "one value only"
-    if not _is_number(column) and distinct > MAX_CATEGORIES and _is_identifier(column):
-        return "nearly every row has its own value, it names customers"
+    if not allowed and (why := why_identifier(name, column)):
+        return f"{why}, it identifies customers; `--allow-identifier {name}` keeps it"
+    if not _is_number(column) and not _categories(column):
+        return f"no value is shared by {MIN_CUSTOMERS} customers"
     return ""
-
-
-def _is_identifier(column: pd.Series) -> bool:
-    return bool(column.nunique() > MAX_DISTINCT_SHARE * column.count())
 
 
 def _is_number(column: pd.Series) -> bool:

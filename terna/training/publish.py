@@ -1,7 +1,8 @@
 """Phase 6, publish: sign the model, register it, and promote it unless it is worse.
 
 The signed directory holds the model, its schema, an input example, and reference rows with the
-labels that the model gave here, which serving compares with its own before a version is live.
+labels that the model gave here, which serving compares with its own before a version is live. None
+of these rows is a customer's, unless a setting wants hold-out rows.
 """
 
 import json
@@ -23,9 +24,11 @@ from sklearn.base import BaseEstimator
 
 from terna.contracts import reference_rows
 from terna.contracts.version import Version
-from terna.errors import TernaError
+from terna.errors import TernaError, TrackingRefused
+from terna.files import in_memory
 from terna.security import signing
-from terna.training import metrics, model_file
+from terna.settings import Training
+from terna.training import made_up, metrics, model_file
 from terna.training.job import Job
 from terna.training.prepare import Features, model_inputs
 from terna.training.session import Session
@@ -81,10 +84,9 @@ def run(session: Session) -> PublishResult:
     with session.reporter.step(f"publishing {session.name}"):
         production = session.registry.serving_version(session.name)
         production_f1 = _production_f1(session, job, holdout, production) if production else None
-        version = _register(session, job, model, holdout.inputs)
-        promoted = production is None or (production_f1 is not None and f1 >= production_f1)
-        if promoted:
-            session.registry.promote(version)
+        version = _register(session, job, model, holdout)
+        better = production is None or (production_f1 is not None and f1 >= production_f1)
+        promoted = better and _promote(session, version)
         session.runs.finish(job.run_id)
     result = PublishResult(version, f1, production, production_f1, promoted)
     session.reporter.say(f"published  {describe(result)}")
@@ -94,12 +96,15 @@ def run(session: Session) -> PublishResult:
 def describe(result: PublishResult) -> str:
     """Describe the outcome in a sentence."""
     version, before = result.version, result.production
-    if result.promoted or before is None:
+    promote = f"`terna promote {version.number} --name {version.name}`"
+    if result.promoted:
         return f"{version} is in production"
+    if before is None or (result.production_f1 is not None and result.f1 >= result.production_f1):
+        return f"{version} is registered, and waits for somebody who may promote it: {promote}"
     if result.production_f1 is None:
         return (
             f"{version} is registered, and version {before.number} stays in production: it cannot"
-            f" be compared. `terna promote {version.name} {version.number}` if you know better"
+            f" be compared. {promote} if you know better"
         )
     return (
         f"{version} is registered, and version {before.number} stays in production: F1"
@@ -108,28 +113,34 @@ def describe(result: PublishResult) -> str:
 
 
 def write_model_directory(
-    folder: Path, model: BaseEstimator, inputs: pd.DataFrame, identity: Mapping[str, str], seed: int
+    folder: Path,
+    model: BaseEstimator,
+    inputs: pd.DataFrame,
+    identity: Mapping[str, str],
+    seed: int,
+    reference: pd.DataFrame | None = None,
 ) -> None:
     """Write the model directory, complete but for its cryptographic signature.
 
     Args:
-        inputs: hold-out customers as the model takes them, shape (n, features).
+        inputs: training customers as the model takes them, shape (n, features); none is written.
         identity: `model`, `run_id` and `model_id`: what the directory was made for.
+        reference: rows that are written with the model's answers; made-up ones if not given.
     """
-    examples = inputs.sample(min(reference_rows.MOST_ROWS, len(inputs)), random_state=seed)
-    labels = model.predict(examples)
+    asked = made_up.draw_rows(inputs, made_up.ROWS, seed) if reference is None else reference
+    labels = model.predict(asked)
     model_id = identity["model_id"]
     mlflow.sklearn.save_model(
         model,
         str(folder),
         mlflow_model=Model(run_id=identity["run_id"], model_id=model_id, model_uuid=model_id),
         signature=model_schema(inputs, labels),
-        input_example=examples.head(3),
+        input_example=made_up.example_row(inputs),
         pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
         skops_trusted_types=list(model_file.TRUSTED_TYPES),
         metadata=dict(identity),
     )
-    rows = {"columns": list(examples.columns), "data": _json_values(examples)}
+    rows = {"columns": list(asked.columns), "data": _json_values(asked)}
     reference_rows.write(folder, {"dataframe_split": rows}, labels.tolist())
 
 
@@ -146,15 +157,36 @@ def model_schema(inputs: pd.DataFrame, labels: NDArray[Any]) -> ModelSignature:
     return ModelSignature(Schema(columns), Schema([ColSpec(label)]))
 
 
-def _register(session: Session, job: Job, model: BaseEstimator, inputs: pd.DataFrame) -> Version:
-    settings = session.settings
+def _register(session: Session, job: Job, model: BaseEstimator, holdout: Holdout) -> Version:
+    settings, workspace = session.settings, session.workspace
+    table = workspace.read_table("train.parquet", "acquire")
+    inputs = model_inputs(table, Features.read(workspace))
     model_id = session.runs.start_model(job.run_id, session.name)
     identity = {"model": session.name, "run_id": job.run_id, "model_id": model_id}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
-        write_model_directory(folder, model, inputs, identity, settings.seed)
+        reference = _holdout_rows(holdout, settings)
+        write_model_directory(folder, model, inputs, identity, settings.seed, reference)
         signing.sign(folder, settings.signing_key)
         return session.registry.register(session.name, folder, model_id, job.run_id)
+
+
+def _promote(session: Session, version: Version) -> bool:
+    """Return whether the version is in production now; where nobody may promote here, say so."""
+    try:
+        session.registry.promote(version)
+    except TrackingRefused as error:
+        session.reporter.say(f"           {version} is not promoted: {error}")
+        return False
+    return True
+
+
+def _holdout_rows(holdout: Holdout, settings: Training) -> pd.DataFrame | None:
+    """Return hold-out customers as reference rows, where a setting wants them."""
+    if settings.reference_rows != "holdout":
+        return None
+    inputs = holdout.inputs
+    return inputs.sample(min(reference_rows.MOST_ROWS, len(inputs)), random_state=settings.seed)
 
 
 def _production_f1(
@@ -178,11 +210,10 @@ def _production_f1(
 
 def _predict(session: Session, version: Version, folder: Path, holdout: Holdout) -> NDArray[Any]:
     """Return a version's predictions for the hold-out, shape (n,), from a child process."""
-    table = folder.with_name("holdout.parquet")
-    holdout.inputs.to_parquet(table)
-    _, predictions = session.ask_model(
-        "predict", version=asdict(version), folder=str(folder), table=str(table)
-    )
+    with in_memory(holdout.inputs.to_parquet()) as table:
+        _, predictions = session.ask_model(
+            "predict", version=asdict(version), folder=str(folder), table=str(table)
+        )
     return np.asarray(json.loads(predictions))
 
 

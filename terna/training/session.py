@@ -41,7 +41,9 @@ class Session:
         client = connect(settings.tracking)
         return cls(
             name=name,
-            workspace=Workspace(settings.training.workspace_dir / name),
+            workspace=Workspace(
+                settings.training.workspace_dir / name, settings.training.table_key
+            ),
             runs=MLflowRuns(client, settings.training.experiment),
             registry=MLflowRegistry(client, settings.tracking),
             settings=settings.training,

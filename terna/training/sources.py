@@ -32,6 +32,11 @@ def read(data: str, query: str = "") -> pd.DataFrame:
     return table
 
 
+def has_password(data: str) -> bool:
+    """Tell whether a source is a database URL with a password in it."""
+    return ":***@" in redact_password(data) or "password=" in data.partition("?")[2]
+
+
 def redact_password(data: str) -> str:
     """Return the source as it may be shown: a database URL without its password and options."""
     shown, _, options = data.partition("?") if "://" in data else (data, "", "")

@@ -218,6 +218,38 @@ def test_request_is_logged_as_json_without_customer_data(
     assert not re.search("Gertrude|Rosalind|inputs", replica.log("erp"))
 
 
+def test_error_log_has_no_query_of_a_body_that_memory_does_not_hold_or_of_a_dead_upstream(
+    replica: ComposeStack, caller: httpx.Client
+) -> None:
+    large = request_body(size=1_000_000)
+    caller.post("/invocations?name=Gertrude", content=large, headers=JSON)
+    replica.stop("serving")
+    try:
+        caller.post("/invocations?name=Gertrude", content=request_body(), headers=JSON)
+        replica.wait_until(lambda: "client: " in replica.log("erp"), "erp")
+        assert "Gertrude" not in replica.log("erp")
+    finally:
+        replica.start("serving")
+
+
+@pytest.mark.parametrize("path", [b"/v2/\xff\xe9", b"/v2/%ff%0a", b"/v2/%22", "/v2/ž".encode()])
+def test_every_line_of_the_access_log_is_json(replica: ComposeStack, path: bytes) -> None:
+    sent = f"looked-for-{path.hex()}"
+    with connected(replica) as proxy:
+        proxy.sendall(b"GET %s HTTP/1.0\r\nx-request-id: %s\r\n\r\n" % (path, sent.encode()))
+        proxy.recv(1)
+
+    def lines() -> list[str]:
+        return [line for line in replica.log("erp").splitlines() if sent in line]
+
+    replica.wait_until(lambda: bool(lines()), "erp")
+    (line,) = lines()
+    assert (
+        "\N{REPLACEMENT CHARACTER}" not in line
+    )  # what the engine makes of bytes that are no UTF-8
+    assert json.loads(line)["method"] == "GET"
+
+
 def test_health_check_is_not_logged(replica: ComposeStack) -> None:
     assert replica.project.inspect("erp")["State"]["Health"]["Log"]
     assert '"client":"127.0.0.1"' not in replica.log("erp")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import mlflow
@@ -21,8 +22,11 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 
 from terna.registry.client import connect
+from terna.registry.registry import MLflowRegistry
+from terna.registry.runs import MLflowRuns
 from terna.settings import Settings
 from terna.tracking.routes import ROUTES, find
+from tests.browser import browser, is_installed
 
 NOT_SERVED = "ENDPOINT_NOT_FOUND"
 
@@ -158,6 +162,39 @@ def test_tls_1_2_is_not_spoken(tracked: Settings) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(httpx.ConnectError):
         httpx.get(tracked.tracking.uri, verify=old)
+
+
+# ---- all that MLflow's own UI needs -----------------------------------------------------------
+
+
+@pytest.mark.skipif(not is_installed(), reason="needs Chromium and its driver")
+def test_people_see_experiments_runs_artifacts_and_models_in_the_ui(tracked: Settings) -> None:
+    tracking = tracked.tracking
+    client = connect(tracking)
+    runs, registry = MLflowRuns(client, "to look at"), MLflowRegistry(client, tracking)
+    run_id = runs.start("a run to look at")
+    runs.log(run_id, params={"trees": 3}, metrics={"f1": 0.75})
+    runs.log_file(run_id, "notes.txt", b"what was noted")
+    with TemporaryDirectory() as folder:
+        Path(folder, "MLmodel").write_text("flavors: {}\n")
+        model = runs.start_model(run_id, "looked-at")
+        registry.promote(registry.register("looked-at", Path(folder), model, run_id))
+    experiment = client.get_run(run_id).info.experiment_id
+    password = (tracking.logins_dir / "promoting").read_text()
+
+    with browser() as window:
+        window.open(f"{tracking.uri.replace('//', f'//promoting:{password}@')}/version")
+        for page, words in {
+            "experiments": ("to look at", "promoting"),
+            f"experiments/{experiment}/runs": ("a run to look at",),
+            f"experiments/{experiment}/runs/{run_id}": ("trees", "0.75", "Running"),
+            f"experiments/{experiment}/runs/{run_id}/artifacts/notes.txt": ("what was noted",),
+            f"experiments/{experiment}/models": ("looked-at", "Ready"),
+            "models": ("looked-at", "Version 1"),
+            "models/looked-at/versions/1": ("production", "Production", "a run to look at"),
+        }.items():
+            window.open(f"{tracking.uri}/#/{page}")
+            window.wait_for(*words)
 
 
 # ---- all that MLflow's own client needs -------------------------------------------------------

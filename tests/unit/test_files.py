@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from terna.files import locked, replacing, write_private, write_public
+from terna.files import (
+    append_private,
+    in_memory,
+    locked,
+    replacing,
+    write_private,
+    write_public,
+)
 
 Write = Callable[[Path, bytes], None]
 
@@ -110,3 +117,24 @@ def test_locked_folder_makes_other_processes_wait(tmp_path: Path) -> None:
         (tmp_path / "note").write_text("written under the lock")
 
     assert other.communicate()[0] == "written under the lock\n"
+
+
+def test_appended_file_is_its_owners_own_whoever_made_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before, ")
+    log.chmod(0o644)
+
+    with append_private(log) as file:
+        file.write(b"after")
+
+    assert log.read_text() == "before, after"
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_file_in_memory_is_read_by_another_process_and_on_no_disk(tmp_path: Path) -> None:
+    with in_memory(b"a customer") as path:
+        read = subprocess.run(["cat", str(path)], capture_output=True, check=True).stdout
+
+    assert read == b"a customer"
+    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []

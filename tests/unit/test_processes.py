@@ -79,6 +79,7 @@ def test_process_gets_command_and_environment_and_writes_log(scripts: Scripts) -
         process.wait_until(lambda: False)
 
     assert scripts.log.read_text().startswith("-m terna track 51 /")
+    assert scripts.log.stat().st_mode & 0o777 == 0o600
 
 
 def test_death_while_starting_names_the_log(scripts: Scripts) -> None:

@@ -38,7 +38,7 @@ from terna.serving.inference_pool.handler import handle
 from terna.serving.loader import Loader
 from terna.settings import Serving
 from terna.training import publish
-from terna.training.prepare import Features, build_pipeline, model_inputs
+from terna.training.prepare import build_pipeline, choose_features, model_inputs
 from tests.fakes import MemoryRegistry
 
 NAME = "churn"
@@ -192,7 +192,7 @@ def opened(folder: Path) -> Workshop:
     """Open a workshop in an empty folder."""
     signing.ensure_signing_keys(folder / "signing.key", folder / "signing.pub")
     customers, labels = _customers()
-    features = Features(("minutes", "calls", "vip"), ("plan",), COLUMNS)
+    features = choose_features(customers)
     forest = RandomForestClassifier(5, max_depth=6, random_state=0)
     model = FixedThresholdClassifier(
         build_pipeline(features, forest, scaled=False),

@@ -1,6 +1,6 @@
 """What each column of a table is, and how strongly it is related to the target.
 
-A profile shows no customer: values that occur once and columns that look like identifiers are
+A profile shows no customer: values that few share and columns that look like identifiers are
 counted but never named.
 """
 
@@ -14,16 +14,13 @@ from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from terna.errors import DataError
+from terna.training.identifiers import MIN_CUSTOMERS, shared_values, why_identifier
 from terna.training.plots import style
 from terna.training.plots.table import as_classes
 
 TOP_CATEGORIES = 4
 BINS = 10
 """A number with more distinct values is cut into this many equally full bins to relate it."""
-MIN_ROWS_FOR_IDENTIFIER = 20
-"""With fewer values a column of distinct values proves nothing."""
-MAX_DISTINCT_SHARE = 0.5
-"""A text column with a larger share of distinct values names customers, or is prose."""
 NUMERIC_TEXT_SHARE = 0.95
 """With a larger share of texts that read as numbers a column is likely to be one of numbers."""
 
@@ -44,14 +41,17 @@ class ColumnProfile:
     identifier: bool
     numbers_as_text: bool
     quantiles: tuple[str, ...] = ()
-    """Minimum, median and maximum of a number."""
+    """Low, median and high of a number, each rounded until enough customers share it.
+
+    Low and high are those that `MIN_CUSTOMERS` are below or above, or at.
+    """
     categories: tuple[tuple[str, str], ...] = ()
     """The most frequent categories of a text, each with its share of the known rows."""
 
     @property
     def drawable(self) -> bool:
         """Whether its distribution says something and shows no customer."""
-        return self.distinct > 1 and not (self.identifier and self.kind == "text")
+        return self.distinct > 1 and not self.identifier
 
 
 def split_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -123,7 +123,7 @@ def _profile_column(
     known = column.dropna()
     distinct = known.nunique()
     is_number = is_any_real_numeric_dtype(column.dtype)
-    identifier = _looks_like_identifier(known, distinct)
+    identifier = bool(why_identifier(name, column))
     return ColumnProfile(
         name=name,
         kind="number" if is_number else "text",
@@ -137,30 +137,34 @@ def _profile_column(
     )
 
 
-def _looks_like_identifier(known: pd.Series, distinct: int) -> bool:
-    """Tell whether these are whole numbers that never repeat, or texts that seldom do."""
-    if len(known) < MIN_ROWS_FOR_IDENTIFIER:
-        return False
-    if is_any_real_numeric_dtype(known.dtype):
-        return distinct == len(known) and bool((known % 1 == 0).all())
-    return distinct > MAX_DISTINCT_SHARE * len(known)
-
-
 def _reads_as_numbers(texts: pd.Series) -> bool:
     readable = pd.to_numeric(texts, errors="coerce").notna()
     return not texts.empty and bool(readable.mean() > NUMERIC_TEXT_SHARE)
 
 
 def _quantiles(known: pd.Series) -> tuple[str, ...]:
-    if known.empty:
+    numbers = np.sort(known.to_numpy(np.float64))
+    if len(numbers) < 2 * MIN_CUSTOMERS:
         return ()
-    return tuple(_format_number(float(q)) for q in (known.min(), known.median(), known.max()))
+    chosen = numbers[MIN_CUSTOMERS - 1], np.median(numbers), numbers[-MIN_CUSTOMERS]
+    return tuple(_format_number(_round_until_shared(float(q), numbers)) for q in chosen)
+
+
+def _round_until_shared(number: float, numbers: NDArray[np.float64]) -> float:
+    """Round a number to at most 4 digits, and so far that enough of the numbers round to it."""
+    if not np.isfinite(number):
+        return number
+    size = np.floor(np.log10(abs(number) or np.abs(numbers[np.isfinite(numbers)]).max() or 1))
+    for digits in range(4, -2, -1):
+        step = 10.0 ** (size - digits + 1)
+        if np.sum(np.round(numbers / step) == np.round(number / step)) >= MIN_CUSTOMERS:
+            break
+    return float(np.round(number / step) * step)
 
 
 def _top_categories(known: pd.Series) -> tuple[tuple[str, str], ...]:
-    """List the most frequent categories; one that occurs once could be a person: it is left out."""
-    counts = known.value_counts()
-    top = counts[counts > 1].head(TOP_CATEGORIES)
+    """List the most frequent categories of those that enough customers share."""
+    top = shared_values(known).head(TOP_CATEGORIES)
     return tuple(
         (style.label(name, 40), style.format_share(count / len(known)))
         for name, count in top.items()

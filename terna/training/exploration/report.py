@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from terna import __version__
 from terna.training.exploration.findings import find_all
 from terna.training.exploration.profile import ColumnProfile, profile_columns, split_target
+from terna.training.identifiers import MIN_CUSTOMERS
 from terna.training.job import MAX_CLASSES
 from terna.training.plots import style
 from terna.training.plots import table as plots
@@ -61,6 +62,7 @@ def render(title: str, source: str, table: pd.DataFrame, target: str) -> str:
         correlations=_draw_correlations(sample, drawn),
         findings=find_all(target, unlabelled, classes, profiles, sample),
         share=style.format_share,
+        min_customers=MIN_CUSTOMERS,
         label=style.label,
         version=__version__,
     )

@@ -53,8 +53,8 @@ def height_of_bars(bars: int) -> float:
 
 
 def mark_empty(axes: Axes) -> None:
-    """Write "no values" into a plot."""
-    axes.text(0.5, 0.5, "no values", ha="center", size=9, color=SOFT, transform=axes.transAxes)
+    """Write "too few values" into a plot."""
+    axes.text(0.5, 0.5, "too few values", ha="center", size=9, color=SOFT, transform=axes.transAxes)
     axes.set(xticks=[], yticks=[])
 
 

@@ -1,4 +1,7 @@
-"""The plots of a table: class balance, distributions, correlations and missing values."""
+"""The plots of a table: class balance, distributions, correlations and missing values.
+
+They show no customer: no category and no end of an axis is of fewer than `MIN_CUSTOMERS`.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 from pandas.api.types import is_any_real_numeric_dtype
 
+from terna.training.identifiers import MIN_CUSTOMERS, shared_values
 from terna.training.job import MAX_CLASSES
 from terna.training.plots import style
 
@@ -154,10 +158,11 @@ def _draw_histograms(
 ) -> None:
     values = _finite(column)
     axes.set(xlabel="value", ylabel="density")
-    if values.empty:
+    inner = np.sort(values.to_numpy())[MIN_CUSTOMERS:-MIN_CUSTOMERS]
+    if not inner.size:
         style.mark_empty(axes)
         return
-    edges = _bin_edges(values.to_numpy())
+    edges = _bin_edges(inner)
     for name, group in values.groupby(classes.reindex(values.index), observed=True):
         # Divided by the whole class: values beyond the axis must not make the others higher.
         heights = np.histogram(group, edges)[0] / (len(group) * np.diff(edges))
@@ -204,12 +209,11 @@ def _shares_by_category(
 def _group_rare_categories(column: pd.Series) -> pd.Series:
     """Reduce a column to at most 12 named categories, "other" and "missing", in this order.
 
-    A category that occurs once is never named: a plot is no place for a customer's name.
+    A category of few customers is never named: a plot is no place for a customer's name.
     """
     text = column.astype("str")
-    counts = text.value_counts()
-    named = counts[counts > 1].head(MAX_CATEGORIES_DRAWN).index.to_list()
-    other = f"other ({len(counts) - len(named):,})"
+    named = shared_values(text.dropna()).head(MAX_CATEGORIES_DRAWN).index.to_list()
+    other = f"other ({text.nunique() - len(named):,})"
     order = list(dict.fromkeys([*named, other, "missing"]))
     folded = text.where(text.isin(named) | text.isna(), other).fillna("missing")
     return folded.astype(pd.CategoricalDtype(order)).cat.remove_unused_categories()
@@ -264,9 +268,15 @@ def _visible_range(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the range to draw: all of it, or the middle 99% when the rest would squeeze it."""
     low, most_low, most_high, high = np.quantile(values, [0, 0.005, 0.995, 1])
     if most_low < most_high and high - low > 2.5 * (most_high - most_low):
-        return float(most_low), float(most_high)
+        return _round_outwards(float(most_low), float(most_high))
     margin = 0.0 if low < high else max(0.5, abs(low) * 1e-9)
-    return float(low - margin), float(high + margin)
+    return _round_outwards(float(low - margin), float(high + margin))
+
+
+def _round_outwards(low: float, high: float) -> tuple[float, float]:
+    """Return a range around this one, whose ends are no customer's numbers to the last digit."""
+    step = 10.0 ** (np.floor(np.log10(high - low)) - 1)
+    return float(np.floor(low / step) * step), float(np.ceil(high / step) * step)
 
 
 def _value_axis_label(column: pd.Series, values: pd.Series, edges: NDArray[np.float64]) -> str:

@@ -1,8 +1,10 @@
 """The servers in containers."""
 
+import base64
 import shlex
 import ssl
 import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +107,33 @@ class ComposeStack(Stack):
 
     def log(self, server: str) -> str:
         return self.project.compose("logs", "--no-color", "--no-log-prefix", server)
+
+    def kept_outside_server_1(self) -> Iterator[tuple[str, bytes]]:
+        """Logs, databases, objects, and each container's own volumes and /tmp."""
+        yield "logs", self.project.compose("logs", "--no-color").encode()
+        dump = ("exec", "-T", "postgres", "pg_dumpall", "--host=/tmp", "--no-role-passwords")
+        yield "databases", self.project.compose(*dump).encode()
+        for found in self._s3().list_objects_v2(Bucket=BUCKET)["Contents"]:
+            yield f"object-store/{found['Key']}", self.read_artifact(found["Key"])
+        for service, places in self._writable().items():
+            yield service, self._archive(service, places)
+
+    def _writable(self) -> dict[str, list[str]]:
+        """Return where each running container outside server 1 may write."""
+        writable = {}
+        for service in self.project.compose("ps", "--services").split():
+            mounts = self.project.inspect(service)
+            tmpfs = list(mounts["HostConfig"]["Tmpfs"] or {})
+            volumes = [m["Destination"] for m in mounts["Mounts"] if m["Type"] == "volume"]
+            writable[service] = [*tmpfs, *volumes]
+        del writable["training"]
+        return writable
+
+    def _archive(self, service: str, places: Sequence[str]) -> bytes:
+        """Return what the container's own user finds there, as a tar archive."""
+        line = f"tar --create --ignore-failed-read {shlex.join(places)} 2>/dev/null | base64"
+        told = self.project.compose("exec", "-T", service, "bash", "-c", line)
+        return base64.b64decode(told)
 
     def read_artifact(self, path: str) -> bytes:
         return bytes(self._s3().get_object(Bucket=BUCKET, Key=path)["Body"].read())

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -13,6 +16,8 @@ from terna.settings import Settings
 from tests.adversarial.listener import Listener
 from tests.e2e.stacks.stack import Stack
 from tests.ports import settings_on_free_ports
+
+TEMPORARY = Path(tempfile.gettempdir())
 
 
 class LocalStack(Stack):
@@ -69,6 +74,14 @@ class LocalStack(Stack):
 
     def log(self, server: str) -> str:
         return (self.root / f".terna/logs/{server}.log").read_text()
+
+    def kept_outside_server_1(self) -> Iterator[tuple[str, bytes]]:
+        """Server 1's own folder too, where tables are encrypted; and what is left in /tmp."""
+        left = [path for each in TEMPORARY.glob("tmp*") for path in (each, *each.rglob("*"))]
+        for path in (*(self.root / ".terna").rglob("*"), *left):
+            with suppress(OSError):  # somebody else's, or gone
+                if path.is_file():
+                    yield str(path), path.read_bytes()
 
     def read_artifact(self, path: str) -> bytes:
         return Path(self.settings.tracking.artifacts_destination, path).read_bytes()

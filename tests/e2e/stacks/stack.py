@@ -3,7 +3,7 @@
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -58,6 +58,10 @@ class Stack(ABC):
     @abstractmethod
     def write_artifact(self, path: str, content: bytes) -> None:
         """Replace such a file behind the tracking server's back."""
+
+    @abstractmethod
+    def kept_outside_server_1(self) -> Iterator[tuple[str, bytes]]:
+        """All that the servers have written, but what stays on server 1: each with where it is."""
 
     @property
     @abstractmethod

@@ -1,5 +1,6 @@
 """`terna …` inside the test's own process."""
 
+import os
 import sys
 from dataclasses import dataclass
 
@@ -23,10 +24,16 @@ class Terna:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
+        self.umask = 0
+        """The one that the last command set."""
 
     def __call__(self, *arguments: str) -> Done:
         self._monkeypatch.setattr(sys, "argv", ["terna", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        before = os.umask(0o022)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            self.umask = os.umask(before)
         printed = self._capsys.readouterr()
         return Done(int(ended.value.code or 0), printed.out, printed.err)

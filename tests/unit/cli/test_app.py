@@ -33,6 +33,11 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Settings, "load", fail)
 
 
+def test_what_a_command_writes_is_its_users_own(terna: Terna) -> None:
+    terna("--help")
+    assert terna.umask == 0o077
+
+
 def test_help_lists_every_command_in_its_panel(terna: Terna) -> None:
     done = terna("--help")
 

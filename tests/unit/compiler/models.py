@@ -18,10 +18,9 @@ from sklearn.model_selection import FixedThresholdClassifier
 from terna.compiler.runtime.compiled_model import CompiledModel
 from terna.compiler.verification.verification import compile_verified
 from terna.predictor.pyfunc_model import PyfuncModel
-from terna.training.prepare import Features, build_pipeline
+from terna.training.prepare import build_pipeline, choose_features
 
 COLUMNS = ("minutes", "plan", "calls", "vip", "city")
-FEATURES = Features(("minutes", "calls", "vip"), ("plan", "city"), COLUMNS)
 TYPES = {
     "minutes": DataType.double,
     "plan": DataType.string,
@@ -48,6 +47,9 @@ def customers(count: int = 300, missing: bool = True) -> pd.DataFrame:
         table.loc[::7, "minutes"] = np.nan
         table.loc[::11, "plan"] = None
     return table.astype({"plan": "str", "city": "str"})
+
+
+FEATURES = choose_features(customers())
 
 
 def target(table: pd.DataFrame) -> NDArray[Any]:

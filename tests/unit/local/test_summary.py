@@ -21,6 +21,8 @@ from terna.training.publish import PublishResult
 ENDPOINT = "https://localhost:8200/invocations"
 CUSTOMERS = [[float(i), *[1] * 6, "no", *[2] * 4] for i in range(5)]
 
+EXAMPLE = [100, *[3] * 6, "no", *[4] * 4]
+
 
 def settings(root: Path) -> Settings:
     ca = root / "my certs/ca.crt"
@@ -48,6 +50,7 @@ def a_result(
         published=PublishResult(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
         customers=CUSTOMERS,
+        example=EXAMPLE,
         actual=["no", "yes", "no", "yes", "yes"],
         predictions=Predictions(labels, "rfc_tune", 4 if promoted else 3),
         seconds={"training": 60.5, "labels": 0.25, "total": 70},
@@ -98,6 +101,7 @@ def test_text_has_metrics_beside_the_reference_and_where_to_look(tmp_path: Path)
     assert "rfc_tune version 4 labelled 5 customers over HTTPS in 0.2 s" in text
     assert f"EDA report  {tmp_path}/training/rfc_tune/explore.html" in text
     assert "MLflow UI   https://localhost:5001" in text
+    assert "as promoting, with the password in " in text
 
 
 @pytest.mark.parametrize(
@@ -119,11 +123,11 @@ def test_text_shows_customers_with_different_labels_and_the_actual_ones(
     assert [tuple(row) for row in rows if row and row[0].startswith("33")] == shown
 
 
-def test_text_ends_with_a_curl_line_for_the_last_customer_shown(tmp_path: Path) -> None:
+def test_text_ends_with_a_curl_line_for_a_customer_whom_nobody_knows(tmp_path: Path) -> None:
     line = printed(tmp_path, LABELS).partition("curl ")[2]
 
     (row,) = parse(decode(_arguments(f"curl {line}")[-1].encode())).values
-    assert row == CUSTOMERS[2]
+    assert row == EXAMPLE
 
 
 @pytest.mark.parametrize("name", ["plain", "O'Brien", 'a "quoted" $HOME `name`', "客"])

@@ -95,3 +95,9 @@ def test_error_is_logged_by_its_type_without_its_text() -> None:
 
     assert (entry["level"], entry["message"], entry["error"]) == ("ERROR", "it broke", "ValueError")
     assert "Ada" not in json.dumps(entry)
+
+
+def test_path_that_is_no_utf_8_leaves_the_line_json() -> None:
+    path = os.fsdecode(b"/cache/\xff\xe9")
+    record = logging.LogRecord("terna", logging.WARNING, "", 0, "%s is gone", (path,), None)
+    assert json.loads(JsonFormatter().format(record))["message"] == r"/cache/\udcff\udce9 is gone"

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from terna.predictor.model_process import Answer, Ask, Limits
 from terna.progress import Advance, Silent
 from terna.security import signing
+from terna.security.secrets import ensure_table_key
 from terna.settings import Training
 from terna.training import acquire, evaluate, metrics, model_file, prepare, publish
 from terna.training.families import Family
@@ -66,6 +67,13 @@ def fit_family(family: Family, seed: int = 0, classes: int = 2) -> BaseEstimator
     return evaluate.fit(best, job, features, table, seed)
 
 
+def open_workspace(folder: Path, key: Path | None = None) -> Workspace:
+    """Open a workspace, and make the key of its tables: beside it, unless another is named."""
+    key = key or folder.with_name(f"{folder.name}.key")
+    ensure_table_key(key)
+    return Workspace(folder, key)
+
+
 class Recorder(Silent):
     """A reporter that records what was said, and how often each step advanced."""
 
@@ -102,7 +110,7 @@ class Lab:
         self.folder = folder
         self.runs = MemoryRuns()
         self.registry = MemoryRegistry(folder / "registry")
-        self.workspace = Workspace(folder / "training" / name)
+        self.workspace = open_workspace(folder / "training" / name, folder / "table.key")
         self.reporter = Recorder()
         keys = {"signing_key": folder / "sign.key", "signing_public_key": folder / "sign.pub"}
         signing.ensure_signing_keys(*keys.values())

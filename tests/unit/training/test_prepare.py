@@ -1,12 +1,15 @@
 """The features are chosen, and raw customers are encoded, with gaps and new categories."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
@@ -38,20 +41,26 @@ def fitted(table: pd.DataFrame, scaled: bool) -> tuple[Pipeline, Features]:
 
 def encoded(cells: Sequence[str | None], asked: Sequence[str | None]) -> list[Any]:
     """Encode `asked` by a text column that was trained on `cells`."""
-    table = clean(pd.DataFrame({"plan": cells, "churn": (SOME * 2)[: len(cells)]}), "churn")
+    table = clean(pd.DataFrame({"plan": cells, "churn": (SOME * 4)[: len(cells)]}), "churn")
     model, _ = fitted(table, scaled=False)
     encoding = model.named_steps["prepare"]
     return list(encoding.transform(pd.DataFrame({"plan": asked}, dtype="str")).tolist())
 
 
+def skops_bytes(model: Pipeline) -> bytes:
+    """Return all that a model's file holds, inflated."""
+    with ZipFile(BytesIO(skops.io.dumps(model))) as file:
+        return b"".join(map(file.read, file.namelist()))
+
+
 def test_features_keep_the_order_of_the_table() -> None:
-    table = pd.DataFrame(
-        {"plan": SOME, "calls": range(ROWS), "region": SOME, "new": [True, False] * 50}
-    )
+    calls = [number % 50 for number in range(ROWS)]
+    table = pd.DataFrame({"plan": SOME, "calls": calls, "region": SOME, "new": [True, False] * 50})
     assert choose_features(table) == Features(
         numbers=("calls", "new"),
         texts=("plan", "region"),
         order=("plan", "calls", "region", "new"),
+        categories=(("a", "b"), ("a", "b")),
     )
 
 
@@ -61,8 +70,12 @@ def test_features_keep_the_order_of_the_table() -> None:
         pytest.param([7] * ROWS, "one value only", id="a constant number"),
         pytest.param(["a"] * ROWS, "one value only", id="a constant text"),
         pytest.param([np.nan] * ROWS, "one value only", id="all missing"),
-        pytest.param(CODES, "nearly every row has its own value", id="an identifier"),
-        pytest.param([*CODES[1:], None], "nearly every row has its own value", id="with a gap"),
+        pytest.param(CODES, "texts that seldom repeat", id="texts of one row each"),
+        pytest.param([*CODES[1:], None], "texts that seldom repeat", id="with a gap"),
+        pytest.param(list(range(ROWS)), "whole numbers that hardly ever repeat", id="numbers"),
+        pytest.param(
+            [f"A{i % 50}" for i in range(ROWS)], "no value is shared by 10 customers", id="pairs"
+        ),
     ],
 )
 def test_identifiers_and_constants_are_left_out(cells: list[Any], why: str) -> None:
@@ -75,17 +88,24 @@ def test_identifiers_and_constants_are_left_out(cells: list[Any], why: str) -> N
 @pytest.mark.parametrize(
     "cells",
     [
-        pytest.param(list(range(ROWS)), id="a number of its own for every row is a measurement"),
+        pytest.param([i / 7 for i in range(ROWS)], id="a measurement"),
         pytest.param([None, *["a"] * (ROWS - 1)], id="whether it is known may say something"),
-        pytest.param([f"A{i % 50}" for i in range(ROWS)], id="many texts that come again"),
+        pytest.param([f"A{i % 10}" for i in range(ROWS)], id="texts that ten customers share"),
     ],
 )
 def test_informative_column_is_kept(cells: list[Any]) -> None:
     assert choose_features(pd.DataFrame({"kept": cells})).order == ("kept",)
 
 
-def test_text_of_few_distinct_values_is_kept() -> None:
-    assert choose_features(pd.DataFrame({"city": CODES[:MAX_CATEGORIES]})).order == ("city",)
+def test_identifier_is_kept_when_it_is_allowed(tmp_path: Path) -> None:
+    table = customers().assign(number=range(160))
+    lab = Lab(tmp_path)
+    lab.prepare(table)
+    assert "number" not in Features.read(lab.workspace).order
+    assert "left out number: whole numbers that hardly ever repeat" in lab.reporter.said[-1]
+    assert "`--allow-identifier number` keeps it" in lab.reporter.said[-1]
+    lab.prepare(table, allowed_identifiers=("number",))
+    assert "number" in Features.read(lab.workspace).order
 
 
 def test_no_feature_left_raises_data_error() -> None:
@@ -129,20 +149,35 @@ def test_missing_values_and_new_categories_are_predicted(scaled: bool) -> None:
 
 
 def test_new_category_is_encoded_as_zeros() -> None:
-    assert encoded(["a", "b"], ["a", "b", "c"]) == [[1, 0], [0, 1], [0, 0]]
+    assert encoded(["a", "b"] * 10, ["a", "b", "c"]) == [[1, 0], [0, 1], [0, 0]]
 
 
-def test_missing_value_is_a_category_when_training_saw_it() -> None:
-    assert encoded(["a", None], ["a", None]) == [[1, 0], [0, 1]]
-    assert encoded(["a", "b"], [None]) == [[0, 0]]
+def test_missing_value_is_a_category_when_enough_customers_lack_it() -> None:
+    assert encoded(["a", None] * 10, ["a", None]) == [[1, 0], [0, 1]]
+    assert encoded(["a", "b"] * 10, [None]) == [[0, 0]]
+    assert encoded([*["a"] * 20, None], ["a", None]) == [[1], [0]]
 
 
-def test_rare_categories_share_a_column() -> None:
-    many = [f"A{i}" for i in range(MAX_CATEGORIES)] * 3 + ["rare1", "rare2"]
-    cells = [*many, *many]
-    (first, second, known) = encoded(cells, ["rare1", "rare2", "A1"])
-    assert first == second != known
-    assert len(first) == MAX_CATEGORIES
+def test_category_of_fewer_than_ten_customers_is_encoded_as_one_never_seen() -> None:
+    cells = [*["a"] * 50, *["b"] * 10, *["rare"] * 9]
+    assert encoded(cells, ["a", "b", "rare", "never seen"]) == [[1, 0], [0, 1], [0, 0], [0, 0]]
+
+
+def test_at_most_thirty_categories_are_kept_apart() -> None:
+    cells = [f"A{i}" for i in range(MAX_CATEGORIES)] * 11 + ["B"] * 10
+    (frequent, less) = encoded(cells, ["A1", "B"])
+    assert len(frequent) == MAX_CATEGORIES
+    assert (sum(frequent), sum(less)) == (1, 0)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_fitted_pipeline_holds_no_category_of_fewer_than_ten_customers(scaled: bool) -> None:
+    cells = [*["common"] * 60, *["Rosalind"] * 9, *["Gertrude"] * 9]
+    table = clean(pd.DataFrame({"plan": cells, "churn": SOME[:78]}), "churn")
+    content = skops_bytes(fitted(table, scaled)[0])
+    assert b"common" in content
+    assert b"Rosalind" not in content
+    assert b"Gertrude" not in content
 
 
 def test_numbers_are_scaled_only_on_request() -> None:

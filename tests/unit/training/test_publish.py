@@ -16,12 +16,12 @@ from sklearn.metrics import f1_score
 
 from terna.contracts import reference_rows
 from terna.contracts.version import RELEASE_FILE, SIGNATURE_FILE, Version
-from terna.errors import PhaseMissing, SignatureInvalid, TrackingUnreachable
+from terna.errors import PhaseMissing, SignatureInvalid, TrackingRefused, TrackingUnreachable
 from terna.predictor import model_process
 from terna.registry.registry import SERVING, STATUS_TAG
 from terna.security import signing
 from terna.security.model_formats import find_code
-from terna.training import model_file, publish
+from terna.training import made_up, model_file, publish
 from terna.training.families import FAMILIES
 from terna.training.publish import PublishResult, describe
 from terna.training.tune import TuningResult
@@ -39,6 +39,15 @@ class PublishedModel:
         self.lab = Lab(folder)
         self.version = self.lab.publish(customers(ROWS)).version
         self.files = self.lab.registry.files(self.version)
+
+    def all_rows(self) -> list[list[Any]]:
+        """Return every customer of the table, as a client sends it."""
+        tables = (self.lab.workspace.read_table(f"{t}.parquet", "") for t in ("train", "holdout"))
+        return [row for t in tables for row in as_sent(t.drop(columns="churn"))]
+
+
+def as_sent(table: pd.DataFrame) -> list[list[Any]]:
+    return list(table.astype(object).where(table.notna(), None).to_numpy().tolist())
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +94,17 @@ def test_schema_has_raw_columns_and_label(published: PublishedModel) -> None:
     assert [column["type"] for column in schema.outputs.to_dict()] == ["string"]
 
 
-def test_input_example_has_three_customers(published: PublishedModel) -> None:
+def test_input_example_is_one_row_and_no_customers(published: PublishedModel) -> None:
     example = json.loads((published.files / "input_example.json").read_text())
     assert example["columns"] == ["calls", "minutes", "plan", "region"]
-    assert len(example["data"]) == 3
+    (row,) = example["data"]
+    assert row not in published.all_rows()
 
 
-def test_200_reference_rows_are_predicted_as_recorded(published: PublishedModel) -> None:
+def test_reference_rows_are_predicted_as_recorded(published: PublishedModel) -> None:
     request, labels = reference_rows.read(published.files)
     rows = request["dataframe_split"]
-    assert len(rows["data"]) == len(labels) == 200
+    assert len(rows["data"]) == len(labels) == made_up.ROWS
     assert set(labels) == {"yes", "no"}
     columns = [np.array(cells, dtype=object) for cells in zip(*rows["data"], strict=True)]
     frame = pd.DataFrame(dict(zip(rows["columns"], columns, strict=True))).astype(
@@ -103,11 +113,23 @@ def test_200_reference_rows_are_predicted_as_recorded(published: PublishedModel)
     assert predict(published.files, frame) == labels
 
 
-def test_reference_rows_are_from_the_holdout(published: PublishedModel) -> None:
+def test_reference_rows_are_no_customers(published: PublishedModel) -> None:
     request, _ = reference_rows.read(published.files)
-    held_out, _ = published.lab.held_out()
-    known = held_out.astype(object).where(held_out.notna(), None).to_numpy().tolist()
-    assert all(row in known for row in request["dataframe_split"]["data"])
+    known = published.all_rows()
+    _, minutes = request["dataframe_split"]["columns"][:2]
+    assert minutes == "minutes"
+    measured = [row for row in request["dataframe_split"]["data"] if row[1] is not None]
+    assert len(measured) > made_up.ROWS / 2
+    assert not [row for row in measured if row in known]
+
+
+def test_reference_rows_are_from_the_holdout_where_the_setting_says_so(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, reference_rows="holdout")
+    request, _ = reference_rows.read(lab.registry.files(lab.publish(customers()).version))
+    held_out, _ = lab.held_out()
+    rows = request["dataframe_split"]["data"]
+    assert len(rows) == 40
+    assert all(row in as_sent(held_out) for row in rows)
 
 
 def test_metadata_and_requirements_are_written(published: PublishedModel) -> None:
@@ -160,12 +182,9 @@ def test_family_loaded_from_registry_predicts_as_before(tmp_path: Path, name: st
     default = FAMILIES[name].default
     params = {**default, **{k: v for k, v in small.items() if k in default}}
     version = lab.publish(customers(), TuningResult(name, params, 0.4, 0.5)).version
-    _, labels = reference_rows.read(lab.registry.files(version))
-    assert len(labels) == 40
     held_out, _ = lab.held_out()
     expected = model_file.load(lab.workspace).predict(held_out).tolist()
     assert predict(lab.registry.files(version), held_out) == expected
-    assert sorted(labels) == sorted(expected)
 
 
 def test_integer_labels_are_long_in_schema(tmp_path: Path) -> None:
@@ -192,6 +211,22 @@ def test_first_version_is_promoted_and_run_finished(published: PublishedModel) -
     assert in_production(published.lab) == 1
     assert published.lab.main_run.status == "FINISHED"
     assert published.lab.reporter.said[-1] == "published  churn version 1 is in production"
+
+
+def test_model_that_nobody_may_promote_here_is_registered_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+
+    def refuse(_: Version) -> None:
+        raise TrackingRefused("The tracking server does not allow this.")
+
+    monkeypatch.setattr(lab.registry, "promote", refuse)
+    result = lab.publish(customers(ROWS))
+    assert not result.promoted
+    assert in_production(lab) is None
+    assert "waits for somebody who may promote it: `terna promote 1" in lab.reporter.said[-1]
+    assert "does not allow this" in lab.reporter.said[-2]
 
 
 def test_worse_model_is_registered_but_not_promoted(tmp_path: Path) -> None:
@@ -250,7 +285,7 @@ def test_production_version_that_cannot_be_compared_stays(tmp_path: Path, harm: 
     assert result.production_f1 is None
     assert in_production(lab) == 1
     assert "version 1 cannot be compared" in lab.reporter.said[-2]
-    assert "`terna promote churn 2` if you know better" in lab.reporter.said[-1]
+    assert "`terna promote 2 --name churn` if you know better" in lab.reporter.said[-1]
 
 
 CODE = """

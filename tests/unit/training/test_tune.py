@@ -113,7 +113,7 @@ def test_more_than_two_classes_have_no_threshold(tmp_path: Path) -> None:
 def test_trial_that_raises_is_closed_as_failed(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.prepare(customers())
-    Features(numbers=("plan",), texts=(), order=("plan",)).write(lab.workspace)
+    Features(numbers=("plan",), texts=(), order=("plan",), categories=()).write(lab.workspace)
     with pytest.raises(ValueError, match="could not convert"):
         tune.run(lab.session, 1)
     assert [run.status for run in trials_of(lab)] == ["FAILED"]

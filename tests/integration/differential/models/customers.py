@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from terna.training import publish
-from terna.training.prepare import Features, build_pipeline, model_inputs
+from terna.training.prepare import build_pipeline, choose_features, model_inputs
 from tests.integration.differential.models.model import Model, columns, save_sklearn
 from tests.integration.differential.models.tables import (
     SAMPLE,
@@ -34,7 +34,7 @@ from tests.integration.differential.models.tables import (
 
 TABLE = customers()
 CHURN = TABLE.drop(columns="city").fillna({"minutes": 80.5, "plan": "basic"})
-FEATURES = Features(("minutes", "calls", "vip"), ("plan", "city"), tuple(TABLE.columns))
+FEATURES = choose_features(TABLE)
 LABELS = classes(TABLE, "no", "yes")
 GROUPS = classes(TABLE, "low", "mean", "größer", '"top"')
 
@@ -45,7 +45,7 @@ def published(folder: Path, estimator: BaseEstimator | None = None) -> None:
     labels = np.where(table["minutes"] + 10 * table["calls"] > 140, "yes", "no")
     table.loc[::7, "minutes"] = np.nan
     table.loc[::5, "plan"] = None
-    features = Features(("minutes", "calls", "vip"), ("plan",), tuple(table.columns))
+    features = choose_features(table)
     forest = RandomForestClassifier(10, random_state=0)
     classifier = build_pipeline(features, estimator or forest, scaled=estimator is not None)
     model = FixedThresholdClassifier(

@@ -29,7 +29,7 @@ def profile(cells: Any) -> ColumnProfile:
     return profiles(customers().assign(column=cells))["column"]
 
 
-def test_number_has_minimum_median_and_maximum() -> None:
+def test_number_has_low_median_and_high() -> None:
     charge = profile([1.5, 2.5, 12000.0, None] * (ROWS // 4))
     assert (charge.kind, charge.missing, charge.distinct) == ("number", 0.25, 3)
     assert charge.quantiles == ("1.5", "2.5", "12,000")
@@ -54,9 +54,28 @@ def test_boolean_column_has_two_categories(dtype: str) -> None:
     assert set(flag.categories) == {("True", "50.0%"), ("False", "50.0%")}
 
 
-def test_category_that_occurs_once_is_not_named() -> None:
-    note = profile(["none"] * (ROWS - 1) + ["call Grace Hopper"])
-    assert [name for name, _ in note.categories] == ["none"]
+def test_category_of_fewer_than_ten_customers_is_not_named() -> None:
+    note = profile(["none"] * (ROWS - 19) + ["shared by ten"] * 10 + ["call Grace Hopper"] * 9)
+    assert [name for name, _ in note.categories] == ["none", "shared by ten"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([*[7.0] * (ROWS - 20), *[-98765.5] * 9, *[98765.5] * 9, 7.0, 7.0], ("7", "7", "7")),
+        ([*[7.0] * (ROWS - 20), *[-98765.5] * 10, *[98765.5] * 10], ("-98,770", "7", "98,770")),
+        ([100 + row / 1000 for row in range(ROWS)], ("100", "100.2", "100.4")),
+        ([1000.25 * row for row in range(ROWS)], ("10,000", "200,000", "390,000")),
+        ([0.0] * ROWS, ("0", "0", "0")),
+        ([np.inf] * ROWS, ("inf", "inf", "inf")),
+        ([1.5] * 19 + [None] * (ROWS - 19), ()),
+    ],
+    ids=["rare ends", "shared ends", "measurements", "far apart", "zero", "infinite", "too few"],
+)
+def test_number_is_rounded_until_ten_customers_share_it(
+    cells: list[Any], expected: tuple[str, ...]
+) -> None:
+    assert profile(cells).quantiles == expected
 
 
 @pytest.mark.parametrize(
@@ -132,11 +151,12 @@ def test_relation_to_single_class_is_zero() -> None:
         ([7] * ROWS, False),
         ([None] * ROWS, False),
         ([f"c-{row}" for row in range(ROWS)], False),
-        (list(range(ROWS)), True),
+        (list(range(ROWS)), False),
+        ([row + 0.5 for row in range(ROWS)], True),
     ],
-    ids=["constant", "empty", "text identifier", "number identifier"],
+    ids=["constant", "empty", "text identifier", "number identifier", "measurement"],
 )
-def test_constants_and_text_identifiers_are_not_drawable(cells: list[Any], drawable: bool) -> None:
+def test_constants_and_identifiers_are_not_drawable(cells: list[Any], drawable: bool) -> None:
     assert profile(cells).drawable is drawable
 
 

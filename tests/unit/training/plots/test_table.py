@@ -83,9 +83,24 @@ def test_distributions_keep_the_order_of_the_columns() -> None:
 
 
 def test_histograms_of_all_classes_have_same_area() -> None:
-    table = pd.DataFrame({"minutes": RANDOM.normal(200, 50, size=ROWS)})
+    table = pd.DataFrame({"minutes": RANDOM.normal(200, 50, size=ROWS).round(-1)})
     drawn = outlines(only_axes(plots.distributions(table, churn())))
-    assert [area(outline) for outline in drawn] == pytest.approx([1, 1])
+    assert [area(outline) for outline in drawn] == pytest.approx([1, 1], abs=20 / 150)
+
+
+def test_axis_ends_where_ten_customers_are_beyond_it_and_at_a_round_number() -> None:
+    minutes = np.sort(RANDOM.normal(200, 50, size=ROWS))
+    axes = only_axes(plots.distributions(pd.DataFrame({"minutes": minutes}), churn()))
+    low, high = axes.get_xlim()
+    assert minutes[0] < low <= minutes[10]
+    assert minutes[-11] <= high < minutes[-1]
+    assert (low % 10, high % 10) == (0, 0)
+    assert "beyond the axis" in axes.get_xlabel()
+
+
+def test_histogram_of_few_numbers_is_empty() -> None:
+    axes = only_axes(plots.distributions(pd.DataFrame({"minutes": np.arange(20) / 3}), churn(20)))
+    assert texts_of(axes) == ["too few values"]
 
 
 def test_histogram_ignores_missing_and_infinite_numbers() -> None:
@@ -130,10 +145,10 @@ def test_more_than_12_categories_are_grouped() -> None:
     assert names[-1] == "missing  5"
 
 
-def test_category_that_occurs_once_is_not_named() -> None:
-    person = pd.Series(["basic", "basic", "gold", "gold", "Ada Lovelace", "Alan Turing"])
-    axes = only_axes(plots.distributions(pd.DataFrame({"note": person}), churn(6)))
-    assert row_labels(axes) == ["all rows  6", "basic  2", "gold  2", "other (2)  2"]
+def test_category_of_fewer_than_ten_customers_is_not_named() -> None:
+    names = [*["basic"] * 11, *["gold"] * 10, *["Ada Lovelace"] * 9, "Alan Turing"]
+    axes = only_axes(plots.distributions(pd.DataFrame({"note": names}), churn(31)))
+    assert row_labels(axes) == ["all rows  31", "basic  11", "gold  10", "other (2)  10"]
 
 
 def test_more_classes_than_colours_are_grouped() -> None:

@@ -1,0 +1,119 @@
+"""Chromium without a window, driven by WebDriver: https://www.w3.org/TR/webdriver2/."""
+
+import base64
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from terna.ports import free_port
+from terna.processes import stop
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--ignore-certificate-errors",  # of a CA that no browser knows
+    "--window-size=1490,960",
+)
+
+PATIENCE = 60
+"""Seconds after which what a page has not shown it will not."""
+
+
+BROKEN = "Something went wrong"
+"""What MLflow's UI says when a part of it did not load: a browser gives up what it loads whenever
+a network of the machine comes or goes, as those of containers do."""
+
+
+class Browser:
+    """One window of Chromium."""
+
+    def __init__(self, driver: httpx.Client) -> None:
+        self._driver = driver
+
+    def open(self, address: str) -> None:
+        self._post("url", {"url": "about:blank"})  # else only the part after # would change
+        self._post("url", {"url": address})
+
+    def text(self) -> str:
+        """All that the page shows."""
+        return str(self._post("execute/sync", {"script": TEXT, "args": []}))
+
+    def wait_for(self, *words: str) -> str:
+        """Return the page's text when it has these words; fails the test when it never does."""
+        deadline = time.monotonic() + PATIENCE
+        while not all(word in (text := self.text()) for word in words):
+            assert time.monotonic() < deadline, f"{words} not in:\n{text[:2000]}"
+            if BROKEN in text:
+                self._post("refresh", {})
+            time.sleep(0.2)
+        return text
+
+    def screenshot(self, file: Path) -> None:
+        file.write_bytes(base64.b64decode(str(self._get("screenshot"))))
+
+    def _post(self, command: str, body: dict[str, Any]) -> object:
+        return _value(self._driver.post(command, json=body))
+
+    def _get(self, command: str) -> object:
+        return _value(self._driver.get(command))
+
+
+TEXT = "return document.body ? document.body.innerText : ''"
+
+
+def is_installed() -> bool:
+    """Return whether this machine has what Debian's chromium and chromium-driver bring."""
+    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Run Chromium, where `is_installed`."""
+    port = free_port()
+    with subprocess.Popen(
+        ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+                _wait(lambda: client.get("status").is_success)
+                options = {"args": list(FLAGS), "binary": shutil.which("chromium")}
+                wanted = {"alwaysMatch": {"goog:chromeOptions": options}}
+                made = client.post("session", json={"capabilities": wanted})
+                session = _value(made)
+                assert isinstance(session, dict)
+                client.base_url = httpx.URL(
+                    f"http://127.0.0.1:{port}/session/{session['sessionId']}"
+                )
+                yield Browser(client)
+                client.delete("")
+        finally:
+            stop(process, 10, group=True)
+
+
+def _wait(answers: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if answers():
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "chromedriver does not answer"
+        time.sleep(0.1)
+
+
+def _value(answer: httpx.Response) -> object:
+    value: object = answer.json()["value"]
+    assert answer.is_success, value
+    return value
