@@ -6,7 +6,17 @@ import warnings
 
 import typer
 
-from terna.cli import api_keys, local, model, registry, serving, tracking, training, version
+from terna.cli import (
+    api_keys,
+    local,
+    model,
+    registry,
+    secrets,
+    serving,
+    tracking,
+    training,
+    version,
+)
 from terna.cli.console import print_error
 from terna.errors import TernaError
 
@@ -40,6 +50,7 @@ app.command(rich_help_panel=TRAINING)(training.publish)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
 app.add_typer(api_keys.app, name="api-keys", rich_help_panel=SERVERS)
+app.add_typer(secrets.app, name="secrets", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)
 app.command(rich_help_panel=SERVERS)(tracking.track)
 app.command(rich_help_panel=SERVERS)(serving.serve)

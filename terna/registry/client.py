@@ -49,6 +49,13 @@ def connect(tracking: Tracking) -> MlflowClient:
     return MlflowClient(tracking.uri, tracking.uri)
 
 
+def log_in_again(tracking: Tracking) -> bool:
+    """Take the login's password as it is now; return whether it is another one than before."""
+    before = os.environ.get(LOGIN[1])
+    os.environ |= _login(tracking, tracking.user, tracking.password)
+    return os.environ[LOGIN[1]] != before
+
+
 @contextmanager
 def promoting(tracking: Tracking) -> Iterator[None]:
     """Log in as the one that promotes in a `with` block, and after it as before."""

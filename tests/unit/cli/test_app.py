@@ -18,7 +18,7 @@ PANELS = {
         *("train", "acquire", "explore", "prepare", "tune", "evaluate", "publish"),
     },
     "Server 2: track and serve": {
-        *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
+        *("model", "api-keys", "secrets", "promote", "track", "serve", "healthcheck"),
     },
 }
 HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets", "renew"}
