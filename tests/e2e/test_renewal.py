@@ -1,12 +1,15 @@
-"""Certificates are renewed while everything runs, and no request notices."""
+"""Certificates are renewed and passwords rotated while everything runs, and no request notices."""
 
+import json
+import shlex
 import socket
 import ssl
 from collections.abc import Mapping
 
 import pytest
 
-from terna.erp.client import tls_context
+from terna.erp.client import Client, tls_context
+from terna.errors import ServingRefused
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack
 from tests.load import load
@@ -70,3 +73,73 @@ def test_renewing_service_says_how_long_each_certificate_is_valid(replica: Compo
         ),
         "renew",
     )
+
+
+# ---- passwords and keys -------------------------------------------------------------------------
+
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('tracking', 'auth')
+"""
+
+LOG_IN = """
+import sys, psycopg
+try:
+    psycopg.connect(sys.stdin.read().replace("+psycopg", "")).close()
+    print("in")
+except psycopg.OperationalError as error:
+    print("authentication failed" in str(error))
+"""
+
+
+def rotate(replica: ComposeStack, name: str, *options: str) -> None:
+    command = ("python3", "-m", "terna", "secrets", "rotate", name, *options)
+    replica.project.compose("exec", "-T", "renew", *command)
+
+
+def log_ins(replica: ComposeStack, who: str, outcome: str) -> int:
+    """How often a login was used with a password that tracking did not remember."""
+    read = ("exec", "-T", "audit", "sh", "-c", "cat /var/log/audit/*")
+    events = [json.loads(line) for line in replica.project.compose(*read).splitlines()]
+    wanted = {"who": who, "action": "log in", "outcome": outcome}
+    return sum(wanted.items() <= ({"outcome": "ok"} | event).items() for event in events)
+
+
+def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
+    replica: ComposeStack,
+) -> None:
+    key, known = replica.project.secret("api-keys/erp"), log_ins(replica, "serving", "ok")
+    with load(replica.settings.erp, holdout_rows(1)[0]) as asked:
+        rotate(replica, "tracking/logins/serving")
+        rotate(replica, "api-keys/erp", "--overlap", "0")
+        replica.wait_until(lambda: log_ins(replica, "serving", "ok") > known, "tracking")
+        so_far = asked.answered
+        replica.wait_until(lambda: asked.answered > so_far + 2)
+    assert asked.failed == []
+    assert replica.project.secret("api-keys/erp") != key
+    old = replica.root / "an-old-key"
+    old.write_text(key)
+    with (
+        Client(replica.settings.erp.model_copy(update={"api_key_file": old})) as client,
+        pytest.raises(ServingRefused),
+    ):
+        client.predict(holdout_rows(1))
+
+
+def test_rotated_password_of_a_database_is_the_one_that_new_connections_use(
+    replica: ComposeStack,
+) -> None:
+    in_training = "cat /secrets/terna_training_optuna_storage"
+    before, running = replica.ssh(in_training).stdout, processes(replica)
+    for name in ("tracking", "auth", "optuna"):
+        rotate(replica, f"postgres/{name}.password")
+
+    def logs_in(url: str) -> str:
+        python = shlex.join(["python3", "-c", LOG_IN])
+        return replica.ssh(f"printf %s {shlex.quote(url)} | {python}").stdout.strip()
+
+    replica.wait_until(lambda: logs_in(before) == "True", "postgres")
+    assert logs_in(replica.ssh(in_training).stdout) == "in"
+    psql = ("psql", "--host", "/run/postgresql", "--command", CUT)
+    replica.project.compose("exec", "-T", "postgres", *psql)
+    replica.wait_for("tracking")
+    assert processes(replica) == running

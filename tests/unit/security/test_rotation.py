@@ -104,9 +104,7 @@ def test_api_key_that_serving_does_not_know_is_refused(tmp_path: Path) -> None:
 def test_what_is_not_rotated_is_refused_with_what_is(secrets: Path) -> None:
     before = files(secrets)
     for name in ("training/signing.key", "../secrets/api-keys/erp", "ca/ca.key", ""):
-        with pytest.raises(
-            SettingsError, match=r"cannot be rotated\. What can be is: api-keys"
-        ):
+        with pytest.raises(SettingsError, match=r"cannot be rotated\. What can be is: api-keys"):
             rotate(secrets, name, 0)
     assert files(secrets) == before
 
