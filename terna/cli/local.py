@@ -72,11 +72,11 @@ def init_secrets(certs: Path, secrets: Path) -> None:
 def renew(certs: Path, secrets: Path) -> None:
     """Make the replica's certificates anew at half of their life, from now on; does not return."""
     from terna.security.renewal import renew_repeatedly
-    from terna.security.secrets import ensure_all
+    from terna.security.secrets import renew_certificates
     from terna.serving import logs
 
     logs.configure()
-    renew_repeatedly(partial(ensure_all, certs, secrets), certs)
+    renew_repeatedly(partial(renew_certificates, certs, secrets), certs)
 
 
 def _interrupt(*_: object) -> None:

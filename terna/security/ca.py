@@ -60,7 +60,8 @@ def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service])
             cannot be read; a file cannot be written; a host fits in no certificate.
     """
     try:
-        with locked(secrets):
+        secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(secrets / "ca"):  # the CA's alone, as who renews may write there only
             return list(_ensure(certs, secrets, services))
     except OSError as error:
         raise SettingsError(f"cannot make certificates: {error}") from error

@@ -92,8 +92,8 @@ except psycopg.OperationalError as error:
 
 
 def rotate(replica: ComposeStack, name: str, *options: str) -> None:
-    command = ("python3", "-m", "terna", "secrets", "rotate", name, *options)
-    replica.project.compose("exec", "-T", "renew", *command)
+    command = ("secrets", "rotate", name, *options)
+    replica.project.compose("run", "--rm", "-T", "--no-deps", "init-secrets", *command)
 
 
 def log_ins(replica: ComposeStack, who: str, outcome: str) -> int:

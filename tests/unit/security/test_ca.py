@@ -112,13 +112,13 @@ def test_first_run_makes_the_ca_and_a_key_and_certificate_per_service(pki: Pki) 
         "secrets/serving/tls.key",
         "secrets/tracking/tls.key",
     ]
-    assert set(pki.files()) == {*made, pki.secrets / ".lock"}
+    assert set(pki.files()) == {*made, pki.secrets / "ca/.lock"}
 
 
 def test_second_run_makes_nothing_and_touches_nothing(pki: Pki) -> None:
     pki.make(TRACKING, SERVING)
     before = pki.files()
-    lock = pki.secrets / ".lock"
+    lock = pki.secrets / "ca/.lock"
 
     assert pki.make(TRACKING, SERVING) == []
     assert {**pki.files(), lock: before[lock]} == before
