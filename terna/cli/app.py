@@ -12,6 +12,7 @@ from terna.cli import (
     model,
     people,
     registry,
+    secrets,
     serving,
     tracking,
     training,
@@ -53,6 +54,7 @@ app.add_typer(people.app, name="people", rich_help_panel=TRAINING)
 
 app.add_typer(model.app, name="model", rich_help_panel=SERVERS)
 app.add_typer(api_keys.app, name="api-keys", rich_help_panel=SERVERS)
+app.add_typer(secrets.app, name="secrets", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)
 app.command(rich_help_panel=SERVERS)(tracking.track)
 app.command(rich_help_panel=SERVERS)(serving.serve)
@@ -61,6 +63,7 @@ app.command(rich_help_panel=SERVERS)(registry.healthcheck)
 app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_stores)
 app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_object_store)
 app.command(rich_help_panel=SERVERS, hidden=True)(local.init_secrets)
+app.command(rich_help_panel=SERVERS, hidden=True)(local.renew)
 
 app.command(rich_help_panel=LOCAL)(local.certificates)
 

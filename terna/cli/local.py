@@ -2,6 +2,7 @@
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,16 @@ def init_secrets(certs: Path, secrets: Path) -> None:
     from terna.security.secrets import ensure_all
 
     ensure_all(certs, secrets)
+
+
+def renew(certs: Path, secrets: Path) -> None:
+    """Make the replica's certificates anew at half of their life, from now on; does not return."""
+    from terna.security.renewal import renew_repeatedly
+    from terna.security.secrets import renew_certificates
+    from terna.serving import logs
+
+    logs.configure()
+    renew_repeatedly(partial(renew_certificates, certs, secrets), certs)
 
 
 def _interrupt(*_: object) -> None:

@@ -9,12 +9,19 @@ from typing import Any, Self
 import httpx
 
 from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
+from terna.security import tls_errors
 from terna.settings import Erp
 
 JSON = {"content-type": "application/json"}
 
-CONNECTION_LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What httpx raises when the server closes a kept connection just as a request is sent on it."""
+CONNECTION_LOST = (
+    httpx.RemoteProtocolError,
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.ConnectError,
+)
+"""What httpx raises when the server closes a kept connection just as a request is sent on it, or a
+new one just as it begins, as a worker of serving does that ends."""
 
 REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS)
 
@@ -151,7 +158,8 @@ def _why_no_answer(endpoint: str, error: httpx.HTTPError) -> str:
             f"{endpoint} asks for a client certificate: TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY"
             " name it."
         )
-    return f"{endpoint} does not answer ({type(error).__name__}). Is serving running?"
+    why = tls_errors.explain(error) or "Is serving running?"
+    return f"{endpoint} does not answer ({type(error).__name__}). {why}"
 
 
 def _message(response: httpx.Response) -> str:

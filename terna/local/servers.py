@@ -2,7 +2,9 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Self
 
 from terna.erp.client import Client
@@ -14,6 +16,7 @@ from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
+from terna.security.renewal import renew_repeatedly
 from terna.security.secrets import ensure_api_keys, ensure_logins, ensure_table_key
 from terna.settings import Audit, Erp, Settings, Tracking
 
@@ -153,6 +156,7 @@ class LocalServers:
                 self.start("tracking")
                 self.start("serving")
                 self.wait("tracking")
+            self._renew_certificates()
         except BaseException:
             self.close()
             raise
@@ -194,6 +198,10 @@ class LocalServers:
                 stops.callback(self.stop, name)
             with self._reporter.step("stopping the servers"):  # fails where nobody reads it
                 stops.close()
+
+    def _renew_certificates(self) -> None:
+        renew = partial(ensure_local_secrets, self.settings, self._root)
+        Thread(target=renew_repeatedly, args=(renew, self._root / "certs"), daemon=True).start()
 
     def _tracking_answers(self) -> bool:
         try:

@@ -14,6 +14,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from terna.errors import TrackingRefused, TrackingUnreachable
+from terna.security import tls_errors
 from terna.settings import Tracking
 
 LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -46,6 +47,13 @@ def connect(tracking: Tracking) -> MlflowClient:
     }
     os.environ |= _login(tracking, tracking.user, tracking.password)
     return MlflowClient(tracking.uri, tracking.uri)
+
+
+def log_in_again(tracking: Tracking) -> bool:
+    """Take the login's password as it is now; return whether it is another one than before."""
+    before = os.environ.get(LOGIN[1])
+    os.environ |= _login(tracking, tracking.user, tracking.password)
+    return os.environ[LOGIN[1]] != before
 
 
 @contextmanager
@@ -101,9 +109,8 @@ def _translated(
         )
     if isinstance(error, RestException) or getattr(error, "error_code", "") in NOT_FOUND:
         return TrackingRefused(f"{server} refused: {_first_line(error)}")
-    return TrackingUnreachable(
-        f"{server} does not answer. Is it running, and is TERNA_TRACKING_URI right?"
-    )
+    why = tls_errors.explain(error) or "Is it running, and is TERNA_TRACKING_URI right?"
+    return TrackingUnreachable(f"{server} does not answer. {why}")
 
 
 def _http_status(error: MlflowException | OSError) -> int | None:

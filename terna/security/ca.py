@@ -25,8 +25,8 @@ from terna.errors import SettingsError
 from terna.files import locked, write_private, write_public
 
 CA_VALIDITY = timedelta(days=3652)
-LEAF_VALIDITY = timedelta(days=366)  # the longest that Mozilla's intermediate list accepts
-RENEW_BEFORE = LEAF_VALIDITY / 2  # so that running this twice a year is enough
+LEAF_VALIDITY = timedelta(days=90)  # the longest that Mozilla's modern list accepts
+RENEW_BEFORE = LEAF_VALIDITY / 2  # so that there are weeks in which to notice that nothing renews
 CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -60,7 +60,8 @@ def ensure_certificates(certs: Path, secrets: Path, services: Sequence[Service])
             cannot be read; a file cannot be written; a host fits in no certificate.
     """
     try:
-        with locked(secrets):
+        secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(secrets / "ca"):  # the CA's alone, as who renews may write there only
             return list(_ensure(certs, secrets, services))
     except OSError as error:
         raise SettingsError(f"cannot make certificates: {error}") from error

@@ -72,7 +72,19 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         _ensure_passwords(secrets)
     ensure_api_keys(secrets)
     _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
-    _set_permissions(certs, secrets)
+    for root in (certs, secrets):
+        _set_permissions(root, certs.stat())
+    os.chown(secrets / ".lock", certs.stat().st_uid, certs.stat().st_gid)
+
+
+def renew_certificates(certs: Path, secrets: Path) -> None:
+    """Make every certificate anew that is due, with the CA's key and those of the services.
+
+    Raises:
+        SettingsError: as `ca.ensure_certificates`.
+    """
+    ensure_certificates(certs, secrets, SERVICES)
+    _set_permissions(certs, certs.stat())
 
 
 def ensure_table_key(path: Path) -> None:
@@ -96,16 +108,14 @@ def ensure_api_keys(secrets: Path) -> list[Path]:
     ]
 
 
-def _set_permissions(certs: Path, secrets: Path) -> None:
+def _set_permissions(root: Path, owner: os.stat_result) -> None:
     """Make the checkout's owner the owner of every file, and its service the group."""
-    owner = certs.stat()
-    for root in (certs, secrets):
-        for folder in (path for path in root.iterdir() if path.is_dir()):
-            group = GROUPS.get(folder.name, owner.st_gid)
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, owner.st_uid, group)
-                path.chmod(_mode(path, root == secrets, folder.name in GROUPS))
-    for path in (certs / "ca.crt", secrets / ".lock"):
+    for folder in (path for path in root.iterdir() if path.is_dir()):
+        group = GROUPS.get(folder.name, owner.st_gid)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, group)
+            path.chmod(_mode(path, root.name == "secrets", folder.name in GROUPS))
+    for path in root.glob("ca.crt"):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 

@@ -66,6 +66,12 @@ CONTACT = Gauge(
     "When the registry answered last, in Unix time.",
     multiprocess_mode="max",
 )
+CERTIFICATE_EXPIRY = Gauge(
+    "terna_certificate_expiry_timestamp_seconds",
+    "When the certificate of a server expires, in Unix time.",
+    ["server"],
+    multiprocess_mode="mostrecent",
+)
 
 
 class RequestCounters:

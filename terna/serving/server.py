@@ -11,6 +11,7 @@ from granian.http import HTTP1Settings
 from terna.errors import SettingsError
 from terna.security.api_keys import read_keys
 from terna.security.audit import AuditLog
+from terna.security.renewal import CertificateFiles
 from terna.serving import logs, metrics
 from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.cache.compiled_cache import CompiledCache
@@ -101,8 +102,7 @@ def run(app: str, serving: Serving) -> None:
         backpressure=PEERS * serving.max_connections_per_peer,
         workers_kill_timeout=serving.drain_seconds,
         log_dictconfig=logs.CONFIG,
-        ssl_cert=serving.certificate,
-        ssl_key=serving.key,
+        certificate=CertificateFiles(serving.certificate, serving.key),
         ssl_ca=serving.client_ca,
         ssl_client_verify=serving.client_certificates,
         ssl_protocol_min=SSLProtocols(f"tls{serving.min_tls}"),

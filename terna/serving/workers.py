@@ -1,7 +1,9 @@
-"""The server's workers: restarted when they die or hang, ended when the server dies.
+"""The server's workers: restarted when they die or hang, ended when the server dies, and replaced
+one after the other when the server's certificate is renewed.
 
 granian starts them, stops them and hands signals on. What it does when one dies is replaced here:
-it ends the server when a worker dies twice within 5.5 seconds, and never sees one that hangs.
+it ends the server when a worker dies twice within 5.5 seconds, and never sees one that hangs. So is
+what it does at a SIGHUP: it stops a worker whether or not its successor answers.
 """
 
 import logging
@@ -9,7 +11,7 @@ import multiprocessing
 import os
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +19,7 @@ from weakref import WeakKeyDictionary
 from granian.server.mp import MPServer
 
 from terna.processes import end_with_parent
+from terna.security.renewal import CertificateFiles, expiry
 from terna.serving import metrics
 from terna.serving.restarts import CHECK_SECONDS, Backoff, Watchdog
 
@@ -34,14 +37,21 @@ class Server(MPServer):
     """granian's server, whose workers' deaths never end it.
 
     Relies on these of granian's, which tests/unit/serving/test_workers.py pins: `_serve_loop` and
-    `_spawn_worker`, `wrks`, `main_loop_interrupt`, `interrupt_signal`, `interrupt_children`,
-    `reload_signal` and `_reload`; of a worker `is_alive`, `kill`, `start` and `birth`.
+    `_spawn_worker`, `_stop_workers`, `wrks`, `main_loop_interrupt`, `interrupt_signal`,
+    `interrupt_children`, `reload_signal` and `workers_kill_timeout`; of a worker `is_alive`,
+    `terminate`, `kill`, `start` and `birth`.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, target: str, *, certificate: CertificateFiles, **options: Any) -> None:
+        super().__init__(
+            target, ssl_cert=certificate.certificate, ssl_key=certificate.key, **options
+        )
+        self._certificate = certificate
         self._backoffs = [Backoff() for _ in range(self.workers)]
         self._heartbeats: WeakKeyDictionary[Any, Heartbeat] = WeakKeyDictionary()
+        self._replacing: Iterator[None] = iter(())
+        self._beside: list[Any] = []
+        """The worker that is none of `wrks`, if there is one: it starts, or it drains."""
 
     def _spawn_worker(  # type: ignore[override]
         self, idx: int, target: Callable[..., None], callback_loader: Callable[[], Any]
@@ -56,9 +66,13 @@ class Server(MPServer):
         self, spawn_target: Callable[..., None], target_loader: Callable[[], Any]
     ) -> None:
         watchdog = Watchdog(time.monotonic(), SILENT_SECONDS)
+        self._tell_expiry()
         while not self.interrupt_signal:
-            if self.reload_signal:
-                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+            self.reload_signal |= self._certificate.were_renewed()
+            if self.reload_signal and not self._beside:
+                self.reload_signal = False
+                self._replacing = self._replace_workers(spawn_target, target_loader)
+            next(self._replacing, None)
             watchdog.begin(time.monotonic())
             for idx in range(self.workers):
                 if self._is_due(idx, watchdog):
@@ -67,7 +81,50 @@ class Server(MPServer):
                     worker.start()
             self.main_loop_interrupt.wait(CHECK_SECONDS)
             self.main_loop_interrupt.clear()
+        self.wrks += self._beside
         self.interrupt_children.clear()  # or granian's exit code would tell of earlier deaths
+
+    def _replace_workers(
+        self, spawn_target: Callable[..., None], target_loader: Callable[[], Any]
+    ) -> Iterator[None]:
+        """Replace each worker by one that reads the certificate anew, a step at a time.
+
+        A worker answers until its successor does, and then what it has begun. Where a successor
+        ends instead, all others stay.
+        """
+        for idx in range(self.workers):
+            successor = self._spawn_worker(idx, spawn_target, target_loader)
+            self._beside = [successor]
+            successor.start()
+            while not self._answers(successor):
+                if not successor.is_alive():
+                    self._beside = []
+                    logger.error("the workers stay: a new one has ended while starting")
+                    return
+                yield
+            self._beside = [self.wrks[idx]]
+            self.wrks[idx] = successor
+            yield from self._drain(self._beside[0])
+            self._beside = []
+        self._tell_expiry()
+        logger.warning("all workers are new ones, with the certificate as it is now")
+
+    def _answers(self, worker: Any) -> bool:
+        """Return whether a worker takes connections, as it does once its event loop runs."""
+        return bool(self._heartbeats[worker].value)
+
+    def _drain(self, worker: Any) -> Iterator[None]:
+        """Have a worker end what it has begun; kill it when that takes too long."""
+        worker.terminate()
+        end = time.monotonic() + (self.workers_kill_timeout or 0)
+        while worker.is_alive():
+            if time.monotonic() > end:
+                worker.kill()
+            yield
+
+    def _tell_expiry(self) -> None:
+        expires = expiry(self._certificate.certificate).timestamp()
+        metrics.CERTIFICATE_EXPIRY.labels("serving").set(expires)
 
     def _is_due(self, idx: int, watchdog: Watchdog) -> bool:
         """Return whether the worker of this place is to be started again; kill it if it hangs."""
@@ -106,7 +163,7 @@ class BeatingApp:
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         self._app.__rsgi_init__(loop)
-        self._beat(loop)
+        loop.call_soon(self._beat, loop)  # once it runs, and so takes connections
 
     def __rsgi_del__(self, loop: AbstractEventLoop) -> None:
         self._app.__rsgi_del__(loop)

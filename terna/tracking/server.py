@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from terna.errors import SettingsError
+from terna.security import renewal
 from terna.security.audit import AuditLog
-from terna.settings import Tracking
-from terna.tracking import logins
+from terna.settings import Settings, Tracking
+from terna.tracking import database_passwords, logins
 from terna.tracking.gate import Gate
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ def serve(tracking: Tracking, audit: AuditLog) -> None:
     for database in (tracking.backend_store_uri, tracking.auth_database_uri):
         _ensure_folder(database)
     os.environ |= _variables(tracking)
+    database_passwords.follow(lambda: Settings.load().tracking)
     known = logins.MLflowLogins(tracking.auth_database_uri, tracking.logins_dir)
     known.ensure()
     gate = Gate(mlflow_app(tracking), known, audit)
     Thread(target=partial(logins.follow, known, gate.forget_logins), daemon=True).start()
-    build_server(gate, tracking).run()
+    server = build_server(gate, tracking)
+    if server.config.ssl:
+        files = renewal.CertificateFiles(tracking.certificate, tracking.key)
+        Thread(target=partial(renewal.follow, files, server.config.ssl), daemon=True).start()
+    server.run()
 
 
 def build_server(app: "ASGIApp", tracking: Tracking) -> uvicorn.Server:

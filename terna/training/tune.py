@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
 from terna.errors import OptunaStorageUnreachable
+from terna.security import tls_errors
 from terna.settings import Training
 from terna.training.families import FAMILIES, Params
 from terna.training.job import Job
@@ -147,8 +148,9 @@ def translate_storage_errors() -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
+        why = tls_errors.explain(error) or "Is it running?"
         raise OptunaStorageUnreachable(
-            "The database of TERNA_TRAINING_OPTUNA_STORAGE does not answer. Is it running? Then run"
+            f"The database of TERNA_TRAINING_OPTUNA_STORAGE does not answer. {why} Then run"
             " `terna tune` again: it goes on where it ended."
         ) from error
 

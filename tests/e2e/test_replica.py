@@ -61,10 +61,13 @@ REACHES_OUT = {"ssh", ON_THE_MACHINE}
 KEYLESS = {"https", "ready"}
 """Those that read only the certificates of server 3, to verify it."""
 
-AS_ROOT = {"init-secrets", "training"}
-"""The one hands files over to their owner, the other becomes the user who logs in."""
+AS_ROOT = {"init-secrets", "renew", "training"}
+"""The first two hand files over to their owner, the third becomes the user who logs in."""
 
-WITHOUT_NETWORK = {"init-secrets", "signer"}
+OF_ALL = {"init-secrets", "renew"}
+"""They make and renew what is in everybody's folder."""
+
+WITHOUT_NETWORK = {"init-secrets", "renew", "signer"}
 WITHOUT_FILES = {"audit", "ssh"}
 """Who has neither keys nor certificates."""
 
@@ -445,7 +448,7 @@ def test_who_makes_or_holds_keys_has_no_network(replica: ComposeStack, service: 
     assert replica.project.inspect(service)["HostConfig"]["NetworkMode"] == "none"
 
 
-@pytest.mark.parametrize("service", sorted(SERVICES.keys() - {"init-secrets"} - WITHOUT_FILES))
+@pytest.mark.parametrize("service", sorted(SERVICES.keys() - OF_ALL - WITHOUT_FILES))
 def test_container_mounts_its_own_folders_only_and_read_only(
     replica: ComposeStack, service: str
 ) -> None:
@@ -460,7 +463,7 @@ def test_container_mounts_its_own_folders_only_and_read_only(
     assert not any(given.values())
 
 
-@pytest.mark.parametrize("server", sorted({*SERVERS} - WITHOUT_FILES - KEYLESS))
+@pytest.mark.parametrize("server", sorted({*SERVERS} - OF_ALL - WITHOUT_FILES - KEYLESS))
 def test_server_reads_all_of_its_own_keys_and_finds_no_others(
     replica: ComposeStack, server: str
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -21,8 +22,10 @@ from terna.errors import TernaError
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.ports import check_free
 from terna.processes import Process, terna_command
+from terna.security.renewal import expiry
 from terna.settings import Settings
 from tests.clients import client_of
+from tests.load import load
 from tests.ports import settings_on_free_ports
 from tests.running import running, running_with_a_model, wait_until
 from tests.unit.workshop import NAME, Workshop, opened
@@ -338,3 +341,53 @@ def test_every_line_of_the_log_is_json_without_the_customers(
     assert (asked["status"], asked["model"], asked["version"], asked["rows"]) == (200, NAME, 1, 1)
     assert "117.25" not in text
     assert "a plan" not in text
+
+
+def test_renewed_certificate_is_served_by_new_workers_and_no_request_is_lost(
+    labelling: LocalServers, workshop: Workshop, tmp_path: Path
+) -> None:
+    wait_until(lambda: all(map(listens, workers(labelling))))
+    before, serial = workers(labelling), serial_number(labelling)
+    with connected(labelling) as begun, load(labelling.settings.erp, workshop.rows()[0]) as asked:
+        request = post(labelling, json.dumps({"inputs": workshop.rows()[:1]}).encode())
+        begun.sendall(request[:-20])
+        labelling.settings.serving.certificate.unlink()
+        ensure_local_secrets(labelling.settings, tmp_path)
+        wait_until(lambda: serial_number(labelling) != serial)
+        wait_until(lambda: all(map(listens, workers(labelling))))
+        begun.sendall(request[-20:])
+        assert answered(begun)[0] == 200
+        wait_until(lambda: "all workers are new ones" in log(tmp_path), 60)
+    wait_until(lambda: not any(worker.is_running() for worker in before))
+    assert len(workers(labelling)) == 2
+    assert asked.failed == []
+    assert asked.answered > 0
+    expires = certificate_expiry(labelling)
+    assert expires == expiry(labelling.settings.serving.certificate).timestamp()
+
+
+def test_certificate_that_does_not_fit_its_key_replaces_no_worker(
+    labelling: LocalServers, tmp_path: Path
+) -> None:
+    before, serial = workers(labelling), serial_number(labelling)
+    serving = labelling.settings.serving
+    shutil.copy(labelling.settings.erp.certificate, serving.certificate)
+    wait_until(lambda: "is not used" in log(tmp_path))
+    assert (serial_number(labelling), workers(labelling)) == (serial, before)
+
+
+def serial_number(replica: LocalServers) -> str:
+    """Of the certificate that a new connection gets."""
+    with connected(replica) as connection:
+        return str((connection.getpeercert() or {})["serialNumber"])
+
+
+def certificate_expiry(replica: LocalServers) -> float:
+    url = replica.settings.erp.endpoint.replace("invocations", "metrics")
+    with metrics_client(replica) as client:
+        page = client.get(url).text
+    return value(page, 'terna_certificate_expiry_timestamp_seconds{server="serving"}')
+
+
+def log(root: Path) -> str:
+    return (root / ".terna/logs/serving.log").read_text()

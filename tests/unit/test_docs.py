@@ -242,9 +242,11 @@ def wrong_with_docker(words: Sequence[str]) -> str:
     if gone := [file for file in files if not (ROOT / file).is_file()]:
         return f"no file {gone}"
     verb, *rest = [word for word in words if not word.startswith("-") and word not in files][1:]
-    if words[0] != "compose" or verb not in ("build", "exec", "logs", "restart", "up"):
+    if words[0] != "compose" or verb not in ("build", "exec", "logs", "restart", "run", "up"):
         return f"docker {words[0]} {verb} is unknown here"
-    named = rest[:1] if verb == "exec" else rest
+    if verb == "run" and (wrong := wrong_with_terna(rest[1:])):
+        return wrong
+    named = rest[:1] if verb in ("exec", "run") else rest
     unknown = set(named) - services()
     return f"no services {sorted(unknown)}" if unknown else ""
 
@@ -297,6 +299,7 @@ def test_shell_lines_of_the_quickstart_are_found() -> None:
         "docker compose restart gone",
         "docker compose -f gone.yml up",
         "docker gone up",
+        "docker compose run init-secrets secrets gone",
         "curl --cacert certs/ca.crt https://localhost:8443/gone",
         "ssh -i secrets/ssh/id_ed25519 -p 2222 analyst@127.0.0.1 terna gone",
         "TERNA_GONE=1 scripts/demo",

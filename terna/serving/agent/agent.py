@@ -4,10 +4,11 @@ import logging
 import os
 import resource
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
-from terna.registry.client import connect
+from terna.registry.client import connect, log_in_again
 from terna.registry.registry import MLflowRegistry, Registry
 from terna.serving.agent.heartbeat import Heartbeat
 from terna.serving.agent.reconciler import Reconciler
@@ -42,17 +43,30 @@ def run(reconciler: Poller, serving: Serving) -> None:
     server, outages, heartbeat = os.getppid(), OutageLog(), Heartbeat(serving)
     while os.getppid() == server:
         heartbeat.beat()
-        outages.record(poll(reconciler))
+        outages.record(poll(reconciler, _log_in_again))
         time.sleep(serving.poll_seconds)
 
 
-def poll(reconciler: Poller) -> Exception | None:
-    """Poll once, and return the error if there was one, as the process must go on."""
+def poll(reconciler: Poller, log_in_again: Callable[[], bool]) -> Exception | None:
+    """Poll once, and return the error if there was one, as the process must go on.
+
+    Args:
+        log_in_again: takes the password as it is now, and returns whether it is another one.
+    """
     try:
-        reconciler.poll_once()
+        try:
+            reconciler.poll_once()
+        except TrackingRefused:
+            if not log_in_again():
+                raise
+            reconciler.poll_once()
     except Exception as error:
         return error
     return None
+
+
+def _log_in_again() -> bool:
+    return log_in_again(Settings.load().tracking)
 
 
 class OutageLog:

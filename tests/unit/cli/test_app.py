@@ -19,10 +19,12 @@ PANELS = {
         "people",
     },
     "Server 2: track and serve": {
-        *("model", "api-keys", "promote", "track", "serve", "healthcheck"),
+        *("model", "api-keys", "secrets", "promote", "track", "serve", "healthcheck"),
     },
 }
-HIDDEN = {"agent", "init-object-store", "init-stores", "init-secrets", "signer", "sshd"}
+HIDDEN = {
+    *("agent", "init-object-store", "init-stores", "init-secrets", "renew", "signer", "sshd"),
+}
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

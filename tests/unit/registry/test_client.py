@@ -8,7 +8,7 @@ import requests
 from mlflow.exceptions import MlflowException, RestException
 
 from terna.errors import TernaError, TrackingRefused, TrackingUnreachable
-from terna.registry.client import TOO_MANY, connect, promoting, translate_errors
+from terna.registry.client import TOO_MANY, connect, log_in_again, promoting, translate_errors
 from terna.settings import Tracking
 
 TRACKING = Tracking(uri="https://tracking:5000", timeout_seconds=2.4)
@@ -97,3 +97,14 @@ def test_without_a_promoting_login_the_clients_own_promotes() -> None:
     connect(settings)
     with promoting(settings):
         assert login() == ("training", "p")
+
+
+def test_password_is_read_again_where_it_is_in_the_logins_file(tmp_path: Path) -> None:
+    tracking = TRACKING.model_copy(update={"user": "serving", "logins_dir": tmp_path})
+    (tmp_path / "serving").write_text("the first\n")
+    connect(tracking)
+    assert not log_in_again(tracking)
+
+    (tmp_path / "serving").write_text("the second\n")
+    assert log_in_again(tracking)
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "the second"

@@ -112,13 +112,13 @@ def test_first_run_makes_the_ca_and_a_key_and_certificate_per_service(pki: Pki) 
         "secrets/serving/tls.key",
         "secrets/tracking/tls.key",
     ]
-    assert set(pki.files()) == {*made, pki.secrets / ".lock"}
+    assert set(pki.files()) == {*made, pki.secrets / "ca/.lock"}
 
 
 def test_second_run_makes_nothing_and_touches_nothing(pki: Pki) -> None:
     pki.make(TRACKING, SERVING)
     before = pki.files()
-    lock = pki.secrets / ".lock"
+    lock = pki.secrets / "ca/.lock"
 
     assert pki.make(TRACKING, SERVING) == []
     assert {**pki.files(), lock: before[lock]} == before
@@ -232,14 +232,14 @@ def test_ca_lives_ten_years_and_issues_leaves_only(pki: Pki) -> None:
     assert ca.not_valid_after_utc - ca.not_valid_before_utc == timedelta(days=3652)
 
 
-def test_certificate_lives_366_days_and_comes_without_the_ca(pki: Pki) -> None:
+def test_certificate_lives_90_days_and_comes_without_the_ca(pki: Pki) -> None:
     pki.make(TRACKING)
 
     (leaf,) = x509.load_pem_x509_certificates(pki.crt.read_bytes())
-    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=366)
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=90)
 
 
-@pytest.mark.parametrize("days_left", [-2, 0, 182])
+@pytest.mark.parametrize("days_left", [-2, 0, 44])
 def test_certificate_past_half_of_its_life_is_made_anew_for_the_same_key(
     pki: Pki, monkeypatch: pytest.MonkeyPatch, days_left: int
 ) -> None:
@@ -250,7 +250,7 @@ def test_certificate_past_half_of_its_life_is_made_anew_for_the_same_key(
     key = pki.key.read_bytes()
 
     assert pki.make(TRACKING) == [pki.crt]
-    assert read(pki.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=360)
+    assert read(pki.crt).not_valid_after_utc > datetime.now(UTC) + timedelta(days=89)
     assert pki.key.read_bytes() == key
 
 
@@ -258,7 +258,7 @@ def test_certificate_in_the_first_half_of_its_life_stays(
     pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(ca, "LEAF_VALIDITY", timedelta(days=184))
+        patched.setattr(ca, "LEAF_VALIDITY", timedelta(days=46))
         pki.make(TRACKING)
 
     assert pki.make(TRACKING) == []

@@ -9,7 +9,7 @@ import yaml
 
 from terna.contracts.version import RELEASE_FILE
 from terna.security import signing
-from terna.security.secrets import GROUPS, ensure_all
+from terna.security.secrets import GROUPS, SERVICES, ensure_all, renew_certificates
 from tests.checkout import ROOT
 
 
@@ -128,6 +128,31 @@ def test_no_container_mounts_the_release_key() -> None:
 def test_only_the_signer_mounts_the_signing_key() -> None:
     holders = {name for name, folders in mounts().items() if "./secrets/signer" in folders}
     assert holders == {"signer"}
+
+
+def test_renewing_container_has_the_keys_of_the_certificates_and_none_that_signs() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    of_services = {f"./secrets/{each.name}:/secrets/{each.name}:ro" for each in SERVICES}
+    assert set(services["renew"]["volumes"]) == {
+        "./certs:/certs",
+        "./secrets/ca:/secrets/ca",
+        *of_services,
+    }
+
+
+def test_renewal_gives_certificates_to_their_services_and_writes_no_secret(
+    made: Path, owners: dict[str, tuple[int, int]]
+) -> None:
+    certificate, before = made / "certs/erp/tls.crt", content(made / "secrets")
+    certificate.unlink()
+    owners.clear()
+
+    renew_certificates(made / "certs", made / "secrets")
+
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o640
+    assert owners[str(certificate)][1] == GROUPS["erp"]
+    assert not [path for path in owners if path.startswith(str(made / "secrets"))]
+    assert content(made / "secrets") == before
 
 
 @pytest.mark.parametrize("service", ["serving", "training"])

@@ -5,12 +5,15 @@ import multiprocessing
 import time
 from asyncio import AbstractEventLoop, new_event_loop
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from granian.constants import Interfaces
 from granian.server.common import AbstractServer, AbstractWorker
 from granian.server.mp import MPServer, WorkerProcess
 
+from terna.security.ca import Service, ensure_certificates
+from terna.security.renewal import CertificateFiles
 from terna.serving.restarts import CHECK_SECONDS
 from terna.serving.workers import BeatingApp, Server
 
@@ -44,6 +47,9 @@ def test_application_beats_while_its_event_loop_runs(loop: AbstractEventLoop) ->
     assert heartbeat.value == 0
 
     beating.__rsgi_init__(loop)
+    assert heartbeat.value == 0
+    loop.call_soon(loop.stop)
+    loop.run_forever()
     first = heartbeat.value
     loop.call_later(3 * CHECK_SECONDS, loop.stop)
     loop.run_forever()
@@ -62,7 +68,6 @@ def test_request_goes_to_the_application_without_a_detour() -> None:
     ("name", "parameters"),
     [
         ("_serve_loop", ["self", "spawn_target", "target_loader"]),
-        ("_reload", ["self", "spawn_target", "target_loader"]),
         ("_spawn_worker", ["self", "idx", "target", "callback_loader"]),
     ],
 )
@@ -73,11 +78,15 @@ def test_granian_calls_what_is_replaced_with_these_arguments(
     assert f"self.{name}(" in inspect.getsource(AbstractServer)
 
 
-def test_granian_has_what_its_replacement_reads() -> None:
-    server = Server("gone:app", interface=Interfaces.RSGI, workers=3)
+def test_granian_has_what_its_replacement_reads(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, tmp_path, [Service("serving", ("localhost",))])
+    files = CertificateFiles(tmp_path / "serving/tls.crt", tmp_path / "serving/tls.key")
+    server = Server("gone:app", interface=Interfaces.RSGI, workers=3, certificate=files)
 
     assert (server.wrks, server.interrupt_children) == ([], [])
     assert (server.interrupt_signal, server.reload_signal) == (False, False)
     assert not server.main_loop_interrupt.is_set()
     assert "self.birth = time.monotonic()" in inspect.getsource(AbstractWorker)
-    assert all(hasattr(WorkerProcess, name) for name in ("is_alive", "kill", "start"))
+    for name in ("is_alive", "kill", "start", "terminate"):
+        assert hasattr(WorkerProcess, name)
+    assert "for wrk in self.wrks:" in inspect.getsource(AbstractServer._stop_workers)

@@ -27,7 +27,7 @@ def logged(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[
     caplog.set_level(logging.INFO)
     reconciler, outages = Failing(*errors), OutageLog()
     for _ in errors:
-        outages.record(poll(reconciler))
+        outages.record(poll(reconciler, lambda: False))
     return caplog.messages
 
 
@@ -57,3 +57,12 @@ def test_error_does_not_end_the_process_or_log_a_value(
 ) -> None:
     assert logged(caplog, error)
     assert "customer 42" not in caplog.text
+
+
+def test_refused_agent_that_finds_another_password_polls_again_at_once() -> None:
+    assert poll(Failing(TrackingRefused("It says no."), None), lambda: True) is None
+
+
+def test_agent_that_is_refused_with_the_other_password_too_says_so() -> None:
+    again = TrackingRefused("It still says no.")
+    assert poll(Failing(TrackingRefused("It says no."), again), lambda: True) is again
