@@ -111,7 +111,7 @@ class ComposeStack(Stack):
     def kept_outside_server_1(self) -> Iterator[tuple[str, bytes]]:
         """Logs, databases, objects, and each container's own volumes and /tmp."""
         yield "logs", self.project.compose("logs", "--no-color").encode()
-        dump = ("exec", "-T", "postgres", "pg_dumpall", "--host=/tmp", "--no-role-passwords")
+        dump = ("exec", "-T", "postgres", "pg_dumpall", "--no-role-passwords")
         yield "databases", self.project.compose(*dump).encode()
         for found in self._s3().list_objects_v2(Bucket=BUCKET)["Contents"]:
             yield f"object-store/{found['Key']}", self.read_artifact(found["Key"])
