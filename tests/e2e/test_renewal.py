@@ -24,14 +24,16 @@ SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 def serial_number(replica: ComposeStack, server: str) -> str:
     """Of the certificate that a new connection gets; empty where none comes about."""
-    address = replica.project.addresses(server)[0], PORTS[server]
+    address = ("localhost", replica.project.https_port)
+    if server != "erp":
+        address = replica.address(server, PORTS[server])
     try:
         with socket.create_connection(address, timeout=10) as plain:
             if server == "postgres":
                 plain.sendall(SSL_REQUEST)
                 plain.recv(1)
             context = tls_context(replica.settings.erp)
-            with context.wrap_socket(plain, server_hostname=server) as connection:
+            with context.wrap_socket(plain, server_hostname="localhost") as connection:
                 return str((connection.getpeercert() or {})["serialNumber"])
     except (ConnectionError, ssl.SSLEOFError):  # of a worker of serving that ends
         return ""

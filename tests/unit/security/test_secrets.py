@@ -149,7 +149,7 @@ def test_renewal_gives_certificates_to_their_services_and_writes_no_secret(
 
     renew_certificates(made / "certs", made / "secrets")
 
-    assert stat.S_IMODE(certificate.stat().st_mode) == 0o640
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o644
     assert owners[str(certificate)][1] == GROUPS["erp"]
     assert not [path for path in owners if path.startswith(str(made / "secrets"))]
     assert content(made / "secrets") == before
