@@ -22,6 +22,16 @@ SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """With which a client of Postgres begins: https://www.postgresql.org/docs/17/protocol-message-formats.html"""
 
 
+RENEW_ALL = """
+from datetime import timedelta
+from pathlib import Path
+from terna.security import ca, secrets
+ca.RENEW_BEFORE = ca.LEAF_VALIDITY + timedelta(days=1)
+secrets.ensure_all(Path("/certs"), Path("/secrets"))
+"""
+"""What `init-secrets` does, as if half of every certificate's life were over."""
+
+
 def serial_number(replica: ComposeStack, server: str) -> str:
     """Of the certificate that a new connection gets; empty where none comes about."""
     address = ("localhost", replica.project.https_port)
@@ -52,9 +62,8 @@ def test_every_server_takes_its_renewed_certificate_while_labels_are_asked_for(
 ) -> None:
     before, running = serial_numbers(replica), processes(replica)
     with load(replica.settings.erp, holdout_rows(1)[0]) as asked:
-        for server in PORTS:
-            (replica.root / "certs" / server / "tls.crt").unlink()
-        replica.project.compose("run", "--rm", "-T", "init-secrets")
+        python = ("run", "--rm", "-T", "--no-deps", "--entrypoint", "python3", "init-secrets")
+        replica.project.compose(*python, "-c", RENEW_ALL)
         replica.wait_until(
             lambda: all(
                 new and new != before[name] for name, new in serial_numbers(replica).items()
@@ -130,8 +139,8 @@ def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
 def test_rotated_password_of_a_database_is_the_one_that_new_connections_use(
     replica: ComposeStack,
 ) -> None:
-    in_training = "cat /secrets/terna_training_optuna_storage"
-    before, running = replica.ssh(in_training).stdout, processes(replica)
+    url = "training/terna_training_optuna_storage"
+    before, running = replica.project.secret(url), processes(replica)
     for name in ("tracking", "auth", "optuna"):
         rotate(replica, f"postgres/{name}.password")
 
@@ -140,7 +149,7 @@ def test_rotated_password_of_a_database_is_the_one_that_new_connections_use(
         return replica.ssh(f"printf %s {shlex.quote(url)} | {python}").stdout.strip()
 
     replica.wait_until(lambda: logs_in(before) == "True", "postgres")
-    assert logs_in(replica.ssh(in_training).stdout) == "in"
+    assert logs_in(replica.project.secret(url)) == "in"
     psql = ("psql", "--host", "/run/postgresql", "--command", CUT)
     replica.project.compose("exec", "-T", "postgres", *psql)
     replica.wait_for("tracking")
