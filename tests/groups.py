@@ -12,7 +12,10 @@ from xdist.scheduler import LoadScopeScheduling
 STACKS = ("local", "compose")
 FORMER_NAMES = {"embedded": "local"}
 
-ON_COMPOSE = ("test_replica.py", "test_reverse_proxy.py", "test_ssh.py", "test_supply_chain.py")
+ON_COMPOSE = (
+    *("test_renewal.py", "test_replica.py", "test_reverse_proxy.py"),
+    *("test_rolling.py", "test_ssh.py", "test_supply_chain.py"),
+)
 """Each asks the replica in containers only."""
 
 LOAD = ("test_fuzz.py", "test_soak.py", "test_slow_clients.py")

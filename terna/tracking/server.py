@@ -79,11 +79,10 @@ def mlflow_app(tracking: Tracking) -> "ASGIApp":
 
     These variables and functions are those of that command: look at it at an upgrade of MLflow.
     """
-    from mlflow.environment_variables import _MLFLOW_SGI_NAME
     from mlflow.server import constants, handlers
 
     os.environ |= {
-        _MLFLOW_SGI_NAME.name: "uvicorn",
+        "_MLFLOW_SGI_NAME": "uvicorn",  # as its own command sets it for what it starts
         constants.BACKEND_STORE_URI_ENV_VAR: tracking.backend_store_uri,
         constants.ARTIFACT_ROOT_ENV_VAR: ARTIFACT_ROOT,
         constants.ARTIFACTS_DESTINATION_ENV_VAR: tracking.artifacts_destination,
