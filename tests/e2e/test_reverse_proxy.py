@@ -328,20 +328,28 @@ def address(replica: ComposeStack, service: str) -> str:
 
 
 def test_upstream_with_a_certificate_of_another_ca_gets_502(
-    replica: ComposeStack, caller: httpx.Client, tmp_path: Path
+    replica: ComposeStack, tmp_path: Path
 ) -> None:
+    def answers(*wanted: object) -> bool:
+        """Ask on a connection of its own: the health check has the other CA, too, and ends nginx."""
+        try:
+            with calling(replica) as caller:
+                answer = ask(caller)
+        except httpx.TransportError:
+            return False
+        return (answer.status_code, answer.json().get("error_code")) == wanted
+
     trusted = replica.root / "certs/erp/ca.crt"
     ours = trusted.read_bytes()
     ensure_certificates(tmp_path, tmp_path, [Service("another", ("serving",))])
     try:
         trusted.write_bytes((tmp_path / "ca.crt").read_bytes())
         reload(replica)
-        replica.wait_until(lambda: ask(caller).status_code != 200)
-        assert error_of(ask(caller)) == (502, "TEMPORARILY_UNAVAILABLE")
+        replica.wait_until(lambda: answers(502, "TEMPORARILY_UNAVAILABLE"))
     finally:
         trusted.write_bytes(ours)
         reload(replica)
-    replica.wait_until(lambda: ask(caller).status_code == 200)
+    replica.wait_until(lambda: answers(200, None))
 
 
 def test_stopped_serving_gets_502_and_is_found_at_its_new_address(

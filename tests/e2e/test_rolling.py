@@ -17,6 +17,7 @@ NOT_CONCERNED = ("postgres", "object-store", "serving", "serving-standby", "erp"
 
 @pytest.fixture
 def answers(replica: ComposeStack) -> Iterator[Answers]:
+    replica.project.up()  # as it came up: other tests start serving with settings of their own
     with asking_steadily(replica.settings.erp) as answers:
         replica.wait_until(lambda: answers.counts.total() > 20)
         yield answers

@@ -123,7 +123,7 @@ class ComposeStack(Stack):
         writable = {}
         for service in self.project.compose("ps", "--services").split():
             mounts = self.project.inspect(service)
-            tmpfs = list(mounts["HostConfig"]["Tmpfs"] or {})
+            tmpfs = list(mounts["HostConfig"].get("Tmpfs") or {})
             volumes = [m["Destination"] for m in mounts["Mounts"] if m["Type"] == "volume"]
             writable[service] = [*tmpfs, *volumes]
         del writable["training"]
