@@ -331,7 +331,7 @@ def test_upstream_with_a_certificate_of_another_ca_gets_502(
     replica: ComposeStack, tmp_path: Path
 ) -> None:
     def answers(*wanted: object) -> bool:
-        """Ask on a connection of its own: the health check has the other CA, too, and ends nginx."""
+        """Ask on a new connection: the health check has the other CA, too, and ends nginx."""
         try:
             with calling(replica) as caller:
                 answer = ask(caller)
