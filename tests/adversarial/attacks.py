@@ -176,7 +176,7 @@ ATTACKS: tuple[Attack, ...] = (
         "100 unfinished large uploads",
         100,
         upload(declared=9_500_000, sent=9_000_000),
-        frozenset({"408", "503", CLOSED}),
+        frozenset({"408", "502", "503", CLOSED}),
     ),
     Unfinished("1024 silent connections", 1024, b""),
 )

@@ -74,11 +74,15 @@ class Served:
 
 
 def memory_of(process: int) -> float:
-    """Return the proportional share of a process and all that it started together, in MB."""
+    """Return the memory of a process and all that it started together, in MB.
+
+    Without the files that they map: how much of these is theirs changes with whoever else maps
+    them, as the standby beside it does.
+    """
     leader, total = psutil.Process(process), 0.0
     for each in (leader, *leader.children(recursive=True)):
         with suppress(FileNotFoundError, ProcessLookupError, KeyError):  # it has ended
-            total += rollup(each.pid)["Pss"]
+            total += rollup(each.pid)["Pss_Anon"]
     return total
 
 
