@@ -5,8 +5,10 @@ import shlex
 import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Self
 
@@ -92,6 +94,29 @@ class ComposeStack(Stack):
             "serving": self._serving_answers,
         }
         self.wait_until(answers[server], server)
+
+    def wait_for_version(self, number: int) -> None:
+        """Return when both containers of serving, and the reverse proxy, answer by this version."""
+        for container in _containers("serving"):
+            self.wait_until(partial(self._serves, container, str(number)), container)
+        super().wait_for_version(number)
+
+    def _serves(self, container: str, version: str) -> bool:
+        answer = self._asked(container, "/v2/models")
+        return bool(answer and answer.getheader("x-model-version") == version)
+
+    def _asked(self, container: str, path: str) -> HTTPResponse | None:
+        """Return what a container of serving answers itself; None where it does not."""
+        try:
+            address = self.address(container, 8124)
+            listener = Listener(container, address, "serving", self.settings.erp)
+            with closing(listener.speak_http(5)) as connection:
+                connection.request("GET", path, headers=listener.headers)
+                answer = connection.getresponse()
+                answer.read()
+                return answer
+        except (OSError, HTTPException):
+            return None
 
     @property
     def listeners(self) -> list[Listener]:
@@ -214,6 +239,8 @@ class ComposeStack(Stack):
     def _serving_answers(self) -> bool:
         """The reverse proxy answers for itself while serving is away, but not to this."""
         erp = self.settings.erp
+        if not all(self._asked(container, "/version") for container in _containers("serving")):
+            return False
         version = httpx.URL(erp.endpoint).copy_with(path="/version")
         try:
             return httpx.get(version, verify=trusting(erp.ca)).is_success
