@@ -32,8 +32,13 @@ def journey(stack: Stack) -> Stack:
 
 
 def test_serving_without_a_version_in_production_answers_503(untrained: Stack) -> None:
-    with untrained.labels() as labels, pytest.raises(ServingUnreachable, match="503"):
-        labels.predict(holdout_rows(1))
+    def refusal() -> str:
+        with untrained.labels() as labels, pytest.raises(ServingUnreachable) as refused:
+            labels.predict(holdout_rows(1))
+        return str(refused.value)
+
+    # The reverse proxy looks new containers up within a second or two; until then it is 502.
+    untrained.wait_until(lambda: "503" in refusal())
 
 
 def test_trained_model_answers_over_https_with_the_registered_models_own_labels(
