@@ -40,6 +40,15 @@ def write_public(path: Path, content: bytes) -> None:
     _write(path, content, 0o644)
 
 
+def file_state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written or replaced; None if it is away."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
 def rewrite(path: Path, content: bytes) -> None:
     """Replace a private file, atomically; it keeps its owner, its group and its mode.
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from terna.errors import TernaError
+from terna.files import file_state
 
 logger = logging.getLogger("terna.certificates")
 
@@ -96,7 +97,7 @@ class CertificateFiles:
         return True
 
     def _state(self) -> tuple[tuple[int, int] | None, ...]:
-        return tuple(_modified(path) for path in (self.certificate, self.key))
+        return tuple(file_state(path) for path in (self.certificate, self.key))
 
 
 def follow(files: CertificateFiles, context: ssl.SSLContext) -> None:
@@ -106,12 +107,3 @@ def follow(files: CertificateFiles, context: ssl.SSLContext) -> None:
         if files.were_renewed():
             context.load_cert_chain(files.certificate, files.key)
             logger.warning("%s is a new one, and used from now on", files.certificate)
-
-
-def _modified(path: Path) -> tuple[int, int] | None:
-    """Return what changes with the file; None if it is away."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino

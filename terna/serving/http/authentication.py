@@ -6,6 +6,7 @@ from hmac import compare_digest
 from pathlib import Path
 
 from terna.errors import Forbidden, RequestError, SettingsError, TooManyRequests, Unauthenticated
+from terna.files import file_state
 from terna.security.api_keys import ApiKey, Scope, digest_of, read_keys
 from terna.security.audit import AuditLog
 from terna.serving.http.request import Request
@@ -100,7 +101,7 @@ class Authenticator:
         What cannot be read changes nothing.
         """
         self._use.record_when_due()
-        modified = _modified(self._path)
+        modified = file_state(self._path)
         if modified in (None, self._modified):
             return
         self._modified = modified
@@ -127,12 +128,3 @@ def _by_name(keys: Sequence[ApiKey]) -> Mapping[str, Sequence[Caller]]:
     for key in keys:
         callers.setdefault(key.name, []).append(Caller(key))
     return callers
-
-
-def _modified(path: Path) -> tuple[int, int] | None:
-    """Return what changes with the file; None if it is away."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino
