@@ -21,7 +21,7 @@ SETTINGS = "*/terna_*"
 """The files in which services find passwords, alone or in a URL."""
 
 TAKEN_SECONDS = 3
-"""Seconds after which serving's workers know a new key; they look at its file every quarter."""
+"""Seconds after which serving's workers know a new key: they look four times in each."""
 
 
 def rotatable(secrets: Path) -> list[str]:
