@@ -5,6 +5,7 @@ import shlex
 import socket
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -116,7 +117,7 @@ def log_ins(replica: ComposeStack, who: str, outcome: str) -> int:
 
 
 def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
-    replica: ComposeStack,
+    replica: ComposeStack, tmp_path: Path
 ) -> None:
     key, known = replica.project.secret("api-keys/erp"), log_ins(replica, "serving", "ok")
     with load(replica.settings.erp, holdout_rows(1)[0]) as asked:
@@ -127,7 +128,7 @@ def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
         replica.wait_until(lambda: asked.answered > so_far + 2)
     assert asked.failed == []
     assert replica.project.secret("api-keys/erp") != key
-    old = replica.root / "an-old-key"
+    old = tmp_path / "an-old-key"
     old.write_text(key)
     with (
         Client(replica.settings.erp.model_copy(update={"api_key_file": old})) as client,

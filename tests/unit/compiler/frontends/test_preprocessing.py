@@ -149,7 +149,7 @@ def test_category_that_the_encoder_fails_on_needs_pyfunc() -> None:
         (
             lambda: make_pipeline(
                 selected((OneHotEncoder(), ["vip"]), ("passthrough", ["vip"])),
-                RandomForestClassifier(9),
+                RandomForestClassifier(9, random_state=0),
             ),
             "both as a number and by category",
         ),
