@@ -30,6 +30,9 @@ ROW: dict[str, object] = {"x": 1.5}
 WARM_UP = 3
 """Seconds."""
 
+SETTLED = 1.02
+"""How many times its memory serving may hold after another round."""
+
 ROWS = 10_000
 """Of a large table: the process that answered it may keep memory for the next."""
 
@@ -78,7 +81,10 @@ def _released(stack: Stack, folder: Path) -> int:
 
 
 def _warm(stack: Stack, row: dict[str, object]) -> Served:
-    """Return what is served once it has answered large tables, in all of its child processes."""
+    """Return what is served once all of its child processes have answered large tables.
+
+    They keep memory for the next: it is warm when another round adds none.
+    """
     process, listener = stack.serving_process, stack.listeners[-1]
     table = pd.DataFrame([row])
     csv = [partial(_csv, table, rows) for rows in (1, ROWS)]
@@ -86,9 +92,11 @@ def _warm(stack: Stack, row: dict[str, object]) -> Served:
     requests.append(Costly("JSON", partial(body, dataframe_records=[row] * ROWS)))
 
     def warm() -> bool:
+        before = memory_of(process)
         with ThreadPoolExecutor(len(requests)) as threads:
             list(threads.map(lambda each: each.run(listener, stack.model, WARM_UP), requests))
-        return _children(process) > stack.settings.serving.threads
+        grown = memory_of(process) > SETTLED * before
+        return _children(process) > stack.settings.serving.threads and not grown
 
     stack.wait_until(warm)
     return Served(stack.model, body(dataframe_records=[row]), process, memory_of(process))
