@@ -31,7 +31,7 @@ def stack_name(given: str) -> str:
 
 
 def group_of(test: str) -> str:
-    """Return who shares a process: all on one stack, all that load the machine, each file.
+    """Return who shares a process: all on one stack, in Tryton, that load the machine, each file.
 
     Args:
         test: its id, such as `tests/e2e/test_journey.py::test_x[compose]`.
@@ -41,6 +41,8 @@ def group_of(test: str) -> str:
     if "e2e" in path.parts:
         stack = re.search(rf"\[({'|'.join(STACKS)})\b", name)
         return "compose" if path.name in ON_COMPOSE else stack[1] if stack else file
+    if "tryton" in path.parts:  # trytond keeps its settings and its database in module variables
+        return "tryton"
     return "load" if path.name in LOAD and "unit" not in path.parts else file
 
 

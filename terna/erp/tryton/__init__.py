@@ -1,0 +1,16 @@
+"""The ERP of server 3: a module of Tryton that shows a model's label on the customer's form.
+
+Unlike the rest of Terna it is under GPL-3.0-or-later, as trytond is, which it imports: see LICENSE
+beside this file. Nothing else of Terna imports it.
+
+https://docs.tryton.org/7.0/server/
+"""
+
+from trytond.pool import Pool
+
+from terna.erp.tryton import endpoint
+
+
+def register() -> None:
+    """Register the module's models with Tryton, which finds this by an entry point."""
+    Pool.register(endpoint.Endpoint, module="terna", type_="model")
