@@ -1,4 +1,4 @@
-"""An endpoint of server 2, as the ERP knows it: which model gives labels, and what they are called."""
+"""An endpoint of server 2, as the ERP knows it: which model labels, and what labels are called."""
 
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 
