@@ -8,9 +8,18 @@ https://docs.tryton.org/7.0/server/
 
 from trytond.pool import Pool
 
-from terna.erp.tryton import endpoint
+from terna.erp.tryton import customer, endpoint, feature, label, outcome
 
 
 def register() -> None:
     """Register the module's models with Tryton, which finds this by an entry point."""
-    Pool.register(endpoint.Endpoint, module="terna", type_="model")
+    Pool.register(
+        endpoint.Endpoint,
+        feature.Feature,
+        customer.Party,
+        customer.CustomerFeatures,
+        label.Label,
+        outcome.Outcome,
+        module="terna",
+        type_="model",
+    )
