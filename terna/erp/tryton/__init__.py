@@ -6,9 +6,20 @@ beside this file. Nothing else of Terna imports it.
 https://docs.tryton.org/7.0/server/
 """
 
+from trytond.model import ModelStorage
 from trytond.pool import Pool
 
-from terna.erp.tryton import customer, endpoint, feature, label, outcome
+from terna.erp.tryton import (
+    access,
+    customer,
+    endpoint,
+    feature,
+    label,
+    outcome,
+    party,
+    pseudonym,
+    rights,
+)
 
 
 def register() -> None:
@@ -23,3 +34,25 @@ def register() -> None:
         module="terna",
         type_="model",
     )
+    _register_identities()
+
+
+def _register_identities() -> None:
+    Pool.register(
+        party.Party,
+        party.Address,
+        party.Identifier,
+        party.ContactMechanism,
+        pseudonym.Pseudonym,
+        access.Access,
+        access.ShowIdentityAsk,
+        access.ShowIdentityShown,
+        *access.RECORDED,
+        access.User,
+        rights.CustomerFeatures,
+        rights.Outcome,
+        module="terna",
+        type_="model",
+    )
+    Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")

@@ -80,7 +80,6 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         cls._sql_indexes.add(
             Index(table, (table.id, Index.Range()), where=table.waiting == True)  # noqa: E712
         )
-        cls.__access__.update({"endpoint", "party"})
 
     @staticmethod
     def default_revision() -> int:
