@@ -15,6 +15,7 @@ from terna.erp.tryton import (
     endpoint,
     feature,
     label,
+    logs,
     outcome,
     party,
     pseudonym,
@@ -49,10 +50,12 @@ def _register_identities() -> None:
         access.ShowIdentityShown,
         *access.RECORDED,
         access.User,
+        rights.Party,
         rights.CustomerFeatures,
         rights.Outcome,
         module="terna",
         type_="model",
     )
     Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    logs.keep_values_out()
     Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")

@@ -4,10 +4,14 @@ National ids are Tryton's identifiers, e-mail addresses and phone numbers its co
 the module adds no field for them, it encrypts those columns and every copy of them.
 """
 
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from sql import Column, Null
+from trytond.i18n import gettext
 from trytond.model import Index
+from trytond.modules.party.exceptions import InvalidEMail
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
@@ -15,27 +19,29 @@ from terna.erp.tryton import keys
 from terna.erp.tryton.identity import Encrypted, Identity, IdentityText, Name, hash_column
 
 
-class EncryptedColumns:
-    """A model with encrypted columns: their index, and what encrypts them again with new keys."""
+class WithIdentities:
+    """A model of whose fields some are identities, and encrypted ones again with new keys."""
 
     __slots__ = ()
 
-    _encrypted: tuple[str, ...] = ()
+    _identities: ClassVar[Mapping[str, type[Identity]]] = {}
 
     @classmethod
     def __setup__(cls) -> None:
-        """Index the search hashes, and no similarity of what is encrypted."""
+        """Make the fields identities; index hashes, and no similarity of what is encrypted.
+
+        Tryton keeps the first definition of a field, so that a second one would not count.
+        """
         super().__setup__()
-        table = cls.__table__()
-        cls._sql_indexes = {  # Tryton looks for names by similarity
-            index
-            for index in cls._sql_indexes
-            if not any(isinstance(usage, Index.Similarity) for _, usage in index.expressions)
-        }
-        cls._sql_indexes |= {
-            Index(table, (hash_column(Column(table, name)), Index.Equality()))
-            for name in cls._encrypted
-        }
+        for name, kind in cls._identities.items():
+            setattr(cls, name, kind.of(getattr(cls, name)))
+        if encrypted := cls._encrypted():
+            table = cls.__table__()
+            cls._sql_indexes = {index for index in cls._sql_indexes if not _is_of_similarity(index)}
+            cls._sql_indexes |= {
+                Index(table, (hash_column(Column(table, name)), Index.Equality()))
+                for name in encrypted
+            }
 
     @classmethod
     def __register__(cls, module_name: str) -> None:
@@ -50,7 +56,7 @@ class EncryptedColumns:
         Raises:
             UserError: a key is missing.
         """
-        return sum(cls._encrypt_column(name) for name in cls._encrypted)
+        return sum(cls._encrypt_column(name) for name in cls._encrypted())
 
     @classmethod
     def _encrypt_column(cls, name: str) -> int:
@@ -63,53 +69,79 @@ class EncryptedColumns:
             cursor.execute(*table.update([column], [again], where=table.id == id_))
         return len(stale)
 
+    @classmethod
+    def _encrypted(cls) -> list[str]:
+        return [name for name, kind in cls._identities.items() if kind is Encrypted]
 
-class Party(metaclass=PoolMeta):
+
+def _is_of_similarity(index: Any) -> bool:
+    return any(isinstance(usage, Index.Similarity) for _, usage in index.expressions)
+
+
+class Party(WithIdentities, metaclass=PoolMeta):
     "Party"
 
     __name__ = "party.party"
 
-    name = Name("Name", strip=False, help="The main identifier of the party.")
+    _identities: ClassVar = {"name": Name}
 
 
-class Address(metaclass=PoolMeta):
+class Address(WithIdentities, metaclass=PoolMeta):
     "Address"
 
     __name__ = "party.address"
 
-    party_name = Identity(
-        "Party Name",
-        help="If filled, replace the name of the party for address formatting",
-    )
-    name = Identity("Building Name")
-    street = IdentityText("Street")
-    postal_code = Identity("Postal Code")
-    city = Identity("City")
+    _identities: ClassVar = {
+        **dict.fromkeys(("party_name", "name", "postal_code", "city"), Identity),
+        "street": IdentityText,
+    }
 
 
-class Identifier(EncryptedColumns, metaclass=PoolMeta):
+class Identifier(WithIdentities, metaclass=PoolMeta):
     "Party Identifier"
 
     __name__ = "party.identifier"
 
-    _encrypted = ("code",)
-    code = Encrypted("Code", required=True)
+    _identities: ClassVar = {"code": Encrypted}
 
 
-class ContactMechanism(EncryptedColumns, metaclass=PoolMeta):
+class ContactMechanism(WithIdentities, metaclass=PoolMeta):
     "Contact Mechanism"
 
     __name__ = "party.contact_mechanism"
 
-    _encrypted = ("value", "value_compact")
-    value = Encrypted(
-        "Value",
-        # As Tryton's own: the fields that a change of the value fills.
-        depends={"email", "website", "skype", "sip", "other_value", "value_compact"},
-    )
-    value_compact = Encrypted("Value Compact", readonly=True)
-    name = Identity("Name")
-    comment = IdentityText("Comment")
+    _identities: ClassVar = {
+        "value": Encrypted,
+        "value_compact": Encrypted,
+        "name": Identity,
+        "comment": IdentityText,
+    }
+
+    @classmethod
+    def check_valid_email(
+        cls, mechanisms: Iterable[Any], field_names: Iterable[str] | None = None
+    ) -> None:
+        """Check the form of e-mail addresses, and ask no name server for a customer's domain.
+
+        Raises:
+            InvalidEMail: an address has another form.
+        """
+        if field_names and not {"type", "value"} & set(field_names):
+            return
+        for mechanism in mechanisms:
+            if mechanism.type == "email" and mechanism.value and not is_email(mechanism.value):
+                raise InvalidEMail(
+                    gettext(
+                        "party.msg_email_invalid",
+                        email=mechanism.value,
+                        party=mechanism.party.rec_name,
+                    )
+                )
+
+
+def is_email(text: str) -> bool:
+    """Return whether a text has the form of an e-mail address."""
+    return re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", text) is not None
 
 
 class Erase(metaclass=PoolMeta):
