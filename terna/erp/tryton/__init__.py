@@ -8,9 +8,20 @@ https://docs.tryton.org/7.0/server/
 
 from trytond.pool import Pool
 
-from terna.erp.tryton import endpoint
+from terna.erp.tryton import endpoint, enrolment, pages, second_factor, user
+
+__all__ = ["enrolment", "pages", "register"]  # importing these two adds their routes
 
 
 def register() -> None:
     """Register the module's models with Tryton, which finds this by an entry point."""
-    Pool.register(endpoint.Endpoint, module="terna", type_="model")
+    Pool.register(
+        endpoint.Endpoint,
+        second_factor.SecondFactor,
+        second_factor.RecoveryCode,
+        user.User,
+        user.LoginAttempt,
+        user.Session,
+        module="terna",
+        type_="model",
+    )
