@@ -6,9 +6,24 @@ beside this file. Nothing else of Terna imports it.
 https://docs.tryton.org/7.0/server/
 """
 
+from trytond.model import ModelStorage
 from trytond.pool import Pool
 
-from terna.erp.tryton import endpoint, enrolment, pages, second_factor, user
+from terna.erp.tryton import (
+    access,
+    customer,
+    endpoint,
+    enrolment,
+    feature,
+    label,
+    outcome,
+    pages,
+    party,
+    pseudonym,
+    rights,
+    second_factor,
+    user,
+)
 
 __all__ = ["enrolment", "pages", "register"]  # importing these two adds their routes
 
@@ -17,6 +32,41 @@ def register() -> None:
     """Register the module's models with Tryton, which finds this by an entry point."""
     Pool.register(
         endpoint.Endpoint,
+        feature.Feature,
+        customer.Party,
+        customer.CustomerFeatures,
+        label.Label,
+        outcome.Outcome,
+        module="terna",
+        type_="model",
+    )
+    _register_identities()
+    _register_login()
+
+
+def _register_identities() -> None:
+    Pool.register(
+        party.Party,
+        party.Address,
+        party.Identifier,
+        party.ContactMechanism,
+        pseudonym.Pseudonym,
+        access.Access,
+        access.ShowIdentityAsk,
+        access.ShowIdentityShown,
+        *access.RECORDED,
+        access.User,
+        rights.CustomerFeatures,
+        rights.Outcome,
+        module="terna",
+        type_="model",
+    )
+    Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")
+
+
+def _register_login() -> None:
+    Pool.register(
         second_factor.SecondFactor,
         second_factor.RecoveryCode,
         user.User,

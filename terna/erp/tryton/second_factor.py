@@ -11,12 +11,12 @@ import secrets
 import time
 
 import pyotp
-from cryptography.fernet import Fernet, MultiFernet
 from sql import Query
 from trytond.model import Index, ModelSQL, Unique, fields
 from trytond.transaction import Transaction
 
-from terna.erp.tryton.configuration import key_lines
+from terna.erp.tryton.identity import Encrypted
+from terna.erp.tryton.party import EncryptedColumns
 
 SKEW = 1
 """Steps by which the clocks of app and server may differ."""
@@ -26,13 +26,14 @@ RECOVERY_BYTES = 10
 """Of chance in each code, which nobody guesses: so a plain digest of it is enough."""
 
 
-class SecondFactor(ModelSQL):
+class SecondFactor(EncryptedColumns, ModelSQL):
     "Second Factor"
 
     __name__ = "terna.second_factor"
 
     user = fields.Many2One("res.user", "User", required=True, ondelete="CASCADE")
-    secret = fields.Char("Secret", required=True, strip=False)
+    secret = Encrypted("Secret", required=True)
+    _encrypted = ("secret",)
     last_step = fields.Integer("Last Step", required=True)
 
     @classmethod
@@ -62,7 +63,7 @@ class SecondFactor(ModelSQL):
             the recovery codes, of which only digests are kept.
         """
         cls.remove([user])
-        cls.create([{"user": user, "secret": encrypt(shared), "last_step": step}])
+        cls.create([{"user": user, "secret": shared, "last_step": step}])
         return RecoveryCode.issue(user)
 
     @classmethod
@@ -74,7 +75,7 @@ class SecondFactor(ModelSQL):
     def accepts(self, code: str) -> bool:
         """Return whether it is a code of the app or a recovery code, and use it up."""
         code = normalized(code)
-        step = step_of(decrypt(self.secret), code)
+        step = step_of(self.secret, code)
         if step is None:
             return bool(RecoveryCode.use(self.user.id, code))
         return self._use(step)
@@ -138,20 +139,6 @@ def normalized(code: str) -> str:
 def digest(code: str) -> str:
     """Return what is kept of a recovery code."""
     return hashlib.sha256(code.encode()).hexdigest()
-
-
-def encrypt(shared: str) -> str:
-    """Return the secret as it is stored."""
-    return _fernet().encrypt(shared.encode()).decode()
-
-
-def decrypt(stored: str) -> str:
-    """Return the secret that was encrypted."""
-    return _fernet().decrypt(stored.encode()).decode()
-
-
-def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in key_lines()])
 
 
 def changes(query: Query) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from terna.erp.tryton.configuration import key_lines
+from terna.erp.tryton import keys
 
 SECONDS = 600
 """How long a ticket is taken back."""
@@ -29,5 +29,5 @@ def read(purpose: str, ticket: str) -> dict[str, Any] | None:
 
 def _cipher(purpose: str) -> Fernet:
     # A key of its own, so that no encrypted column passes for a ticket.
-    key = hmac.digest(key_lines()[0], f"ticket: {purpose}".encode(), "sha256")
+    key = hmac.digest(keys.keys(keys.IDENTITY)[0], f"ticket: {purpose}".encode(), "sha256")
     return Fernet(base64.urlsafe_b64encode(key))

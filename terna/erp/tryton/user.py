@@ -61,6 +61,9 @@ class User(metaclass=PoolMeta):
         administrator = Pool().get("res.user")(Transaction().user).login
         for user in users:
             audit.record(administrator, "remove second factor", user.login)
+            Pool().get("terna.access").note(
+                "changed", f"res.user {user.id} {user.rec_name} changed: second_factor"
+            )
 
     @classmethod
     def get_login(cls, login: str, parameters: dict[str, Any]) -> int | None:

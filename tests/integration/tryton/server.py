@@ -92,6 +92,8 @@ def make_database(folder: Path) -> None:
     secrets = folder / "secrets"
     secrets.mkdir()
     (secrets / "identity.key").write_bytes(Fernet.generate_key())
+    (secrets / "search.key").write_text("1" * 64)
+    (secrets / "pseudonym.key").write_text("2" * 64)
     configuration = _write_configuration(folder, {})
     command = [_program("trytond-admin"), "-c", str(configuration), "-d", DATABASE]
     command += ["-u", "terna", "--activate-dependencies", "--email", "", "-l", "de", "es"]
