@@ -1,6 +1,7 @@
 """A directory of people: OpenLDAP's slapd, over TLS, in a folder of its own."""
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,5 @@ def directory(folder: Path, people: dict[str, str]) -> Iterator[str]:
 
 
 def _listens(port: int) -> bool:
-    import socket
-
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0

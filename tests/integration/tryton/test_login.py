@@ -1,18 +1,18 @@
 """Who may log in to the ERP: both factors, recovery codes, the lock-out, and sessions that end."""
 
 import re
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 
 import pyotp
 import pytest
 import segno
 
 from terna.erp.tryton import second_factor
+from tests.integration.tryton.people import PAGE, Enrolled, begin, enrol, make_user
 from tests.integration.tryton.server import (
     ADMINISTRATOR,
     DATABASE,
@@ -20,37 +20,18 @@ from tests.integration.tryton.server import (
     Erp,
     Refused,
     Session,
-    make_database,
     running_erp,
 )
 
 NUMBERS = count()
-PAGE = f"/{DATABASE}/terna/second-factor"
 UNAUTHORIZED = 401
 TOO_MANY = 429
 
 
-@dataclass
-class Enrolled:
-    """What the user has after the page: the secret in the app, the recovery codes, a session."""
-
-    login: str
-    secret: str
-    recovery_codes: list[str]
-    session: Session
-
-    def code(self, later: int = 0) -> str:
-        """Return the app's code of now, or of some steps later."""
-        totp = pyotp.TOTP(self.secret)
-        return totp.generate_otp(totp.timecode(time.time()) + later)
-
-
 @pytest.fixture(scope="module")
-def erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
+def erp(erp_folder: Callable[[], Path]) -> Iterator[Erp]:
     """A server whose logins take a password and a code."""
-    folder = tmp_path_factory.mktemp("erp")
-    make_database(folder)
-    with running_erp(folder) as erp:
+    with running_erp(erp_folder()) as erp:
         yield erp
 
 
@@ -63,34 +44,13 @@ def administrator(erp: Erp) -> Enrolled:
 def user(erp: Erp, administrator: Enrolled) -> str:
     """The login of a user who has never logged in."""
     login = f"user{next(NUMBERS)}"
-    values = {"login": login, "name": login.title(), "password": PASSWORD}
-    erp.call("model.res.user.create", [values], {}, session=administrator.session)
+    make_user(erp, administrator, login, password=PASSWORD)
     return login
 
 
 @pytest.fixture
 def enrolled(erp: Erp, user: str) -> Enrolled:
     return enrol(erp, user)
-
-
-def enrol(erp: Erp, login: str, **form: str) -> Enrolled:
-    """Set the second factor up on the page, as a user does."""
-    secret, ticket = begin(erp, login, **form)
-    shown = erp.http.post(
-        f"{PAGE}/confirm", data={"ticket": ticket, "code": pyotp.TOTP(secret).now()}
-    )
-    assert shown.is_success, shown.text
-    codes = re.findall(r"<li><code>(.*?)</code>", shown.text)
-    key = re.findall(r'data-user="(\d+)" data-session="(\w+)"', shown.text)
-    return Enrolled(login, secret, codes, Session(login, int(key[0][0]), key[0][1]))
-
-
-def begin(erp: Erp, login: str, **form: str) -> tuple[str, str]:
-    """Return the secret that the page shows, and its ticket for the next step."""
-    shown = erp.http.post(PAGE, data={"login": login, "password": PASSWORD, **form})
-    assert shown.is_success, shown.text
-    secret = re.findall(r'id="secret">(.*?)<', shown.text)[0].replace(" ", "")
-    return secret, re.findall(r'name="ticket" value="(.*?)"', shown.text)[0]
 
 
 def let_a_minute_pass(erp: Erp) -> None:
