@@ -13,14 +13,20 @@ from terna.erp.tryton import (
     access,
     customer,
     endpoint,
+    enrolment,
     feature,
     label,
     logs,
     outcome,
+    pages,
     party,
     pseudonym,
     rights,
+    second_factor,
+    user,
 )
+
+__all__ = ["enrolment", "pages", "register"]  # importing these two adds their routes
 
 
 def register() -> None:
@@ -36,6 +42,7 @@ def register() -> None:
         type_="model",
     )
     _register_identities()
+    _register_login()
 
 
 def _register_identities() -> None:
@@ -59,3 +66,15 @@ def _register_identities() -> None:
     Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
     logs.keep_values_out()
     Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")
+
+
+def _register_login() -> None:
+    Pool.register(
+        second_factor.SecondFactor,
+        second_factor.RecoveryCode,
+        user.User,
+        user.LoginAttempt,
+        user.Session,
+        module="terna",
+        type_="model",
+    )

@@ -1,11 +1,14 @@
 """What every test of the Tryton module needs: the ERP's keys."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from trytond.config import config
+
+from tests.integration.tryton.server import make_database
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,3 +23,15 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     config.set("terna", "secrets", str(folder))
     yield folder
     config.remove_section("terna")
+
+
+@pytest.fixture(scope="session")
+def erp_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return what makes a folder with a database in which Terna's module is activated."""
+    template = tmp_path_factory.mktemp("template")
+    make_database(template)
+
+    def make() -> Path:
+        return Path(shutil.copytree(template, tmp_path_factory.mktemp("erp"), dirs_exist_ok=True))
+
+    return make
