@@ -20,7 +20,7 @@ from terna.erp.tryton.identity import Encrypted, Identity, IdentityText, Name, h
 
 
 class WithIdentities:
-    """A model of whose fields some are identities, and encrypted ones again with new keys."""
+    """A model of whose fields some are identities."""
 
     __slots__ = ()
 
@@ -28,20 +28,29 @@ class WithIdentities:
 
     @classmethod
     def __setup__(cls) -> None:
-        """Make the fields identities; index hashes, and no similarity of what is encrypted.
-
-        Tryton keeps the first definition of a field, so that a second one would not count.
-        """
+        """Make the fields identities: a second definition of a field would not count."""
         super().__setup__()
         for name, kind in cls._identities.items():
             setattr(cls, name, kind.of(getattr(cls, name)))
-        if encrypted := cls._encrypted():
-            table = cls.__table__()
-            cls._sql_indexes = {index for index in cls._sql_indexes if not _is_of_similarity(index)}
-            cls._sql_indexes |= {
-                Index(table, (hash_column(Column(table, name)), Index.Equality()))
-                for name in encrypted
-            }
+
+
+class EncryptedColumns(WithIdentities):
+    """A model with encrypted columns: their index, and what encrypts them again with new keys."""
+
+    __slots__ = ()
+
+    _encrypted: tuple[str, ...] = ()
+
+    @classmethod
+    def __setup__(cls) -> None:
+        """Index the search hashes, and no similarity of what is encrypted."""
+        super().__setup__()
+        table = cls.__table__()
+        cls._sql_indexes = {index for index in cls._sql_indexes if not _is_of_similarity(index)}
+        cls._sql_indexes |= {
+            Index(table, (hash_column(Column(table, name)), Index.Equality()))
+            for name in cls._encrypted
+        }
 
     @classmethod
     def __register__(cls, module_name: str) -> None:
@@ -56,7 +65,7 @@ class WithIdentities:
         Raises:
             UserError: a key is missing.
         """
-        return sum(cls._encrypt_column(name) for name in cls._encrypted())
+        return sum(cls._encrypt_column(name) for name in cls._encrypted)
 
     @classmethod
     def _encrypt_column(cls, name: str) -> int:
@@ -68,10 +77,6 @@ class WithIdentities:
             again = keys.encrypt(keys.decrypt(stored), name)
             cursor.execute(*table.update([column], [again], where=table.id == id_))
         return len(stale)
-
-    @classmethod
-    def _encrypted(cls) -> list[str]:
-        return [name for name, kind in cls._identities.items() if kind is Encrypted]
 
 
 def _is_of_similarity(index: Any) -> bool:
@@ -97,22 +102,23 @@ class Address(WithIdentities, metaclass=PoolMeta):
     }
 
 
-class Identifier(WithIdentities, metaclass=PoolMeta):
+class Identifier(EncryptedColumns, metaclass=PoolMeta):
     "Party Identifier"
 
     __name__ = "party.identifier"
 
+    _encrypted = ("code",)
     _identities: ClassVar = {"code": Encrypted}
 
 
-class ContactMechanism(WithIdentities, metaclass=PoolMeta):
+class ContactMechanism(EncryptedColumns, metaclass=PoolMeta):
     "Contact Mechanism"
 
     __name__ = "party.contact_mechanism"
 
+    _encrypted = ("value", "value_compact")
     _identities: ClassVar = {
-        "value": Encrypted,
-        "value_compact": Encrypted,
+        **dict.fromkeys(_encrypted, Encrypted),
         "name": Identity,
         "comment": IdentityText,
     }
