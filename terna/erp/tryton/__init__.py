@@ -8,7 +8,7 @@ https://docs.tryton.org/7.0/server/
 
 from trytond.pool import Pool
 
-from terna.erp.tryton import customer, endpoint, feature, label, outcome
+from terna.erp.tryton import asking, customer, endpoint, feature, label, outcome
 
 
 def register() -> None:
@@ -20,6 +20,11 @@ def register() -> None:
         customer.CustomerFeatures,
         label.Label,
         outcome.Outcome,
+        asking.Endpoint,
+        asking.CustomerFeatures,
+        asking.Cron,
+        asking.AskStart,
         module="terna",
         type_="model",
     )
+    Pool.register(asking.Ask, module="terna", type_="wizard")

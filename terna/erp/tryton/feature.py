@@ -24,7 +24,7 @@ MAX_CHOICES = 500
 """A longer list names customers rather than groups of them."""
 
 
-class Feature(sequence_ordered(), DeactivableMixin, DictSchemaMixin, ModelSQL, ModelView):  # type: ignore[misc]
+class Feature(sequence_ordered(), DeactivableMixin, DictSchemaMixin, ModelSQL, ModelView):
     "Feature"
 
     __name__ = "terna.feature"
