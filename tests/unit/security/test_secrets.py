@@ -9,7 +9,7 @@ import yaml
 
 from terna.contracts.version import RELEASE_FILE
 from terna.security import signing
-from terna.security.secrets import GROUPS, SERVICES, ensure_all, renew_certificates
+from terna.security.secrets import FORMER, GROUPS, SERVICES, ensure_all, renew_certificates
 from tests.checkout import ROOT
 
 
@@ -174,14 +174,14 @@ def test_every_password_is_another_one(made: Path) -> None:
 def test_tracking_has_neither_the_root_of_the_object_store_nor_training_a_superuser(
     made: Path, owners: dict[str, tuple[int, int]]
 ) -> None:
-    held = (made / "secrets/tracking/s3", made / "secrets/postgres/postgres.password")
+    held = [made / "secrets" / name for name in FORMER]
     for path in held:  # as earlier versions made them
         path.write_text("root")
     ensure_all(made / "certs", made / "secrets")
     assert owners
     assert not any(path.exists() for path in held)
     root = (made / "secrets/object-store/password").read_text()
-    assert root not in (made / "secrets/tracking/bucket").read_text()
+    assert all(root not in path.read_text() for path in (made / "secrets/tracking").glob("*.*"))
 
 
 def test_containers_run_as_the_groups_that_own_their_files() -> None:
