@@ -44,7 +44,7 @@ class CertificateProvider(CredentialProvider):  # type: ignore[misc]  # botocore
             "access_key": given.access_key,
             "secret_key": given.secret_key,
             "token": given.session_token,
-            "expiry_time": given.expiration.isoformat() if given.expiration else None,
+            "expiry_time": f"{given.expiration:%Y-%m-%dT%H:%M:%SZ}",
         }
 
 
