@@ -13,6 +13,12 @@ from minio.credentials.providers import CertificateIdentityProvider
 
 from terna.settings import Tracking
 
+VALID_SECONDS = 3600
+"""How long MinIO takes credentials that it gave: the least that its client asks for."""
+
+KEPT_SECONDS = 60
+"""Seconds after which new ones are asked for: a new password of MinIO's root ends the old ones."""
+
 
 class CertificateProvider(CredentialProvider):  # type: ignore[misc]  # botocore is not typed
     """Gets credentials from the store's STS, and new ones before these expire."""
@@ -31,7 +37,9 @@ class CertificateProvider(CredentialProvider):  # type: ignore[misc]  # botocore
 
     def load(self) -> RefreshableCredentials:
         """Return the credentials, as boto3 asks for them."""
-        return RefreshableCredentials.create_from_metadata(self._ask(), self._ask, self.METHOD)
+        return RefreshableCredentials.create_from_metadata(
+            self._ask(), self._ask, self.METHOD, advisory_timeout=VALID_SECONDS - KEPT_SECONDS
+        )
 
     def _ask(self) -> dict[str, Any]:
         given = CertificateIdentityProvider(
@@ -39,6 +47,7 @@ class CertificateProvider(CredentialProvider):  # type: ignore[misc]  # botocore
             cert_file=str(self._tracking.certificate),
             key_file=str(self._tracking.key),
             ca_certs=os.environ.get("AWS_CA_BUNDLE"),
+            duration_seconds=VALID_SECONDS,
         ).retrieve()
         return {
             "access_key": given.access_key,

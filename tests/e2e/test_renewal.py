@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from terna.erp.client import Client, tls_context
-from terna.errors import ServingRefused
+from terna.errors import ServingRefused, TernaError
+from terna.registry.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack
 from tests.load import load
@@ -155,3 +156,23 @@ def test_rotated_password_of_a_database_is_the_one_that_new_connections_use(
     replica.project.compose("exec", "-T", "postgres", *psql)
     replica.wait_for("tracking")
     assert processes(replica) == running
+
+
+def test_rotated_password_of_the_object_store_takes_a_restart_of_it_alone(
+    replica: ComposeStack, tmp_path: Path
+) -> None:
+    registry = MLflowRegistry(replica.registry())
+
+    def downloads() -> bool:
+        try:
+            registry.download(registry.version("rfc_tune", 1), tmp_path)
+        except TernaError:
+            return False
+        return True
+
+    with load(replica.settings.erp, holdout_rows(1)[0]) as asked:
+        rotate(replica, "object-store/password")
+        replica.project.compose("restart", "object-store")
+        replica.wait_until(downloads, "tracking")
+    assert asked.failed == []
+    replica.project.compose("run", "--rm", "-T", "--no-deps", "init-object-store")
