@@ -23,12 +23,12 @@ from terna.security import people, signing
 from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
-CLIENTS = ("serving", "erp", "monitoring")
-"""Who may connect to serving's port: its own health check, the reverse proxy, Prometheus."""
+CLIENTS = ("serving", "proxy", "erp", "monitoring")
+"""Who may connect to serving's port: its health check, the reverse proxy, an ERP, Prometheus."""
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
-    for name in ("tracking", "postgres", "object-store", "serving", "erp", "monitoring")
+    for name in ("tracking", "postgres", "object-store", "serving", "proxy", "erp", "monitoring")
 )
 
 API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
@@ -37,7 +37,7 @@ API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
 GROUPS: Mapping[str, int] = {
     "object-store": 10001,
     "serving": 10002,
-    "erp": 10003,
+    "proxy": 10003,
     "training": 10004,
     "tracking": 10005,
     "postgres": 10006,
