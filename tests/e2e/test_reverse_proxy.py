@@ -445,7 +445,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
         "docker",
         "run",
         "--rm",
-        f"--network={replica.project.name}_erp-closed",
+        f"--network={replica.project.name}_proxy-closed",
         "--entrypoint=curl",
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
