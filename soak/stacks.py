@@ -33,8 +33,8 @@ services:
       TERNA_SERVING_WORKERS: {WORKERS}
       TERNA_SERVING_POLL_SECONDS: {POLL}
   serving-standby: *serving
-  erp:
-    environment: {{TERNA_ERP_RATE: 1000000, TERNA_ERP_BURST: 1000000}}
+  proxy:
+    environment: {{TERNA_PROXY_RATE: 1000000, TERNA_PROXY_BURST: 1000000}}
 """
 """What the replica has differently; the limits of requests stay on, but beyond any load."""
 

@@ -23,12 +23,12 @@ from terna.security import people, signing
 from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
-CLIENTS = ("tracking", "serving", "erp", "monitoring")
+CLIENTS = ("tracking", "serving", "proxy", "erp", "monitoring")
 """Who shows a certificate: `tracking` to the object store, all others to serving's port."""
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
-    for name in ("tracking", "postgres", "object-store", "serving", "erp", "monitoring")
+    for name in ("tracking", "postgres", "object-store", "serving", "proxy", "erp", "monitoring")
 )
 
 API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
@@ -43,7 +43,7 @@ FORMER = (
 GROUPS: Mapping[str, int] = {
     "object-store": 10001,
     "serving": 10002,
-    "erp": 10003,
+    "proxy": 10003,
     "training": 10004,
     "tracking": 10005,
     "postgres": 10006,

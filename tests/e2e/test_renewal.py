@@ -18,7 +18,7 @@ from tests.load import load
 
 pytestmark = pytest.mark.only_on("compose")
 
-PORTS = {"tracking": 5000, "postgres": 5432, "object-store": 9000, "serving": 8124, "erp": 8443}
+PORTS = {"tracking": 5000, "postgres": 5432, "object-store": 9000, "serving": 8124, "proxy": 8443}
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """With which a client of Postgres begins: https://www.postgresql.org/docs/17/protocol-message-formats.html"""
@@ -37,7 +37,7 @@ secrets.ensure_all(Path("/certs"), Path("/secrets"))
 def serial_number(replica: ComposeStack, server: str) -> str:
     """Of the certificate that a new connection gets; empty where none comes about."""
     address = ("localhost", replica.project.https_port)
-    if server != "erp":
+    if server != "proxy":
         address = replica.address(server, PORTS[server])
     try:
         with socket.create_connection(address, timeout=10) as plain:

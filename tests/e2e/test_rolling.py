@@ -12,7 +12,7 @@ from tests.engine import docker
 pytestmark = pytest.mark.only_on("compose")
 
 OVERLAY = ("-f", "docker-compose.yml", "-f", "docker-compose.ui.yml")
-NOT_CONCERNED = ("postgres", "object-store", "serving", "serving-standby", "erp", "https")
+NOT_CONCERNED = ("postgres", "object-store", "serving", "serving-standby", "proxy", "https")
 
 
 @pytest.fixture

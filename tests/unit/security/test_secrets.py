@@ -143,14 +143,14 @@ def test_renewing_container_has_the_keys_of_the_certificates_and_none_that_signs
 def test_renewal_gives_certificates_to_their_services_and_writes_no_secret(
     made: Path, owners: dict[str, tuple[int, int]]
 ) -> None:
-    certificate, before = made / "certs/erp/tls.crt", content(made / "secrets")
+    certificate, before = made / "certs/proxy/tls.crt", content(made / "secrets")
     certificate.unlink()
     owners.clear()
 
     renew_certificates(made / "certs", made / "secrets")
 
     assert stat.S_IMODE(certificate.stat().st_mode) == 0o644
-    assert owners[str(certificate)][1] == GROUPS["erp"]
+    assert owners[str(certificate)][1] == GROUPS["proxy"]
     assert not [path for path in owners if path.startswith(str(made / "secrets"))]
     assert content(made / "secrets") == before
 
