@@ -5,11 +5,14 @@ import shlex
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from terna.erp.client import Client, tls_context
+from terna.erp.client import Client
+from terna.erp.connection import tls_context
+from terna.erp.from_settings import connection_of
 from terna.errors import ServingRefused, TernaError
 from terna.registry.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
@@ -44,7 +47,7 @@ def serial_number(replica: ComposeStack, server: str) -> str:
             if server == "postgres":
                 plain.sendall(SSL_REQUEST)
                 plain.recv(1)
-            context = tls_context(replica.settings.erp)
+            context = tls_context(connection_of(replica.settings.erp))
             with context.wrap_socket(plain, server_hostname="localhost") as connection:
                 return str((connection.getpeercert() or {})["serialNumber"])
     except (ConnectionError, ssl.SSLEOFError):  # of a worker of serving that ends
@@ -132,7 +135,7 @@ def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
     old = tmp_path / "an-old-key"
     old.write_text(key)
     with (
-        Client(replica.settings.erp.model_copy(update={"api_key_file": old})) as client,
+        Client(replace(connection_of(replica.settings.erp), api_key_file=old)) as client,
         pytest.raises(ServingRefused),
     ):
         client.predict(holdout_rows(1))
