@@ -32,7 +32,7 @@ def substitutions(
         r"/opt/terna/nginx/": f"{folder}/modules/",
         r"listen 8443": f"listen 127.0.0.1:{port}",
         r"127\.0\.0\.1:8080": f"127.0.0.1:{status}",
-        r"listen unix:/run/erp[^;]*;": "",
+        r"listen unix:/run/https[^;]*;": "",
         r"serving(?:-standby)?:8124;": f"127.0.0.1:{upstream};",
         r"rate=\d+r/s": "rate=1000000r/s",
         r"http2 on;": "http2 on;" if known else "",

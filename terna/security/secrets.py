@@ -23,21 +23,27 @@ from terna.security import people, signing
 from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
-CLIENTS = ("serving", "erp", "monitoring")
-"""Who may connect to serving's port: its own health check, the reverse proxy, Prometheus."""
+CLIENTS = ("tracking", "serving", "proxy", "erp", "monitoring")
+"""Who shows a certificate: `tracking` to the object store, all others to serving's port."""
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
-    for name in ("tracking", "postgres", "object-store", "serving", "erp", "monitoring")
+    for name in ("tracking", "postgres", "object-store", "serving", "proxy", "erp", "monitoring")
 )
 
 API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
 """The callers of serving that have an API key from the start."""
 
+FORMER = (
+    *("tracking/s3", "tracking/bucket", "object-store/tracking.password"),
+    "postgres/postgres.password",
+)
+"""Passwords that earlier releases made, of more than their user needs."""
+
 GROUPS: Mapping[str, int] = {
     "object-store": 10001,
     "serving": 10002,
-    "erp": 10003,
+    "proxy": 10003,
     "training": 10004,
     "tracking": 10005,
     "postgres": 10006,
@@ -153,9 +159,8 @@ def _ensure_passwords(secrets: Path) -> None:
     ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
-    _ensure_text(secrets / "object-store/tracking.password", token_urlsafe(30))  # 40 at most
     _ensure_settings(secrets)
-    for once in ("tracking/s3", "postgres/postgres.password"):  # of MinIO's root and a superuser
+    for once in FORMER:
         (secrets / once).unlink(missing_ok=True)
 
 
@@ -177,8 +182,6 @@ def _ensure_settings(secrets: Path) -> None:
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
         "training/terna_tracking_promoting_password": _read(secrets / "tracking/logins/promoting"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
-        "tracking/bucket": "[default]\naws_access_key_id = tracking\n"
-        f"aws_secret_access_key = {_read(secrets / 'object-store/tracking.password')}\n",
     }.items():
         _ensure_text(secrets / file, content)
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.only_on("compose")
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 ONE_SHOTS = sorted(name for name, service in SERVICES.items() if service["restart"] == "no")
 NETWORKS = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]
-CLOSED = NETWORKS["erp-closed"]
+CLOSED = NETWORKS["proxy-closed"]
 SERVERS = sorted(SERVICES.keys() - ONE_SHOTS)
 
 PORTS = {
@@ -40,7 +40,7 @@ PORTS = {
     "object-store": 9000,
     "serving": 8124,
     "serving-standby": 8124,
-    "erp": 8443,
+    "proxy": 8443,
 }
 REACHES = {
     "ssh": {"training"},
@@ -48,8 +48,8 @@ REACHES = {
     "tracking": {"postgres", "object-store"},
     "serving": {"tracking"},
     "serving-standby": {"tracking", "serving"},
-    "erp": {"serving", "serving-standby"},
-    "ready": {"erp"},
+    "proxy": {"serving", "serving-standby"},
+    "ready": {"proxy"},
     "postgres": {"object-store"},  # they share the network `storage`
 }
 """The diagram of docs/operations.md. A network is open both ways: who is asked could knock back."""
@@ -335,6 +335,9 @@ def test_tracking_uses_its_bucket_and_nothing_else_of_the_object_store(
     attempts = """
 import boto3
 from botocore.exceptions import ClientError
+from terna.settings import Settings
+from terna.tracking.bucket_credentials import use_certificate
+use_certificate(Settings.load().tracking)
 s3 = boto3.client("s3")
 for content in (b"first", b"second"):
     s3.put_object(Bucket="mlflow", Key="versioned", Body=content)
@@ -488,7 +491,7 @@ def own_folder(service: str) -> str:
     if service == "init-object-store":
         return "object-store"
     if service in KEYLESS:
-        return "erp"
+        return "proxy"
     if service == "signer":  # a command of training's image
         return service
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])

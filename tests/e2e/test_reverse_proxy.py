@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from terna.erp.client import authorization
+from terna.erp.connection import authorization
+from terna.erp.from_settings import connection_of
 from terna.security.ca import Service, ensure_certificates
 from tests.checkout import ROOT
 from tests.clients import client_of
@@ -76,7 +77,7 @@ def connected(
         yield secured
 
 
-def inside(replica: ComposeStack, script: str, service: str = "erp") -> str:
+def inside(replica: ComposeStack, script: str, service: str = "proxy") -> str:
     """Return what a shell's line prints inside a container."""
     return replica.project.compose("exec", "-T", service, "bash", "-c", script)
 
@@ -193,7 +194,7 @@ def test_malformed_request_gets_an_error_of_the_same_form(
 
 def test_large_body_has_a_deadline_as_a_whole(replica: ComposeStack) -> None:
     """It arrives a piece a second: never is there a pause that nginx would not wait for."""
-    (key,) = authorization(replica.settings.erp).values()
+    (key,) = authorization(connection_of(replica.settings.erp)).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\n"
     with connected(replica) as proxy:
         proxy.sendall(f"{head}content-type: application/json\r\n".encode())
@@ -245,7 +246,7 @@ def test_request_is_logged_as_json_without_customer_data(
     caller.post("/invocations?name=Gertrude", content=body, headers=sent)
 
     def lines() -> list[dict[str, Any]]:
-        found = re.findall(rf"{{.*{sent['x-request-id']}.*", replica.log("erp"))
+        found = re.findall(rf"{{.*{sent['x-request-id']}.*", replica.log("proxy"))
         return [json.loads(line) for line in found]
 
     replica.wait_until(lambda: bool(lines()))
@@ -255,7 +256,7 @@ def test_request_is_logged_as_json_without_customer_data(
     assert line["upstream_status"] == str(line["status"])
     # nginx takes the two times from clocks that it reads apart: they may differ by a millisecond.
     assert 0 < float(line["upstream_seconds"]) <= line["seconds"] + 0.002
-    assert not re.search("Gertrude|Rosalind|inputs", replica.log("erp"))
+    assert not re.search("Gertrude|Rosalind|inputs", replica.log("proxy"))
 
 
 def test_error_log_has_no_query_of_a_body_that_memory_does_not_hold_or_of_a_dead_upstream(
@@ -266,8 +267,8 @@ def test_error_log_has_no_query_of_a_body_that_memory_does_not_hold_or_of_a_dead
     replica.stop("serving")
     try:
         caller.post("/invocations?name=Gertrude", content=request_body(), headers=JSON)
-        replica.wait_until(lambda: "client: " in replica.log("erp"), "erp")
-        assert "Gertrude" not in replica.log("erp")
+        replica.wait_until(lambda: "client: " in replica.log("proxy"), "proxy")
+        assert "Gertrude" not in replica.log("proxy")
     finally:
         replica.start("serving")
 
@@ -280,9 +281,9 @@ def test_every_line_of_the_access_log_is_json(replica: ComposeStack, path: bytes
         proxy.recv(1)
 
     def lines() -> list[str]:
-        return re.findall(rf"{{.*{sent}.*", replica.log("erp"))
+        return re.findall(rf"{{.*{sent}.*", replica.log("proxy"))
 
-    replica.wait_until(lambda: bool(lines()), "erp")
+    replica.wait_until(lambda: bool(lines()), "proxy")
     (line,) = lines()
     assert (
         "\N{REPLACEMENT CHARACTER}" not in line
@@ -291,8 +292,8 @@ def test_every_line_of_the_access_log_is_json(replica: ComposeStack, path: bytes
 
 
 def test_health_check_is_not_logged(replica: ComposeStack) -> None:
-    assert replica.project.inspect("erp")["State"]["Health"]["Log"]
-    assert not re.search('"path":"/ping".*"status":200', replica.log("erp"))
+    assert replica.project.inspect("proxy")["State"]["Health"]["Log"]
+    assert not re.search('"path":"/ping".*"status":200', replica.log("proxy"))
 
 
 def test_stub_status_is_reachable_from_inside_only(replica: ComposeStack) -> None:
@@ -300,7 +301,7 @@ def test_stub_status_is_reachable_from_inside_only(replica: ComposeStack) -> Non
         printf 'GET /stub_status HTTP/1.0\r\n\r\n' >&3 && cat <&3"""
     assert "Active connections: " in inside(replica, asked)
 
-    reached = "for port in 8443 8080; do (: </dev/tcp/erp/$port) 2>/dev/null && echo $port; done"
+    reached = "for port in 8443 8080; do (: </dev/tcp/proxy/$port) 2>/dev/null && echo $port; done"
     assert inside(replica, f"{reached}; true", service="serving").split() == ["8443"]
 
 
@@ -324,7 +325,7 @@ def connections_accepted_by_serving(replica: ComposeStack) -> int:
 def address(replica: ComposeStack, service: str) -> str:
     """Return a container's address between the reverse proxy and serving."""
     networks = replica.project.inspect(service)["NetworkSettings"]["Networks"]
-    return str(networks[f"{replica.project.name}_serving-erp"]["IPAddress"])
+    return str(networks[f"{replica.project.name}_serving-proxy"]["IPAddress"])
 
 
 def test_upstream_with_a_certificate_of_another_ca_gets_502(
@@ -339,7 +340,7 @@ def test_upstream_with_a_certificate_of_another_ca_gets_502(
             return False
         return (answer.status_code, answer.json().get("error_code")) == wanted
 
-    trusted = replica.root / "certs/erp/ca.crt"
+    trusted = replica.root / "certs/proxy/ca.crt"
     ours = trusted.read_bytes()
     ensure_certificates(tmp_path, tmp_path, [Service("another", ("serving",))])
     try:
@@ -370,8 +371,8 @@ def test_stopped_serving_gets_502_and_is_found_at_its_new_address(
 @contextmanager
 def somebody_between(replica: ComposeStack) -> Iterator[None]:
     """Run another container that takes the next address between the reverse proxy and serving."""
-    network = f"--network={replica.project.name}_serving-erp"
-    image = str(replica.project.inspect("erp")["Image"])
+    network = f"--network={replica.project.name}_serving-proxy"
+    image = str(replica.project.inspect("proxy")["Image"])
     name = docker("run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600").strip()
     try:
         yield
@@ -383,7 +384,7 @@ def somebody_between(replica: ComposeStack) -> Iterator[None]:
 
 
 def reload(replica: ComposeStack) -> None:
-    replica.project.compose("exec", "-T", "erp", "nginx", "-s", "reload")
+    replica.project.compose("exec", "-T", "proxy", "nginx", "-s", "reload")
 
 
 @dataclass
@@ -445,16 +446,16 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
         "docker",
         "run",
         "--rm",
-        f"--network={replica.project.name}_erp-closed",
+        f"--network={replica.project.name}_proxy-closed",
         "--entrypoint=curl",
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
     image = str(replica.project.inspect("object-store")["Image"])
-    headers = JSON | authorization(replica.settings.erp)
+    headers = JSON | authorization(connection_of(replica.settings.erp))
     sent = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
     sent += ["--data-binary", request_body().decode()]
     shown = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}/%{http_version} "]
-    asked = ["--cacert", "/ca.crt", *sent, f"https://erp:8443/invocations?[1-{times}]"]
+    asked = ["--cacert", "/ca.crt", *sent, f"https://proxy:8443/invocations?[1-{times}]"]
     command = [*run, ca, image, *options, *shown, *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
@@ -462,7 +463,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
 
 def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
     body = request_body()
-    (key,) = authorization(replica.settings.erp).values()
+    (key,) = authorization(connection_of(replica.settings.erp)).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     head += f"authorization: {key}\r\n"
     with connected(replica) as connection:
@@ -482,11 +483,11 @@ def changed(replica: ComposeStack) -> Iterator[ComposeStack]:
 
     The health check of this machine's port asks from the same address, one in four seconds.
     """
-    replica.write_env(TERNA_ERP_TLS="intermediate", TERNA_ERP_RATE="5", TERNA_ERP_BURST="1")
-    replica.project.up("--no-deps", "erp")
+    replica.write_env(TERNA_PROXY_TLS="intermediate", TERNA_PROXY_RATE="5", TERNA_PROXY_BURST="1")
+    replica.project.up("--no-deps", "proxy")
     yield replica
     replica.write_env()
-    replica.project.up("--no-deps", "erp")
+    replica.project.up("--no-deps", "proxy")
 
 
 class TestChangedSettings:
@@ -517,7 +518,7 @@ class TestChangedSettings:
 
     def test_client_over_the_rate_does_not_block_others(self, changed: ComposeStack) -> None:
         another = r"""printf 'GET /ping HTTP/1.0\r\n\r\n' |
-            openssl s_client -quiet -connect erp:8443 2>/dev/null"""
+            openssl s_client -quiet -connect proxy:8443 2>/dev/null"""
         with calling(changed) as caller:
             while caller.get("/ping").status_code != 429:
                 pass

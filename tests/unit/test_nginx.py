@@ -5,7 +5,7 @@ import re
 from tests.checkout import ROOT
 
 FILES = {path.name: path.read_text() for path in (ROOT / "nginx").rglob("*.conf")}
-OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/", "/run/erp/")
+OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/", "/run/https/")
 
 
 def paths(configuration: str) -> set[str]:
@@ -22,7 +22,7 @@ def test_configuration_names_no_path_of_one_distribution() -> None:
 
 def test_defaults_are_those_of_the_compose_file() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
-    default = dict(re.findall(r"\$\{TERNA_ERP_(\w+):-([^}]+)\}", compose))
+    default = dict(re.findall(r"\$\{TERNA_PROXY_(\w+):-([^}]+)\}", compose))
     assert f"include tls/{default['TLS']}.conf;" in FILES["settings.conf"]
     assert f" rate={default['RATE']}r/s;" in FILES["settings.conf"]
     assert f" burst={default['BURST']} " in FILES["settings.conf"]

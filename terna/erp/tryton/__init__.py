@@ -11,6 +11,7 @@ from trytond.pool import Pool
 
 from terna.erp.tryton import (
     access,
+    asking,
     customer,
     endpoint,
     enrolment,
@@ -38,9 +39,14 @@ def register() -> None:
         customer.CustomerFeatures,
         label.Label,
         outcome.Outcome,
+        asking.Endpoint,
+        asking.CustomerFeatures,
+        asking.Cron,
+        asking.AskStart,
         module="terna",
         type_="model",
     )
+    Pool.register(asking.Ask, module="terna", type_="wizard")
     _register_identities()
     _register_login()
 

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any, Self
 
+from sql import Literal
 from sql.functions import CurrentTimestamp
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
@@ -18,10 +19,12 @@ WHY = [
     ("new", "Nobody has asked yet"),
     ("asked", "Asked for, not answered yet"),
     ("refused", "The model refuses a value"),
-    ("unreachable", "Server 2 does not answer"),
-    ("not_allowed", "Server 2 refuses the API key"),
-    ("other_model", "Server 2 serves another model"),
     ("failed", "The model fails on these values"),
+    ("unreachable", "Server 2 does not answer"),
+    ("not_allowed", "Server 2 refuses the ERP's key"),
+    ("not_configured", "The ERP is not set up to ask server 2"),
+    ("other_model", "Server 2 serves another model"),
+    ("other_schema", "The model asks for other features by now"),
 ]
 """Why there is no label, or none of the values as they are now."""
 
@@ -52,12 +55,18 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     probability = fields.Float("Probability", digits=(1, 4), readonly=True)
     version = fields.Integer("Version", readonly=True)
     labelled_at = fields.DateTime("Time", readonly=True)
-    labelled_revision = fields.Integer("Labelled Revision", readonly=True)
     age = fields.Function(
         fields.Integer("Age", help="Of the label, in days."), "get_age", searcher="search_age"
     )
-    waiting = fields.Boolean("Waiting", readonly=True)
-    question = fields.Integer("Question", readonly=True, required=True)
+    waiting = fields.Boolean("Waiting", readonly=True, help="The label is asked for.")
+    question = fields.Integer(
+        "Question", readonly=True, required=True, help="How often the label has been asked for."
+    )
+    asked_at = fields.DateTime("Asked", readonly=True)
+    asked_revision = fields.Integer("Asked Revision", readonly=True)
+    queued_until = fields.DateTime(
+        "Queued until", readonly=True, help="A task that has not answered by then has died."
+    )
     why = fields.Selection(WHY, "Why No Label", readonly=True, sort=False)
     refused = fields.Dict(None, "Refused", readonly=True)
     messages = fields.Function(fields.Text("Messages"), "get_messages")
@@ -78,13 +87,18 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         for column in (table.label, table.labelled_at):
             cls._sql_indexes.add(Index(table, (column, Index.Range()), (table.id, Index.Range())))
         cls._sql_indexes.add(
-            Index(table, (table.id, Index.Range()), where=table.waiting == True)  # noqa: E712
+            Index(table, (table.id, Index.Range()), where=table.waiting == Literal(True))
         )
 
     @staticmethod
     def default_revision() -> int:
         """Return the first revision of the values."""
         return 1
+
+    @staticmethod
+    def default_waiting() -> bool:
+        """Return that the label is not asked for yet."""
+        return False
 
     @staticmethod
     def default_question() -> int:
@@ -135,13 +149,13 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     @classmethod
     def create(cls, vlist: list[dict[str, Any]]) -> list[Self]:
         """Create records, and note when their values changed."""
-        now = _now()
-        return list(super().create([{"changed_at": now} | values for values in vlist]))
+        at = now()
+        return list(super().create([{"changed_at": at} | values for values in vlist]))
 
     @classmethod
     def write(cls, records: list[Self], values: dict[str, Any], *more: Any) -> None:
         """Write records; a value that changed makes a new revision."""
-        now = _now()
+        at = now()
         actions: list[Any] = []
         arguments = iter((records, values, *more))
         for some, change in zip(arguments, arguments, strict=True):
@@ -150,7 +164,7 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
                 continue
             for record in some:
                 if _known(record.values) != _known(change["values"]):
-                    renewed = {"changed_at": now, "revision": record.revision + 1, "refused": None}
+                    renewed = {"changed_at": at, "revision": record.revision + 1, "refused": None}
                     actions += [[record], change | renewed]
                 else:
                     actions += [[record], change]
@@ -183,7 +197,7 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
 
     def get_age(self, name: str) -> int | None:
         """Return how many days old the label is."""
-        return (_now() - self.labelled_at).days if self.labelled_at else None
+        return (now() - self.labelled_at).days if self.labelled_at else None
 
     @classmethod
     def search_age(cls, name: str, clause: Any) -> Any:
@@ -192,7 +206,7 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         if days is None:
             return [("labelled_at", operator, None)]
         # A label of n whole days is from between n and n + 1 days ago.
-        oldest, newest = _now() - dt.timedelta(days=days + 1), _now() - dt.timedelta(days=days)
+        oldest, newest = now() - dt.timedelta(days=days + 1), now() - dt.timedelta(days=days)
         of_age = {
             "=": [("labelled_at", ">", oldest), ("labelled_at", "<=", newest)],
             "!=": ["OR", ("labelled_at", "<=", oldest), ("labelled_at", ">", newest)],
@@ -218,7 +232,7 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         )
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
     """Return the time as Tryton keeps it: of UTC, without a zone."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
 

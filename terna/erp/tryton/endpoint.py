@@ -1,5 +1,6 @@
 """An endpoint of server 2, as the ERP knows it: which model labels, and what labels are called."""
 
+import json
 from typing import Any, NamedTuple, Self
 
 from sql import Literal
@@ -10,6 +11,8 @@ from trytond.model import DeactivableMixin, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import ValidationError
 from trytond.pool import Pool
 from trytond.transaction import Transaction
+
+from terna.erp.schema import Schema
 
 COLOURS = ("", "muted", "success", "warning", "danger")
 """What Tryton's clients colour a cell by, as the attribute `visual` of a view names it."""
@@ -45,6 +48,10 @@ class Endpoint(DeactivableMixin, ModelSQL, ModelView):
         domain=[("stale_days", ">", 0)],
         help="A label that is older is asked for again.",
     )
+    attempts = fields.Integer("Attempts", readonly=True, help="In vain, since the last answer.")
+    next_attempt = fields.DateTime(
+        "Next Attempt", readonly=True, help="When server 2, which did not answer, is asked again."
+    )
     features = fields.One2Many("terna.feature", "endpoint", "Features")
     customers = fields.Function(fields.Integer("Customers"), "get_progress")
     waiting = fields.Function(
@@ -68,6 +75,11 @@ class Endpoint(DeactivableMixin, ModelSQL, ModelView):
         cls._sql_constraints += [
             ("name_unique", Unique(table, table.name), "terna.msg_endpoint_unique")
         ]
+
+    @staticmethod
+    def default_attempts() -> int:
+        """Return that nothing was in vain."""
+        return 0
 
     @staticmethod
     def default_stale_days() -> int:
@@ -129,3 +141,7 @@ class Endpoint(DeactivableMixin, ModelSQL, ModelView):
         """Return what each label is called, and its colour, in the lines' order."""
         lines = [line.split(":") for line in (self.labels or "").splitlines() if line.strip()]
         return {label.strip(): Word(*map(str.strip, word)) for label, *word in lines}
+
+    def described(self) -> Schema | None:
+        """Return the model's schema; None until it is read from server 2."""
+        return Schema.from_json(json.loads(self.schema)) if self.schema else None

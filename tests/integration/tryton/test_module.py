@@ -12,8 +12,9 @@ class TestModule(test_tryton.ModuleTestCase):
 
     @with_transaction()
     def test_wizards(self) -> None:
-        """Opens every wizard as a user who may: one of them takes a permission."""
-        group = Pool().get("ir.model.data").get_id("terna", "group_show_identity")
+        """Opens every wizard as a user who may."""
+        find = Pool().get("ir.model.data").get_id
+        groups = [find("terna", f"group_{name}") for name in ("show_identity", "case_handler")]
         user = Pool().get("res.user")(1)
-        Pool().get("res.user").write([user], {"groups": [("add", [group])]})
+        Pool().get("res.user").write([user], {"groups": [("add", groups)]})
         test_tryton.ModuleTestCase.test_wizards.__wrapped__(self)

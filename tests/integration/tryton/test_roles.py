@@ -327,6 +327,13 @@ TABLE: dict[str, tuple[set[str], Action]] = {
     "read endpoint": (EVERYDAY | SETTINGS, _read("terna.endpoint", "endpoint", "title")),
     "write endpoint": (SETTINGS, _write("terna.endpoint", "endpoint", title="Churn")),
     "delete endpoint": (NOBODY, _delete("terna.endpoint", "endpoint")),
+    "ask for a label": (
+        CLERKS | HANDLER,
+        lambda user, company: user.model(
+            "terna.customer.features", "ask_label", [company.ids["features"][0]]
+        ),
+    ),
+    "ask for labels": (CLERKS | HANDLER, _party_wizard("terna.ask", "ask", {"start": {"endpoint": None}})),
     # The access log.
     "search access log": ({"auditor"}, _search("terna.access", [])),
     "create entry": (NOBODY, _create("terna.access", event="shown", login="clerk", what="name")),

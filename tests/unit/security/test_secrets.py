@@ -9,7 +9,7 @@ import yaml
 
 from terna.contracts.version import RELEASE_FILE
 from terna.security import signing
-from terna.security.secrets import GROUPS, SERVICES, ensure_all, renew_certificates
+from terna.security.secrets import FORMER, GROUPS, SERVICES, ensure_all, renew_certificates
 from tests.checkout import ROOT
 
 
@@ -143,14 +143,14 @@ def test_renewing_container_has_the_keys_of_the_certificates_and_none_that_signs
 def test_renewal_gives_certificates_to_their_services_and_writes_no_secret(
     made: Path, owners: dict[str, tuple[int, int]]
 ) -> None:
-    certificate, before = made / "certs/erp/tls.crt", content(made / "secrets")
+    certificate, before = made / "certs/proxy/tls.crt", content(made / "secrets")
     certificate.unlink()
     owners.clear()
 
     renew_certificates(made / "certs", made / "secrets")
 
     assert stat.S_IMODE(certificate.stat().st_mode) == 0o644
-    assert owners[str(certificate)][1] == GROUPS["erp"]
+    assert owners[str(certificate)][1] == GROUPS["proxy"]
     assert not [path for path in owners if path.startswith(str(made / "secrets"))]
     assert content(made / "secrets") == before
 
@@ -174,14 +174,14 @@ def test_every_password_is_another_one(made: Path) -> None:
 def test_tracking_has_neither_the_root_of_the_object_store_nor_training_a_superuser(
     made: Path, owners: dict[str, tuple[int, int]]
 ) -> None:
-    held = (made / "secrets/tracking/s3", made / "secrets/postgres/postgres.password")
+    held = [made / "secrets" / name for name in FORMER]
     for path in held:  # as earlier versions made them
         path.write_text("root")
     ensure_all(made / "certs", made / "secrets")
     assert owners
     assert not any(path.exists() for path in held)
     root = (made / "secrets/object-store/password").read_text()
-    assert root not in (made / "secrets/tracking/bucket").read_text()
+    assert all(root not in path.read_text() for path in (made / "secrets/tracking").glob("*.*"))
 
 
 def test_containers_run_as_the_groups_that_own_their_files() -> None:
