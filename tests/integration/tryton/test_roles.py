@@ -333,7 +333,10 @@ TABLE: dict[str, tuple[set[str], Action]] = {
             "terna.customer.features", "ask_label", [company.ids["features"][0]]
         ),
     ),
-    "ask for labels": (CLERKS | HANDLER, _party_wizard("terna.ask", "ask", {"start": {"endpoint": None}})),
+    "ask for labels": (
+        CLERKS | HANDLER,
+        _party_wizard("terna.ask", "ask", {"start": {"endpoint": None}}),
+    ),
     # The access log.
     "search access log": ({"auditor"}, _search("terna.access", [])),
     "create entry": (NOBODY, _create("terna.access", event="shown", login="clerk", what="name")),
