@@ -65,7 +65,7 @@ export function connect(to: Connection) {
 }
 
 function refused(error: unknown, response: Response): Refused {
-  const { message } = error as Partial<components["schemas"]["Error"]>;
+  const { message } = (error ?? {}) as Partial<components["schemas"]["Error"]>;
   const seconds = response.headers.get("retry-after");
   return new Refused(message ?? "", response.status, seconds ? Number(seconds) : undefined);
 }
