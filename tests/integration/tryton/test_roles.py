@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -388,6 +388,9 @@ TABLE: dict[str, tuple[set[str], Action]] = {
         NOBODY,
         _party_wizard("terna.identity.show", "shown", {"ask": {"reason": " "}}),
     ),
+    "replace party": (NOBODY, _party_wizard("party.replace", "ask", {})),
+    "erase party": (NOBODY, _party_wizard("party.erase", "ask", {})),
+    "send VAT numbers abroad": (NOBODY, _party_wizard("party.check_vies", "check", {})),
     "read note": (HANDLER, _read("ir.note", "note", "message")),
     "create note": (HANDLER, _create("ir.note", resource=_resource, message="x")),
 }
@@ -430,6 +433,26 @@ def test_order_tells_no_name(company: Company, role: str) -> None:
 
     assert found == parties
     assert labels == company.ids["features"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_and_changes_in_a_form_tell_no_name(company: Company, role: str) -> None:
+    """Whether it is refused or answered: what was answered is looked through below."""
+    context = {"active_model": "party.party", "active_id": company.party}
+    related = {"related_party": company.party}
+    identifier = {"id": company.ids["identifier"], "party": company.party, "code": "x"}
+    calls: list[tuple[Any, ...]] = [
+        ("model.party.erase.ask.default_get", ["party"], True, context),
+        ("model.party.replace.ask.default_get", ["source"], True, context),
+        ("model.party.contact_mechanism.default_get", ["party"], True, related),
+        ("model.party.identifier.on_change_notify", identifier, {}),
+        ("model.party.contact_mechanism.on_change_with_url", {"id": company.ids["mechanism"]}, {}),
+        ("report.party.label.execute", [company.party], {}, {}),
+    ]
+
+    for call in calls:
+        with suppress(Denied, Refused):
+            company.people[role].call(*call)
 
 
 @pytest.mark.parametrize("role", ["clerk", "analyst", "auditor", "administrator", "admin"])
