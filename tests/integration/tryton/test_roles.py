@@ -450,9 +450,13 @@ def test_defaults_and_changes_in_a_form_tell_no_name(company: Company, role: str
         ("report.party.label.execute", [company.party], {}, {}),
     ]
 
+    before = len(company.people[role].answers)
     for call in calls:
         with suppress(Denied, Refused):
             company.people[role].call(*call)
+
+    told = [CANARY["name"] in answer for answer in company.people[role].answers[before:]]
+    assert any(told) == (role == "case_handler")
 
 
 @pytest.mark.parametrize("role", ["clerk", "analyst", "auditor", "administrator", "admin"])
