@@ -102,8 +102,11 @@ def activated() -> None:
 
 @pytest.fixture
 def tryton(activated: None) -> Iterator[Pool]:  # noqa: ARG001
-    """A transaction of the administrator that is rolled back."""
+    """A transaction of somebody who may handle cases, that is rolled back."""
     with Transaction().start(DB_NAME, 1) as transaction:
+        group = Pool().get("ir.model.data").get_id("terna", "group_case_handler")
+        users = Pool().get("res.user")
+        users.write([users(1)], {"groups": [("add", [group])]})
         yield Pool()
         transaction.rollback()
 
