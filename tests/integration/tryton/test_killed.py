@@ -110,7 +110,7 @@ def test_killed_in_the_middle_no_label_is_doubled_and_none_is_lost(server3: Tryt
     fields(server3, "--choices", "plan=basic,extra")
     fill(server3)
     only_ours_is_due(server3)
-    cron = server3.start("trytond-cron", "-d", "erp", "--once", "-v")
+    cron = server3.start("trytond-cron", "-d", "erp", "--once", "-vv")
     assert cron.stderr
     said = []
     for line in cron.stderr:
