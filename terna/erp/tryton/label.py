@@ -4,7 +4,7 @@ from typing import Any
 
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 
-from terna.erp.tryton.endpoint import COLOURS, Word
+from terna.erp.tryton.endpoint import Word
 
 
 class LabelMixin:
@@ -13,7 +13,7 @@ class LabelMixin:
     __slots__ = ()
 
     word = fields.Function(fields.Char("Label"), "get_words", searcher="search_word")
-    colour = fields.Function(fields.Selection([(c, c) for c in COLOURS], "Colour"), "get_words")
+    colour = fields.Function(fields.Char("Colour"), "get_words")
     icon = fields.Function(fields.Char("Icon"), "get_words")
 
     @classmethod

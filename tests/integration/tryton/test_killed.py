@@ -109,9 +109,15 @@ def test_what_cannot_be_done_is_one_line(
 def test_killed_in_the_middle_no_label_is_doubled_and_none_is_lost(server3: Tryton) -> None:
     fields(server3, "--choices", "plan=basic,extra")
     fill(server3)
-    cron = server3.start("trytond-cron", "-d", "erp", "--once", "-v")
+    only_ours_is_due(server3)
+    cron = server3.start("trytond-cron", "-d", "erp", "--once", "-vv")
     assert cron.stderr
-    assert any("<Task" in line for line in cron.stderr)  # the first of eight is done
+    said = []
+    for line in cron.stderr:
+        said.append(line)
+        if "<Task" in line:  # the first of eight is done
+            break
+    assert "<Task" in said[-1], "".join(said)
     cron.send_signal(signal.SIGKILL)
     cron.communicate()
     left = server3.count("SELECT count(*) FROM terna_customer_features WHERE waiting")
@@ -121,7 +127,7 @@ def test_killed_in_the_middle_no_label_is_doubled_and_none_is_lost(server3: Tryt
 
     # Ten minutes later:
     server3.sql("UPDATE terna_customer_features SET queued_until = '2020-01-01 00:00:00'")
-    server3.sql("UPDATE ir_cron SET next_call = NULL")
+    only_ours_is_due(server3)
     assert server3.run("trytond-cron", "-d", "erp", "--once")[0] == 0
     assert server3.count("SELECT count(*) FROM terna_customer_features WHERE waiting") == 0
     assert server3.count("SELECT count(*) FROM terna_label") == CUSTOMERS
@@ -133,6 +139,12 @@ def test_killed_in_the_middle_no_label_is_doubled_and_none_is_lost(server3: Tryt
         )
         == CUSTOMERS
     )
+
+
+def only_ours_is_due(server3: Tryton) -> None:
+    """On SQLite a second scheduled task of one run waits for the lock of the first, in vain."""
+    server3.sql("UPDATE ir_cron SET next_call = '2999-01-01 00:00:00'")
+    server3.sql("UPDATE ir_cron SET next_call = NULL WHERE method LIKE '%queue_due_labels'")
 
 
 def fill(server3: Tryton) -> None:

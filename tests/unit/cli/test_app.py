@@ -21,6 +21,7 @@ PANELS = {
     "Server 2: track and serve": {
         *("model", "api-keys", "secrets", "promote", "track", "serve", "healthcheck"),
     },
+    "Server 3: the ERP": {"erp"},
 }
 HIDDEN = {
     *("agent", "init-object-store", "init-stores", "init-secrets", "renew", "signer", "sshd"),
