@@ -16,6 +16,7 @@ from terna.erp.tryton import (
     enrolment,
     feature,
     label,
+    openid,
     outcome,
     pages,
     party,
@@ -25,7 +26,7 @@ from terna.erp.tryton import (
     user,
 )
 
-__all__ = ["enrolment", "pages", "register"]  # importing these two adds their routes
+__all__ = ["enrolment", "openid", "pages", "register"]  # importing the first three adds routes
 
 
 def register() -> None:
