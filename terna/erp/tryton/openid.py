@@ -57,12 +57,15 @@ if option("oidc_issuer"):
 
 
 class Refused(Exception):
-    """The server's answer does not log anybody in; the text says why, without values of it."""
+    """The server's answer logs nobody in; the text says why, without a value of it."""
+
+
+FAILURES = (Refused, AuthlibBaseError, JoseError, RequestException, ValueError, KeyError)
+"""What is raised by an answer that is not as it must be."""
 
 
 @app.route("/<string:database_name>/terna/oidc/login", methods=["GET"])
 @with_pool
-@with_transaction()
 def begin(request: Request, pool: Pool) -> Response:
     """Send the browser to the authorization server."""
     kept = {
@@ -74,13 +77,13 @@ def begin(request: Request, pool: Pool) -> Response:
     try:
         with _client(request, pool) as client:
             address, _ = client.create_authorization_url(
-                _metadata(client)["authorization_endpoint"],
+                _https(_metadata(client)["authorization_endpoint"]),
                 state=kept["state"],
                 nonce=kept["nonce"],
                 code_verifier=kept["verifier"],
             )
-    except (Refused, RequestException, ValueError, KeyError) as error:
-        return _refuse(request, "page_oidc_away", error)
+    except FAILURES as error:
+        return _refuse(request, pool, "page_oidc_away", error, HTTPStatus.BAD_GATEWAY)
     response = redirect(address)
     response.headers["Cache-Control"] = "no-store"
     response.set_cookie(
@@ -96,21 +99,26 @@ def begin(request: Request, pool: Pool) -> Response:
 
 @app.route("/<string:database_name>/terna/oidc/callback", methods=["GET"])
 @with_pool
-@with_transaction(readonly=False)
 def finish(request: Request, pool: Pool) -> Response:
     """Log in whom the authorization server names, and hand the session to the web client."""
     kept = ticket.read(PURPOSE, request.cookies.get(COOKIE, ""))
     state = request.args.get("state", "")
     if kept is None or not hmac.compare_digest(kept["state"].encode(), state.encode()):
-        return _refuse(request, "page_oidc_late", Refused("the state is not of this browser"))
-    try:
+        why = Refused("the state is not of this browser")
+        return _refuse(request, pool, "page_oidc_late", why)
+    try:  # outside of a transaction, which would last as long as the server's answers
         with _client(request, pool) as client:
             login = _login(_claims(client, request.args, kept))
-    except (Refused, AuthlibBaseError, JoseError, RequestException, ValueError, KeyError) as error:
-        return _refuse(request, "page_oidc_refused", error)
+    except FAILURES as error:
+        return _refuse(request, pool, "page_oidc_refused", error)
+    return _admit(request, pool, login, kept["renew"])
+
+
+@with_transaction(readonly=False)
+def _admit(request: Request, pool: Pool, login: str, renew: str | None) -> Response:
     user = pool.get("res.user")._get_login(login)[0]
-    if user is None or kept["renew"] not in {None, str(user)}:
-        return _refuse(request, "page_oidc_unknown", Refused("nobody's login, or another's"))
+    if user is None or renew not in {None, str(user)}:
+        return _refused_page(request, "page_oidc_unknown", Refused("nobody's login, or another's"))
     audit.record(login, "log in with openid connect")
     session = {
         "login": login,
@@ -224,13 +232,18 @@ def _renewed_user(request: Request) -> str | None:
     return parse_qs(following).get("renew", [None])[0]
 
 
-def _refuse(request: Request, message: str, why: Exception) -> Response:
+@with_transaction()
+def _refuse(request: Request, pool: Pool, *why: Any) -> Response:
+    return _refused_page(request, *why)
+
+
+def _refused_page(
+    request: Request, message: str, why: Exception, status: HTTPStatus = HTTPStatus.FORBIDDEN
+) -> Response:
     said = f": {why}" if isinstance(why, Refused) else ""
     logger.error("login with OpenID Connect failed: %s%s", type(why).__name__, said)
     audit.record("unknown", "log in with openid connect", outcome="failed")
-    return _without_cookie(
-        page(request, "session.html", HTTPStatus.FORBIDDEN, error=message, session=None)
-    )
+    return _without_cookie(page(request, "session.html", status, error=message, session=None))
 
 
 def _without_cookie(response: Response) -> Response:
