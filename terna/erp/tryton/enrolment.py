@@ -113,7 +113,7 @@ def _secret_page(
     address = pyotp.TOTP(shared).provisioning_uri(
         name=values["login"], issuer_name=f"Tryton {Transaction().database.name}"
     )
-    qr = segno.make(address, error="m").svg_inline(scale=5, light="#fff")
+    qr = segno.make(address, error="m").svg_inline(scale=4, light="#fff")
     return page(
         request,
         PAGE,

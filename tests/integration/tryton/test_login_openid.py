@@ -15,8 +15,10 @@ import pytest
 from terna.ports import free_port
 from terna.processes import stop
 from terna.security.ca import Service, ensure_certificates
+from tests.browser import browser
 from tests.integration.tryton.people import enrol, make_user
 from tests.integration.tryton.server import ADMINISTRATOR, DATABASE, Erp, Session, running_erp
+from tests.integration.tryton.web_client import NEEDS_WEB_CLIENT
 from tests.running import wait_until
 
 CLIENT, SECRET = "terna", "the client's secret: +/%"
@@ -219,3 +221,15 @@ def test_no_secret_of_the_login_is_in_a_log(erp: Erp, issuer: httpx.Client) -> N
     for secret in (cookie, session.key, SECRET, parse_qs(urlsplit(answer).query)["code"][0]):
         assert secret not in erp.log()
         assert secret not in erp.audit()
+
+
+@NEEDS_WEB_CLIENT
+def test_authorization_server_logs_in_to_the_web_client(erp: Erp) -> None:
+    with browser() as window:
+        window.open(f"{erp.url}/#{DATABASE}")
+        window.click("button[type=button].btn-block:last-of-type")
+        window.switch_to_opened()
+        window.type("#name", "alice")
+        window.click("button")
+        window.switch_to_opener()
+        window.wait_for("Alice")
