@@ -60,8 +60,56 @@ class Browser:
             time.sleep(0.2)
         return text
 
+    def click(self, selector: str) -> None:
+        """Click on the first element that a CSS selector finds, as soon as it can be clicked on."""
+        self._when_it_can(selector, "click", {})
+
+    def type(self, selector: str, text: str) -> None:
+        """Type into the first element that a CSS selector finds, as soon as one can."""
+        self._when_it_can(selector, "value", {"text": text})
+
+    def windows(self) -> list[str]:
+        """Return the names of all windows, the first one first."""
+        handles = self._get("window/handles")
+        assert isinstance(handles, list)
+        return handles
+
+    def switch(self, window: str) -> None:
+        """Go on in another window."""
+        self._post("window", {"handle": window})
+
+    def switch_to_opened(self) -> None:
+        """Go on in the window that the page opens, as soon as it is there."""
+        self._wait_for_windows(2)
+        self.switch(self.windows()[1])
+
+    def switch_to_opener(self) -> None:
+        """Go on in the first window, when the one that it has opened is closed."""
+        self._wait_for_windows(1)
+        self.switch(self.windows()[0])
+
+    def _wait_for_windows(self, count: int) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while len(self.windows()) != count:
+            assert time.monotonic() < deadline, f"{len(self.windows())} windows, not {count}"
+            time.sleep(0.1)
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(str(self._get("screenshot"))))
+
+    def _when_it_can(self, selector: str, command: str, body: dict[str, Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                found = self._post("element", {"using": "css selector", "value": selector})
+                assert isinstance(found, dict)
+                self._post(f"element/{next(iter(found.values()))}/{command}", body)
+            except AssertionError:  # it is not there yet, or moves, or something covers it
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def _post(self, command: str, body: dict[str, Any]) -> object:
         return _value(self._driver.post(command, json=body))

@@ -18,6 +18,7 @@ from terna.erp.tryton import (
     feature,
     label,
     logs,
+    openid,
     outcome,
     pages,
     party,
@@ -27,7 +28,7 @@ from terna.erp.tryton import (
     user,
 )
 
-__all__ = ["enrolment", "pages", "register"]  # importing these two adds their routes
+__all__ = ["enrolment", "openid", "pages", "register"]  # importing the first three adds routes
 
 
 def register() -> None:

@@ -21,7 +21,7 @@ from trytond.wsgi import app
 from terna.erp.tryton import audit, ticket
 from terna.erp.tryton.pages import page
 from terna.erp.tryton.second_factor import normalized, step_of
-from terna.erp.tryton.user import CODE, ENROLLING
+from terna.erp.tryton.user import CODE, ENROLLING, new_session
 
 PAGE = "second_factor.html"
 PURPOSE = "second factor"
@@ -79,12 +79,6 @@ def confirm(request: Request, pool: Pool) -> Response:
     )
 
 
-def new_session(pool: Pool, user: int) -> str:
-    """Return the key of a new session of a user who has logged in."""
-    with Transaction().set_user(user):
-        return str(pool.get("ir.session").new())
-
-
 def _check(pool: Pool, login: str, form: Any) -> int | None:
     parameters = {"password": form.get("password", "")}
     if form.get("code"):
@@ -119,7 +113,7 @@ def _secret_page(
     address = pyotp.TOTP(shared).provisioning_uri(
         name=values["login"], issuer_name=f"Tryton {Transaction().database.name}"
     )
-    qr = segno.make(address, error="m").svg_inline(scale=5, light="#fff")
+    qr = segno.make(address, error="m").svg_inline(scale=4, light="#fff")
     return page(
         request,
         PAGE,

@@ -21,6 +21,8 @@ from tests.running import wait_until
 DATABASE = "erp"
 ADMINISTRATOR = "admin"
 PASSWORD = "correct horse 1"
+WEB_CLIENT = Path(os.environ.get("SAO_ROOT", "/usr/share/tryton-sao/www"))
+"""Where Debian's tryton-sao 7.0 is, which a newer Debian than this machine's may have brought."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,15 @@ def make_database(folder: Path) -> None:
 
 
 @contextmanager
-def running_erp(folder: Path, **sections: dict[str, str]) -> Iterator[Erp]:
+def running_erp(folder: Path, port: int = 0, **sections: dict[str, str]) -> Iterator[Erp]:
     """Run the server on the database of a folder.
 
     Args:
+        port: 0 for a free one.
         sections: what its `trytond.conf` has beside the defaults, for each section.
     """
     configuration = _write_configuration(folder, sections)
-    port = free_port()
+    port = port or free_port()
     command = [
         _program("gunicorn"),
         "--bind",
@@ -151,6 +154,7 @@ def _write_configuration(folder: Path, sections: dict[str, dict[str, str]]) -> P
     all_of_them = {
         "database": {"uri": "sqlite://", "path": str(folder)},
         "terna": {"secrets": str(folder / "secrets")},
+        "web": {"root": str(WEB_CLIENT)},
         "session": {"authentications": "password+totp", "timeout": "900", "max_age": "28800"},
     }
     for name, options in sections.items():

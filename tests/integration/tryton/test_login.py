@@ -12,6 +12,7 @@ import pytest
 import segno
 
 from terna.erp.tryton import second_factor
+from tests.browser import browser
 from tests.integration.tryton.people import PAGE, Enrolled, begin, enrol, make_user
 from tests.integration.tryton.server import (
     ADMINISTRATOR,
@@ -22,6 +23,7 @@ from tests.integration.tryton.server import (
     Session,
     running_erp,
 )
+from tests.integration.tryton.web_client import NEEDS_WEB_CLIENT
 
 NUMBERS = count()
 UNAUTHORIZED = 401
@@ -98,7 +100,7 @@ def test_page_shows_the_secret_as_the_qr_code_that_apps_read(erp: Erp, user: str
         f"otpauth://totp/Tryton%20{DATABASE}:{user}?secret={secret}&issuer=Tryton%20{DATABASE}"
     )
     drawn = re.findall(r'class="qrline".*? d="(.*?)"', shown)
-    expected = segno.make(address, error="m").svg_inline(scale=5, light="#fff")
+    expected = segno.make(address, error="m").svg_inline(scale=4, light="#fff")
     assert drawn == re.findall(r'class="qrline".*? d="(.*?)"', expected)
     assert len(drawn) == 1
 
@@ -322,3 +324,33 @@ def test_audit_log_tells_logins_and_no_log_has_a_password_or_a_code(
     for secret in (PASSWORD, "not-the-password", code, enrolled.secret, *enrolled.recovery_codes):
         assert secret not in erp.audit()
         assert secret not in erp.log()
+
+
+@NEEDS_WEB_CLIENT
+def test_web_client_sets_the_second_factor_up_and_asks_for_both_when_the_session_has_ended(
+    erp: Erp, user: str
+) -> None:
+    with browser() as window:
+        window.open(f"{erp.url}/#{DATABASE}")
+        window.click("p + button")
+        window.switch_to_opened()
+        for field, text in (("#login", user), ("#password", PASSWORD)):
+            window.type(field, text)
+        window.click("button")
+        window.click("summary")
+        shown = window.wait_for("Type the code").split("Or type the secret into the app")[1]
+        secret = "".join(re.findall(r"\b[A-Z2-7]{4}\b", shown))
+        window.type("#code", pyotp.TOTP(secret).now())
+        window.click("button")
+        window.wait_for("recovery codes")
+        window.click("#session")
+        window.switch_to_opener()
+        window.wait_for(user.title())
+        erp.query("DELETE FROM ir_session")
+        forget_used_codes(erp)
+        window.open(f"{erp.url}/#{DATABASE}")
+        for text in (PASSWORD, pyotp.TOTP(secret).now()):
+            window.wait_for("Password for" if text == PASSWORD else "authenticator app")
+            window.type("#ask-dialog-entry", text)
+            window.click(".ask-dialog .btn-primary")
+        window.wait_for(user.title())
