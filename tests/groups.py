@@ -18,6 +18,9 @@ ON_COMPOSE = (
 )
 """Each asks the replica in containers only."""
 
+ON_LOCAL = ("test_erp_clients.py",)
+"""Each asks the local servers only."""
+
 LOAD = ("test_fuzz.py", "test_soak.py", "test_slow_clients.py")
 """Each loads the machine: one after the other."""
 
@@ -39,8 +42,12 @@ def group_of(test: str) -> str:
     file, _, name = test.partition("::")
     path = PurePath(file)
     if "e2e" in path.parts:
+        if path.name in ON_COMPOSE:
+            return "compose"
+        if path.name in ON_LOCAL:
+            return "local"
         stack = re.search(rf"\[({'|'.join(STACKS)})\b", name)
-        return "compose" if path.name in ON_COMPOSE else stack[1] if stack else file
+        return stack[1] if stack else file
     if "tryton" in path.parts:  # trytond keeps its settings and its database in module variables
         return "tryton"
     return "load" if path.name in LOAD and "unit" not in path.parts else file

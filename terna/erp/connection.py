@@ -61,9 +61,14 @@ def authorization(connection: Connection) -> dict[str, str]:
     """Return the header with the API key; none without a key.
 
     Raises:
-        SettingsError: its file cannot be read.
+        SettingsError: its file cannot be read, or no header can hold it.
     """
     key = connection.api_key or _read_key(connection.api_key_file)
+    if not key.isascii() or not key.isprintable():
+        raise SettingsError(
+            f"{connection.api_key_file or '`api_key` of the connection'} is no API key: it has"
+            " characters that none has."
+        )
     return {"authorization": f"Bearer {key}"} if key else {}
 
 

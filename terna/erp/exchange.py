@@ -48,6 +48,8 @@ BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 PAUSE = 1.0
 """Seconds until a busy server is asked again that does not say how many."""
+SHORTEST_PAUSE = 0.1
+"""Seconds that are waited even for one that says less."""
 
 BY_STATUS: Mapping[int, type[BadRequest | PayloadTooLarge | InternalError | TimedOut]] = {
     error.status: error for error in (BadRequest, PayloadTooLarge, InternalError, TimedOut)
@@ -130,7 +132,7 @@ class Exchange:
         request = Request("POST", self._endpoint, json.dumps(body))
         response = yield from self._send(request)
         while response.status_code in BUSY:
-            pause = retry_after(response)
+            pause = max(SHORTEST_PAUSE, retry_after(response))
             if self._clock() + pause > deadline:
                 break
             response = yield from self._send(replace(request, after=pause))

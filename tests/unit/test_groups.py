@@ -14,6 +14,7 @@ LOCAL = "tests/e2e/test_unhappy.py::test_x[local-one of the keys]"
         (COMPOSE, "compose"),
         (LOCAL, "local"),
         ("tests/e2e/test_replica.py::test_x[serving]", "compose"),
+        ("tests/e2e/test_erp_clients.py::test_x", "local"),
         ("tests/e2e/test_demo.py::test_x[2]", "tests/e2e/test_demo.py"),
         ("tests/integration/test_soak.py::test_x", "load"),
         ("tests/unit/serving/http/test_fuzz.py::test_x", "tests/unit/serving/http/test_fuzz.py"),

@@ -37,6 +37,18 @@ def test_key_is_not_shown() -> None:
     assert "erp.key" not in repr(Connection(ENDPOINT, api_key="erp.key"))
 
 
+@pytest.mark.parametrize("key", ["erp.key\nhost: another", "erp.ké"])
+def test_key_that_no_header_can_hold_is_refused_and_not_told(tmp_path: Path, key: str) -> None:
+    (tmp_path / "key").write_text(key)
+    for connection in (
+        Connection(ENDPOINT, api_key=key),
+        Connection(ENDPOINT, api_key_file=tmp_path / "key"),
+    ):
+        with pytest.raises(SettingsError, match="is no API key") as refused:
+            authorization(connection)
+        assert "erp.k" not in str(refused.value)
+
+
 def test_missing_key_is_named_with_its_setting(tmp_path: Path) -> None:
     connection = Connection(ENDPOINT, api_key_file=tmp_path / "none")
     with pytest.raises(SettingsError, match=r"/none holds no API key .* TERNA_ERP_API_KEY_FILE"):

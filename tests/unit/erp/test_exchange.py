@@ -11,7 +11,16 @@ import httpx
 import pytest
 
 from terna.erp.connection import Connection
-from terna.erp.exchange import PAUSE, Call, Exchange, Outcome, Request, Result, retry_after
+from terna.erp.exchange import (
+    PAUSE,
+    SHORTEST_PAUSE,
+    Call,
+    Exchange,
+    Outcome,
+    Request,
+    Result,
+    retry_after,
+)
 from terna.erp.predictions import Predictions
 from terna.errors import (
     BadRequest,
@@ -136,6 +145,14 @@ def test_deadline_is_that_of_labels_and_probabilities_together() -> None:
     with pytest.raises(ServingUnavailable):
         serving.predict(probabilities=True)
     assert serving.waits == [0, 20, 0]
+
+
+def test_server_that_is_always_busy_is_not_asked_without_a_pause() -> None:
+    serving = Serving(refusal(503, retry_after="0"), deadline=1)
+    with pytest.raises(ServingUnavailable):
+        serving.predict()
+    assert set(serving.waits) == {0, SHORTEST_PAUSE}
+    assert len(serving.sent) <= 1 + 1 / SHORTEST_PAUSE
 
 
 def test_server_that_wants_longer_than_there_is_time_is_asked_once() -> None:
