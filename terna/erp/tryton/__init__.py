@@ -9,6 +9,7 @@ https://docs.tryton.org/7.0/server/
 from trytond.pool import Pool
 
 from terna.erp.tryton import endpoint
+from terna.erp.tryton import health as health  # a route: Tryton knows it once it is imported
 
 
 def register() -> None:
