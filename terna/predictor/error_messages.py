@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.types import ColSpec, DataType, ParamSpec, Schema
 
+from terna.contracts.refusals import Cell, say_cell, say_missing
 from terna.contracts.scoring import JSON, ScoringRequest, Table, parse, parse_form
 from terna.errors import (
     BadRequest,
@@ -99,7 +100,7 @@ class ErrorMessages:
     def _describe_missing(self, names: Sequence[str] | None) -> str:
         sent = set(self._required if names is None else names)
         missing = [name for name in self._required if name not in sent]
-        return f"Missing columns: {listed(missing)}." if missing else ""
+        return say_missing(listed(missing)) if missing else ""
 
     def _describe_params(self, params: Any) -> str:
         if self._params is None or params is None:
@@ -150,7 +151,7 @@ def _check_cell(number: int, name: str, cell: Any, kind: DataType | None) -> Non
         return
     fits, expected = _CHECKS[kind]
     if not fits(cell):
-        raise BadRequest(f"Row {number}: '{name}' must be {expected}.")
+        raise BadRequest(say_cell(Cell(number, name, expected)))
 
 
 def _is_number(cell: Any) -> bool:

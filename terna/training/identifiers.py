@@ -9,6 +9,8 @@ import re
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from terna.contracts.identifiers import DATE, EMAIL, PHONE, is_identifier
+
 MIN_CUSTOMERS = 10
 """A value that fewer customers share is nobody's business: it leaves this server in no form."""
 MIN_ROWS = 20
@@ -21,20 +23,6 @@ MAX_DISTINCT_TEXTS = 0.5
 """Share of texts that differ, beyond which they name customers, or are prose."""
 PATTERN_SHARE = 0.9
 """Share of texts of one form, from which on the column has that form."""
-
-NAMES = re.compile(
-    r"name|unnamed_\d+|(.+_)?("
-    r"id|uid|uuid|guid|ssn|iban|emso|passport|msisdn|surname|forename|e_?mail"
-    r"|(first|last|full|given|family|middle|maiden)_?name|row_?(name|number)s?"
-    r"|((tele)?phone|mobile|account|customer|passport|card|national|personal|insurance"
-    r"|tax|social_security)(_(number|no|nr|num))"
-    r"|((tele)?phone|mobile)|(e_?mail|postal|street)_address)"
-)
-"""How columns of identifiers are called, in small letters with `_` between the words."""
-
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-PHONE = re.compile(r"(?:\+|0|\()[\d ()/.-]{7,20}|\d{3}[ .-]\d{3}[ .-]\d{3,4}")
-DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.*")
 
 
 def why_identifier(name: str, column: pd.Series) -> str:
@@ -76,8 +64,7 @@ def _why_text(name: str, known: pd.Series, distinct: int) -> str:
 
 
 def _why_name(name: str, distinct: int) -> str:
-    words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).strip("_").lower()
-    return "named like an identifier" if distinct > FEW_VALUES and NAMES.fullmatch(words) else ""
+    return "named like an identifier" if distinct > FEW_VALUES and is_identifier(name) else ""
 
 
 def _share(texts: pd.Series, form: re.Pattern[str], but: re.Pattern[str] | None = None) -> float:

@@ -8,10 +8,24 @@ https://docs.tryton.org/7.0/server/
 
 from trytond.pool import Pool
 
-from terna.erp.tryton import endpoint
+from terna.erp.tryton import asking, customer, endpoint, feature, label, outcome
 from terna.erp.tryton import health as health  # a route: Tryton knows it once it is imported
 
 
 def register() -> None:
     """Register the module's models with Tryton, which finds this by an entry point."""
-    Pool.register(endpoint.Endpoint, module="terna", type_="model")
+    Pool.register(
+        endpoint.Endpoint,
+        feature.Feature,
+        customer.Party,
+        customer.CustomerFeatures,
+        label.Label,
+        outcome.Outcome,
+        asking.Endpoint,
+        asking.CustomerFeatures,
+        asking.Cron,
+        asking.AskStart,
+        module="terna",
+        type_="model",
+    )
+    Pool.register(asking.Ask, module="terna", type_="wizard")

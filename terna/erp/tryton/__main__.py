@@ -1,48 +1,90 @@
-"""`python -m terna.erp.tryton`: sets a database up for the ERP, and asks whether it answers."""
+"""What `terna erp …` runs where trytond is: a process of its own, as the module is under the GPL.
+
+`python -m terna.erp.tryton fields --endpoint NAME`, with trytond's own settings: `TRYTOND_CONFIG`
+names its configuration file, and `TRYTOND_DATABASE_NAMES` the database.
+"""
 
 import argparse
+import os
 import sys
-from pathlib import Path
+import warnings
+from collections.abc import Sequence
 
-from terna.errors import TernaError
+from trytond.exceptions import UserError
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from terna.erp.schema import Schema
+from terna.erp.tryton import server2
+from terna.erp.tryton.mapping import map_schema
+from terna.errors import SettingsError, TernaError
 
 
-def main() -> int:
-    """Run the command that the command line names; return the exit code."""
-    arguments = _parser().parse_args()
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code: 0 when it is done, 1 when a line says why not."""
+    parser = argparse.ArgumentParser(prog="terna erp")
+    commands = parser.add_subparsers(dest="command", required=True)
+    fields = commands.add_parser("fields", help="make an endpoint's features from its schema")
+    fields.add_argument("--endpoint", required=True, help="the registered model's name")
+    fields.add_argument("--database", default=os.environ.get("TRYTOND_DATABASE_NAMES", ""))
+    asked = parser.parse_args(arguments)
     try:
-        arguments.run(arguments)
-    except TernaError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        for line in make_fields(asked.endpoint, asked.database):
+            print(line)  # noqa: T201 - this is a command
+    except (TernaError, UserError) as error:
+        print(f"error: {error.args[0]}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m terna.erp.tryton", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    init = commands.add_parser("init", help="make the database, its users and its customers")
-    init.add_argument("database")
-    init.add_argument("--customers", type=Path, help="a CSV file, a row of features a customer")
-    init.set_defaults(run=_init)
-    healthcheck = commands.add_parser("healthcheck", help="end well when Tryton has its database")
-    healthcheck.add_argument("socket")
-    healthcheck.add_argument("database")
-    healthcheck.set_defaults(run=_healthcheck)
-    return parser
+def make_fields(name: str, database: str) -> list[str]:
+    """Make an endpoint's features from its schema; return a line for each change, and a summary.
+
+    Raises:
+        SettingsError: there is no such database, or server 2 serves another model.
+        TernaError: server 2 does not answer, or its model has no columns.
+        UserError: a column names customers.
+    """
+    model, schema = server2.read_schema()
+    if model != name:
+        raise SettingsError(f"Server 2 serves {model!r}, not {name!r}: --endpoint names it.")
+    _open(database)
+    with Transaction().start(database, 0):
+        changes = map_schema(name, schema)
+    return [*changes, _summary(name, schema, len(changes))]
 
 
-def _init(arguments: argparse.Namespace) -> None:
-    from terna.erp.tryton import setup
+def _open(database: str) -> None:
+    """Load the modules of a database.
 
-    setup.run(arguments.database, arguments.customers)
+    Raises:
+        SettingsError: there is no such database, or the module is not activated there.
+    """
+    if not database:
+        raise SettingsError("Name Tryton's database: --database, or TRYTOND_DATABASE_NAMES.")
+    pool = Pool(database)
+    try:
+        # The packages that trytond imports warn of what Python will remove.
+        with warnings.catch_warnings(action="ignore"):
+            Pool.start()
+            with Transaction().start(database, 0, readonly=True):
+                pool.init()
+    except Exception as error:  # each backend has errors of its own
+        raise SettingsError(
+            f"Tryton's database {database!r} cannot be opened ({type(error).__name__}):"
+            " TRYTOND_CONFIG names the file that says where it is."
+        ) from error
+    if "terna.endpoint" not in dict(pool.iterobject()):
+        raise SettingsError(
+            f"The module is not activated in {database!r}: trytond-admin -d {database} -u terna"
+            " --activate-dependencies."
+        )
 
 
-def _healthcheck(arguments: argparse.Namespace) -> None:
-    from terna.erp.tryton.health import ask
-
-    ask(arguments.socket, arguments.database)
+def _summary(name: str, schema: Schema, changes: int) -> str:
+    changed = f"{changes} changes" if changes else "nothing changed"
+    return f"{name} version {schema.version}: {len(schema.columns)} features, {changed}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

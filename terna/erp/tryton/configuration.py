@@ -5,6 +5,29 @@ from pathlib import Path
 from trytond.config import config
 
 from terna.errors import SettingsError
+from terna.settings import Erp
+
+CONNECTION = ("endpoint", "ca", "api_key_file", "certificate", "key", "timeout_seconds")
+
+
+def secrets() -> Path:
+    """Return the folder with the ERP's keys, `secrets/erp` of the checkout."""
+    return Path(option("secrets", "/secrets"))
+
+
+def password(login: str) -> str:
+    """Return the password with which one of the first users is made.
+
+    Raises:
+        SettingsError: its file cannot be read.
+    """
+    try:
+        return (secrets() / "users" / login).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The password of {login} cannot be read ({type(error).__name__}): init-secrets, or"
+            " `terna certificates`, makes it."
+        ) from None
 
 
 def option(name: str, default: str = "") -> str:
@@ -12,14 +35,7 @@ def option(name: str, default: str = "") -> str:
     return str(config.get("terna", name, default=default))
 
 
-def secret(name: str) -> bytes:
-    """Return what a file in the folder of secrets holds.
-
-    Raises:
-        SettingsError: there is no such file, or it cannot be read.
-    """
-    file = Path(option("secrets", "secrets/erp")) / name
-    try:
-        return file.read_bytes().strip()
-    except OSError as error:
-        raise SettingsError(f"The secret {name} cannot be read: {error.strerror}.") from None
+def erp() -> Erp:
+    """Return how server 2 is reached: as the section says, else as the settings `TERNA_ERP_…`."""
+    said = {name: option(name) for name in CONNECTION}
+    return Erp(**{name: value for name, value in said.items() if value})  # type: ignore[arg-type]

@@ -49,8 +49,7 @@ def run(database: str, customers: Path | None) -> None:
 
 def update(database: str) -> None:
     """Activate the module, or bring its data to this version, with trytond-admin's own code."""
-    password = Path(configuration.option("secrets", "secrets/erp")) / "users" / FIRST_USER
-    os.environ["TRYTONPASSFILE"] = str(password)  # of Tryton's first user, when that is made
+    os.environ["TRYTONPASSFILE"] = str(configuration.secrets() / "users" / FIRST_USER)  # of Tryton's first user, when that is made
     admin.run(
         Namespace(
             database_names=[database],
@@ -75,7 +74,7 @@ def _ensure_users(pool: Any) -> None:
         found = User.search([("login", "=", login)])
         group = [("add", _groups(pool, name))]
         if not found:
-            password = configuration.secret(f"users/{login}").decode()
+            password = configuration.password(login)
             User.create([{"name": login, "login": login, "password": password, "groups": group}])
         elif login == FIRST_USER:
             User.write(found, {"groups": group})
