@@ -6,10 +6,24 @@ beside this file. Nothing else of Terna imports it.
 https://docs.tryton.org/7.0/server/
 """
 
+from trytond.model import ModelStorage
 from trytond.pool import Pool
 
-from terna.erp.tryton import asking, customer, endpoint, feature, label, outcome
-from terna.erp.tryton import health as health  # a route: Tryton knows it once it is imported
+from terna.erp.tryton import (
+    access,
+    asking,
+    customer,
+    endpoint,
+    feature,
+    health,
+    label,
+    outcome,
+    party,
+    pseudonym,
+    rights,
+)
+
+__all__ = ["health", "register"]  # importing it adds its route
 
 
 def register() -> None:
@@ -29,3 +43,25 @@ def register() -> None:
         type_="model",
     )
     Pool.register(asking.Ask, module="terna", type_="wizard")
+    _register_identities()
+
+
+def _register_identities() -> None:
+    Pool.register(
+        party.Party,
+        party.Address,
+        party.Identifier,
+        party.ContactMechanism,
+        pseudonym.Pseudonym,
+        access.Access,
+        access.ShowIdentityAsk,
+        access.ShowIdentityShown,
+        *access.RECORDED,
+        access.User,
+        rights.CustomerFeatures,
+        rights.Outcome,
+        module="terna",
+        type_="model",
+    )
+    Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")

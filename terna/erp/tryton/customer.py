@@ -89,7 +89,6 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         cls._sql_indexes.add(
             Index(table, (table.id, Index.Range()), where=table.waiting == Literal(True))
         )
-        cls.__access__.update({"endpoint", "party"})
 
     @staticmethod
     def default_revision() -> int:

@@ -44,7 +44,6 @@ class Feature(sequence_ordered(), DeactivableMixin, DictSchemaMixin, ModelSQL, M
                 "terna.msg_feature_unique",
             )
         ]
-        cls.__access__.add("endpoint")
         cls.type_.selection = [pair for pair in cls.type_.selection if pair[0] in TYPES]
         cls._order.insert(0, ("endpoint", "ASC"))
 

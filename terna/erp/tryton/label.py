@@ -74,7 +74,6 @@ class Label(LabelMixin, ModelSQL, ModelView):
             )
         ]
         cls._sql_indexes.add(Index(table, (table.party, Index.Equality())))
-        cls.__access__.update({"endpoint", "party"})
         cls._order = [("labelled_at", "DESC"), ("id", "DESC")]
 
     def get_rec_name(self, name: str) -> str:

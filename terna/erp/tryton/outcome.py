@@ -39,7 +39,6 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         super().__setup__()
         table = cls.__table__()
         cls._sql_indexes.add(Index(table, (table.party, Index.Equality())))
-        cls.__access__.update({"endpoint", "party"})
         cls._order = [("date", "DESC"), ("id", "DESC")]
 
     @staticmethod
