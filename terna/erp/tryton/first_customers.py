@@ -1,9 +1,12 @@
-"""The customers to begin with: as many as a table has rows, with invented names and addresses."""
+"""The customers to begin with: a table's rows as features, with invented names and addresses."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from trytond.pool import Pool
 
 from terna.errors import DataError
 
@@ -11,24 +14,51 @@ LOCALES = ("en_US", "es_ES", "de_DE")
 SEED = 0
 """The same table always gets the same names."""
 
+CHURN = {"title": "Churn", "labels": "yes: Will leave: danger\nno: Will stay: success"}
+"""What the endpoint of these customers is called, and its labels."""
 
-def ensure(pool: Any, table: Path) -> None:
-    """Make a party for each row of a table, where the ERP has none.
+NUMBERS: Mapping[str, Callable[[str], float]] = {
+    "integer": lambda text: int(float(text)),
+    "float": float,
+}
+"""How a cell is read, by its feature's type; all else is one of a list of texts."""
+
+
+def ensure_parties(table: Path) -> None:
+    """Make a party for each row of a table, where there are none.
 
     Raises:
         DataError: the table cannot be read.
     """
-    Party = pool.get("party.party")  # noqa: N806 - Tryton's way to name a model
+    Party = Pool().get("party.party")  # noqa: N806 - Tryton's way to name a model
     if not Party.search([], limit=1):
-        Party.create(list(_invented(len(read(table)))))
+        Party.create(list(islice(_invented(), len(_read(table)))))
 
 
-def read(table: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file by the names of its columns.
+def ensure_features(endpoint: Any, table: Path) -> None:
+    """Give the parties, in their order, the features of a table's rows, where nobody has any.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the table cannot be read, or has not a row for each party.
     """
+    Party, Features = map(Pool().get, ("party.party", "terna.customer.features"))  # noqa: N806
+    if Features.search([("endpoint", "=", endpoint.id)], limit=1):
+        return
+    parties, rows = Party.search([], order=[("id", "ASC")]), _read(table)
+    if len(parties) != len(rows):
+        raise DataError(f"{table} has {len(rows)} rows, and the ERP {len(parties)} customers.")
+    types = {feature.name: feature.type_ for feature in endpoint.features}
+    Features.create(
+        [
+            {"party": party.id, "endpoint": endpoint.id, "values": _values(row, types)}
+            for party, row in zip(parties, rows, strict=True)
+        ]
+    )
+    if "churn" in endpoint.name or endpoint.name == "rfc_tune":
+        endpoint.write([endpoint], CHURN)
+
+
+def _read(table: Path) -> list[dict[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
@@ -36,24 +66,39 @@ def read(table: Path) -> list[dict[str, str]]:
         raise DataError(f"{table} cannot be read as CSV ({type(error).__name__}).") from None
 
 
-def _invented(count: int) -> Iterator[dict[str, Any]]:
-    """Yield the values of parties, who live nowhere."""
+def _values(row: Mapping[str, str], types: Mapping[str, str]) -> dict[str, Any]:
+    known = {name: type_ for name, type_ in types.items() if row.get(name)}
+    return {name: _read_cell(row[name], type_) for name, type_ in known.items()}
+
+
+def _read_cell(text: str, type_: str) -> float | str:
+    return NUMBERS[type_](text) if type_ in NUMBERS else text
+
+
+def _invented() -> Iterator[dict[str, Any]]:
+    """Yield parties who live nowhere."""
     from faker import Faker  # here, as it takes a second
 
     fakes = [Faker(locale) for locale in LOCALES]
     for fake in fakes:
         fake.seed_instance(SEED)
-    for number in range(count):
-        fake = fakes[number % len(fakes)]
-        yield {
-            "name": f"{fake.first_name()} {fake.last_name()}",
-            "addresses": [("create", [_address(fake)])],
-        }
+    while True:
+        yield from map(_party, fakes)
 
 
-def _address(fake: Any) -> dict[str, str]:
-    return {
+def _party(fake: Any) -> dict[str, Any]:
+    address = {
         "street": fake.street_address(),
         "postal_code": fake.postcode(),
         "city": fake.city(),
+    }
+    mechanisms = [
+        {"type": "email", "value": fake.safe_email()},
+        {"type": "phone", "value": fake.phone_number()},
+    ]
+    return {
+        "name": f"{fake.first_name()} {fake.last_name()}",
+        "addresses": [("create", [address])],
+        "contact_mechanisms": [("create", mechanisms)],
+        "identifiers": [("create", [{"code": fake.ssn()}])],
     }

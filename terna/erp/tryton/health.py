@@ -17,7 +17,7 @@ SECONDS = 8
 @app.route("/<database_name>/terna/health", methods=["GET"])
 @with_pool
 @with_transaction(readonly=True)
-def health(request: Any, pool: Any) -> Response:  # noqa: ARG001
+def health(request: Any, pool: Any) -> Response:
     """Answer 204 when the database can be asked."""
     pool.get("terna.endpoint").search([], limit=1)
     return Response(status=HTTPStatus.NO_CONTENT)
