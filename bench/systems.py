@@ -16,11 +16,12 @@ from bench.peers import venv
 from bench.reverse_proxy import ReverseProxy, substitutions
 from bench.stage import Model, Stage
 from bench.wrk import Load
-from terna.erp.client import authorization, tls_context
+from terna.erp.connection import Connection, authorization, tls_context
+from terna.erp.from_settings import connection_of
 from terna.errors import TernaError
 from terna.ports import free_port
 from terna.processes import Process, terna_command
-from terna.settings import Erp, Settings
+from terna.settings import Settings
 
 CHECKED = 200
 """Rows whose labels every system has to agree on."""
@@ -40,13 +41,13 @@ class System:
     """Where the server itself listens."""
     url: str
     """Where the load goes."""
-    erp: Erp | None = None
+    connection: Connection | None = None
     """With which certificates and API key it is asked; None for plain HTTP."""
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of a request in JSON."""
-        return JSON | (authorization(self.erp) if self.erp else {})
+        return JSON | self._authorization()
 
     def load(self, rows: int = 1, connections: int = 1) -> Load:
         """Return what wrk sends to this system."""
@@ -77,10 +78,13 @@ class System:
             raise TernaError(f"{self.name} labels the hold-out otherwise than the model does.")
 
     def _trust(self) -> ssl.SSLContext | bool:
-        return tls_context(self.erp) if self.erp else False
+        return tls_context(self.connection) if self.connection else False
+
+    def _authorization(self) -> dict[str, str]:
+        return authorization(self.connection) if self.connection else {}
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
-        request.headers.update(authorization(self.erp) if self.erp else {})
+        request.headers.update(self._authorization())
         return request
 
     def wait(self) -> None:
@@ -114,7 +118,12 @@ def serving(
         stage, "serving", label, settings.environment(), terna_command("serve")
     ) as process:
         yield System(
-            "terna" if compiled else "pyfunc", model, process, port, url, stage.settings.erp
+            "terna" if compiled else "pyfunc",
+            model,
+            process,
+            port,
+            url,
+            connection_of(stage.settings.erp),
         )
 
 
@@ -148,7 +157,7 @@ def echo(stage: Stage, model: Model) -> Iterator[BehindProxy]:
     environment = _serving_settings(stage, model, "echo", port).environment()
     url = f"https://localhost:{port}/invocations"
     with _running(stage, "echo", "echo", environment, command) as process:
-        server = System("echo", model, process, port, url, stage.settings.erp)
+        server = System("echo", model, process, port, url, connection_of(stage.settings.erp))
         with _behind_proxy(stage, "echo", server) as system:
             yield system
 

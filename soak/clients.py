@@ -21,9 +21,9 @@ from queue import Empty
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from terna.erp.client import JSON, authorization, tls_context
+from terna.erp.connection import Connection, authorization, tls_context
+from terna.erp.exchange import JSON
 from terna.errors import TernaError
-from terna.settings import Erp
 
 PATIENCE = 30
 """Seconds after which a request without an answer has failed."""
@@ -180,15 +180,14 @@ class Client:
 class Target:
     """Where clients ask, and with which certificates and API key."""
 
-    url: str
-    erp: Erp
+    connection: Connection
 
     def client(self, questions: Sequence[Question]) -> Client:
         """Return a client with a connection of its own."""
-        url = urlsplit(self.url)
-        trust = tls_context(self.erp)
+        url = urlsplit(self.connection.endpoint)
+        trust = tls_context(self.connection)
         connection = HTTPSConnection(url.hostname or "", url.port, timeout=PATIENCE, context=trust)
-        return Client(connection, url.path, JSON | authorization(self.erp), questions)
+        return Client(connection, url.path, JSON | authorization(self.connection), questions)
 
 
 class Load:

@@ -11,6 +11,7 @@ from bench import machine, systems
 from bench.stage import Stage, opened
 from soak.clients import Target
 from soak.server import NAME, Server, published
+from terna.erp.from_settings import connection_of
 from terna.errors import TernaError
 from terna.progress import Reporter
 from terna.registry.client import connect
@@ -53,7 +54,7 @@ def local(root: Path, reporter: Reporter) -> Iterator[Server]:
             yield Server(
                 stack="local",
                 reverse_proxy="nginx" if behind else "none: nginx is not installed",
-                target=Target(system.url, stage.settings.erp),
+                target=Target(replace(connection_of(stage.settings.erp), endpoint=system.url)),
                 models=models,
                 promote=lambda number: registry.promote(registry.version(NAME, number)),
                 process=system.process.group,
@@ -85,7 +86,7 @@ def compose(root: Path, reporter: Reporter) -> Iterator[Server]:
         yield Server(
             stack="compose",
             reverse_proxy="nginx of the replica",
-            target=Target(stack.settings.erp.endpoint, stack.settings.erp),
+            target=Target(connection_of(stack.settings.erp)),
             models=models,
             promote=lambda number: _promote(stack, number),
             process=stack.project.inspect("serving")["State"]["Pid"],

@@ -15,7 +15,7 @@ from bench import memory
 from soak.clients import PATIENCE
 from soak.kills import AGENT, Kill
 from soak.server import Server
-from terna.erp.client import authorization, tls_context
+from terna.erp.connection import authorization, tls_context
 from terna.errors import TernaError
 
 REMOTE, INODE = 2, 9
@@ -94,8 +94,8 @@ class Watch:
         Raises:
             TernaError: a worker takes none.
         """
-        self._trust = tls_context(server.target.erp)
-        self._headers = authorization(server.target.erp)
+        self._trust = tls_context(server.target.connection)
+        self._headers = authorization(server.target.connection)
         self._address = server.address
         self.processes = Processes(server.process)
         self._number = len(self.processes.workers())

@@ -10,6 +10,7 @@ TernaError                      one line for a person, that says what to do next
 ├── OptunaStorageUnreachable    Optuna's database does not answer
 ├── SignerUnreachable           the signer does not answer
 ├── ServingUnreachable          the serving server does not answer
+│   └── ServingUnavailable      ... not now: it is busy, or has no model yet
 ├── ServingRefused              the serving server answers, and says no
 ├── NotCompilable               a model that only its own library can predict with
 ├── ModelRejected               a model version that may not serve
@@ -80,6 +81,15 @@ class SignerUnreachable(TernaError):
 
 class ServingUnreachable(TernaError):
     """The serving server does not answer."""
+
+
+class ServingUnavailable(ServingUnreachable):
+    """The serving server is busy, or has no model yet; it will answer later."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        """Take the seconds after which it is worth asking again."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ServingRefused(TernaError):

@@ -84,6 +84,9 @@ class Tracking(BaseSettings):
     artifacts_destination: str = ".terna/tracking/artifacts"
     """The store of artifacts: a folder or `s3://…`."""
 
+    sts: str = ""
+    """The URL of MinIO's STS, which gives credentials for the certificate; empty for AWS' ways."""
+
     allowed_hosts: str = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
     """The Host headers that the server accepts, separated by commas."""
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx
 
-from terna.erp.client import authorization, tls_context
+from terna.erp.connection import authorization, tls_context
+from terna.erp.from_settings import connection_of
 from terna.settings import Erp
 
 
@@ -14,4 +15,7 @@ def client_of(erp: Erp, **options: Any) -> httpx.Client:
     Args:
         options: httpx's own.
     """
-    return httpx.Client(verify=tls_context(erp), headers=authorization(erp), **options)
+    connection = connection_of(erp)
+    return httpx.Client(
+        verify=tls_context(connection), headers=authorization(connection), **options
+    )

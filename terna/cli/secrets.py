@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from terna.cli.console import print_line
-from terna.security.rotation import rotatable
+from terna.security.rotation import RESTARTED, rotatable
 from terna.security.rotation import rotate as rotate_secret
 
 SECRETS = Path("secrets")
@@ -28,6 +28,8 @@ def rotate(
     """Replace a password or an API key by a new one, for who sends it and for who checks it."""
     rotate_secret(SECRETS, name, overlap)
     print_line(f"{name} is a new one.")
+    if name in RESTARTED:
+        print_line(f"For it to be used: docker compose restart {RESTARTED[name]}")
 
 
 @app.command("list")

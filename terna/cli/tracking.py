@@ -17,10 +17,10 @@ def track() -> None:
 
 
 def init_object_store(artifacts: str, secrets: Path) -> None:
-    """Make the bucket, and MinIO's account that may use it and nothing else."""
-    from terna.tracking.bucket import ensure_account
+    """Make the bucket, and in MinIO the policy to use it and nothing else."""
+    from terna.tracking.bucket import ensure_policy
 
-    ensure_account(artifacts, secrets)
+    ensure_policy(artifacts, secrets)
 
 
 def init_stores() -> None:

@@ -1,56 +1,37 @@
-"""The ERP's client of the serving endpoint, over verified TLS."""
+"""The client with which any ERP asks for labels, over verified TLS. It needs httpx alone.
 
-import json
-import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+`Client` and `AsyncClient` send what `terna.erp.exchange` asks, each in its own way.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import httpx
 
-from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
-from terna.security import tls_errors
-from terna.settings import Erp
+from terna.erp.connection import Connection, tls_context
+from terna.erp.exchange import Call, Customer, Exchange, Outcome, Request, Result
+from terna.erp.predictions import Prediction, Predictions
 
-JSON = {"content-type": "application/json"}
+__all__ = ["AsyncClient", "Client", "Connection", "Customer", "Prediction", "Predictions"]
 
-CONNECTION_LOST = (
-    httpx.RemoteProtocolError,
-    httpx.ReadError,
-    httpx.WriteError,
-    httpx.ConnectError,
-)
-"""What httpx raises when the server closes a kept connection just as a request is sent on it, or a
-new one just as it begins, as a worker of serving does that ends."""
-
-REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS)
-
-Customer = Sequence[Any] | Mapping[str, Any]
-"""Raw feature values in the order of the model's schema, or by name."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """One label a customer, and the version that gave them."""
-
-    labels: list[Any]
-    model: str
-    version: int
+BATCH = 500
+"""Customers in one request."""
 
 
 class Client:
-    """A client of the serving endpoint that keeps its connection. Use it in a `with` block."""
+    """A client that keeps its connection. Use it in a `with` block; threads may share it."""
 
-    def __init__(self, erp: Erp) -> None:
+    def __init__(self, connection: Connection) -> None:
         """Read the CA, the certificate and the API key. Connects to nothing yet.
 
         Raises:
             SettingsError: one of them cannot be read.
         """
-        self._erp = erp
-        self._endpoint = erp.endpoint
-        self._authorization = authorization(erp)
-        self._client = httpx.Client(verify=tls_context(erp), timeout=erp.timeout_seconds)
+        self._exchange = Exchange(connection)
+        self._http = httpx.Client(**_options(connection))
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -58,23 +39,35 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         """Close the connection."""
-        self._client.close()
+        self._http.close()
 
-    def predict(self, customers: Sequence[Customer]) -> Predictions:
-        """Return a label for each customer.
+    def predict(self, customers: Sequence[Customer], probabilities: bool = False) -> Predictions:
+        """Return a label for each customer, all by one version.
+
+        They are sent in one request; with `probabilities` in two, which are repeated where
+        another version answers the second.
 
         Raises:
-            BadRequest: the endpoint does not take these values; the message says why.
+            RequestError: the endpoint does not take these values, or fails on them; its subclass
+                and its message say why.
             ServingRefused: it does not take the API key; the message says why.
+            ServingUnavailable: it was busy until the deadline.
             ServingUnreachable: no answer, or none with labels.
         """
-        response = self._send("POST", self._endpoint, {"inputs": list(customers)})
-        try:
-            return _read(response)
-        except (ValueError, KeyError, TypeError):  # another server, or a proxy's page
-            raise ServingUnreachable(
-                f"{self._endpoint} answers {response.status_code} without labels. Is it serving?"
-            ) from None
+        return self._carry_out(self._exchange.predict(customers, probabilities))
+
+    def predict_in_batches(
+        self, customers: Iterable[Customer], probabilities: bool = False, size: int = BATCH
+    ) -> Iterator[Predictions]:
+        """Yield the labels of so many customers at a time, in their order; a version each time.
+
+        The next ones are asked for when the caller wants them.
+
+        Raises:
+            As `predict`.
+        """
+        for batch in _batches(customers, size):
+            yield self.predict(batch, probabilities)
 
     def version(self) -> int | None:
         """Return the number of the version that answers now; None while there is none.
@@ -83,99 +76,89 @@ class Client:
             ServingRefused: it does not take the API key; the message says why.
             ServingUnreachable: nothing answers.
         """
-        response = self._send("GET", str(httpx.URL(self._endpoint).copy_with(path="/v2/models")))
-        number = response.headers.get("x-model-version")
-        return int(number) if number else None
+        return self._carry_out(self._exchange.version())
 
-    def _send(self, method: str, url: str, request: object = None) -> httpx.Response:
-        # Not httpx's own `json=`, which refuses the NaN of a missing value.
-        content = None if request is None else json.dumps(request)
+    def _carry_out(self, call: Call[Result]) -> Result:
         try:
-            response = self._send_with_retry(method, url, content)
-            if response.status_code == httpx.codes.UNAUTHORIZED and self._read_key_again():
-                response = self._send_with_retry(method, url, content)
+            request = next(call)
+            while True:
+                request = call.send(self._send(request))
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    def _send(self, request: Request) -> Outcome:
+        time.sleep(request.after)
+        try:
+            return self._http.request(**_sent(request))
         except httpx.HTTPError as error:
-            raise ServingUnreachable(_why_no_answer(self._endpoint, error)) from error
-        if response.status_code in REFUSED:
-            raise ServingRefused(f"{self._endpoint} refuses: {_message(response)}")
-        return response
+            return error
 
-    def _read_key_again(self) -> bool:
-        """Return whether the API key is another one by now."""
-        before, self._authorization = self._authorization, authorization(self._erp)
-        return self._authorization != before
 
-    def _send_with_retry(self, method: str, url: str, content: str | None) -> httpx.Response:
-        """Send once more when the connection was just closed: a prediction may be asked twice."""
-        headers = JSON | self._authorization
+class AsyncClient:
+    """The same for asyncio. Use it in an `async with` block; tasks may share it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read the same files as `Client` does, and raise the same."""
+        self._exchange = Exchange(connection)
+        self._http = httpx.AsyncClient(**_options(connection))
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connection."""
+        await self._http.aclose()
+
+    async def predict(
+        self, customers: Sequence[Customer], probabilities: bool = False
+    ) -> Predictions:
+        """Return what `Client.predict` does, and raise the same."""
+        return await self._carry_out(self._exchange.predict(customers, probabilities))
+
+    async def predict_in_batches(
+        self, customers: Iterable[Customer], probabilities: bool = False, size: int = BATCH
+    ) -> AsyncIterator[Predictions]:
+        """Yield what `Client.predict_in_batches` does, and raise the same."""
+        for batch in _batches(customers, size):
+            yield await self.predict(batch, probabilities)
+
+    async def version(self) -> int | None:
+        """Return what `Client.version` does, and raise the same."""
+        return await self._carry_out(self._exchange.version())
+
+    async def _carry_out(self, call: Call[Result]) -> Result:
         try:
-            return self._client.request(method, url, content=content, headers=headers)
-        except CONNECTION_LOST:
-            return self._client.request(method, url, content=content, headers=headers)
+            request = next(call)
+            while True:
+                request = call.send(await self._send(request))
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
-
-def tls_context(erp: Erp) -> ssl.SSLContext:
-    """Return what verifies the endpoint, and shows it the client's certificate where it has one.
-
-    Raises:
-        SettingsError: a file cannot be read.
-    """
-    try:
-        context = ssl.create_default_context(cafile=str(erp.ca))
-    except OSError as error:
-        raise SettingsError(
-            f"{erp.ca} is no CA certificate that can be read: TERNA_ERP_CA names it."
-        ) from error
-    if erp.certificate.exists():
+    async def _send(self, request: Request) -> Outcome:
+        await asyncio.sleep(request.after)
         try:
-            context.load_cert_chain(erp.certificate, erp.key)
-        except OSError as error:
-            raise SettingsError(
-                f"{erp.certificate} and {erp.key} are no certificate and its key that can be read:"
-                " TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY name them."
-            ) from error
-    return context
+            return await self._http.request(**_sent(request))
+        except httpx.HTTPError as error:
+            return error
 
 
-def authorization(erp: Erp) -> dict[str, str]:
-    """Return the header with the API key.
-
-    Raises:
-        SettingsError: its file cannot be read.
-    """
-    try:
-        return {"authorization": f"Bearer {erp.api_key_file.read_text().strip()}"}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{erp.api_key_file} holds no API key that can be read: TERNA_ERP_API_KEY_FILE names"
-            " it, and `terna certificates` makes it."
-        ) from error
+def _options(connection: Connection) -> dict[str, Any]:
+    return {"verify": tls_context(connection), "timeout": connection.timeout_seconds}
 
 
-def _why_no_answer(endpoint: str, error: httpx.HTTPError) -> str:
-    if "CERTIFICATE_REQUIRED" in str(error).upper().replace(" ", "_"):
-        return (
-            f"{endpoint} asks for a client certificate: TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY"
-            " name it."
-        )
-    why = tls_errors.explain(error) or "Is serving running?"
-    return f"{endpoint} does not answer ({type(error).__name__}). {why}"
+def _sent(request: Request) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.url,
+        "content": request.content,
+        "headers": request.headers,
+    }
 
 
-def _message(response: httpx.Response) -> str:
-    try:
-        return str(response.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"status {response.status_code}."
-
-
-def _read(response: httpx.Response) -> Predictions:
-    if response.status_code == BadRequest.status:
-        raise BadRequest(response.json()["message"])
-    if response.status_code != httpx.codes.OK:
-        raise ValueError(response.status_code)
-    return Predictions(
-        labels=response.json()["predictions"],
-        model=response.headers["x-model-name"],
-        version=int(response.headers["x-model-version"]),
-    )
+def _batches(customers: Iterable[Customer], size: int) -> Iterator[list[Customer]]:
+    left = iter(customers)
+    while batch := list(islice(left, size)):
+        yield batch

@@ -19,8 +19,8 @@ class Column:
     """`boolean`, `integer`, `number` or `text`."""
     required: bool
     """Whether the model needs a value: it takes no null here."""
-    examples: tuple[str, ...] = ()
-    """Values of a text, as far as the model's own example has them."""
+    example: str = ""
+    """A value of a text, where the model's own example has one."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Schema:
         try:
             request = document["components"]["schemas"]["Request"]["properties"]
             items = request["dataframe_records"]["items"]
-            columns = items["properties"]
+            columns, example = items["properties"], _example(document)
             return cls(
                 int(document["info"]["version"]),
-                tuple(_column(name, described) for name, described in columns.items()),
+                tuple(_column(name, each, example.get(name)) for name, each in columns.items()),
                 "predict_method" in request.get("params", {}).get("properties", {}),
             )
         except (KeyError, TypeError, ValueError):
@@ -60,14 +60,11 @@ class Schema:
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Return the schema that `to_json` wrote."""
-        columns = tuple(
-            Column(**column | {"examples": tuple(column["examples"])})
-            for column in saved["columns"]
-        )
+        columns = tuple(Column(**column) for column in saved["columns"])
         return cls(saved["version"], columns, saved["probabilities"])
 
 
-def _column(name: str, described: Mapping[str, Any]) -> Column:
+def _column(name: str, described: Mapping[str, Any], example: Any) -> Column:
     types = described["type"]
     names = [types] if isinstance(types, str) else list(types)
     kinds = [KINDS[kind] for kind in names if kind != "null"]
@@ -77,5 +74,11 @@ def _column(name: str, described: Mapping[str, Any]) -> Column:
             f"The column {name!r} holds other things than numbers, yes or no, or texts: it cannot"
             " be a feature in the ERP."
         )
-    examples = tuple(map(str, described.get("examples", ())))
-    return Column(name, kinds[0], "null" not in names, examples)
+    return Column(name, kinds[0], "null" not in names, example if isinstance(example, str) else "")
+
+
+def _example(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of the document's example, which is no customer's."""
+    body = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
+    records = body["application/json"].get("example", {}).get("dataframe_records", [{}])
+    return dict(records[0])

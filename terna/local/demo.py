@@ -4,13 +4,14 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from terna.contracts.version import Version
 from terna.erp.client import Client, Predictions
+from terna.erp.from_settings import connection_of
 from terna.errors import ServingUnreachable
 from terna.local.servers import LocalServers
 from terna.progress import Reporter
@@ -19,9 +20,6 @@ from terna.training.job import Job, TrainingRequest
 from terna.training.prepare import Features, model_inputs
 from terna.training.publish import PublishResult
 from terna.training.session import Session
-
-BATCH = 500
-"""Customers in one request."""
 
 PROMOTION_SECONDS = 60
 """How long serving has to follow a promotion."""
@@ -82,11 +80,11 @@ def run(
         with timings.measure("training"):
             published = pipeline.train(session, request, trials)
         customers, example, actual = _holdout(session)
-        with Client(servers.settings.erp) as client:
+        with Client(connection_of(servers.settings.erp)) as client:
             with timings.measure("promotion"):
                 wait_for(client, _in_production(published), servers, reporter)
             with timings.measure("labels"):
-                predictions = predict_in_batches(client, customers)
+                predictions = labels_of(client, customers)
     metrics = session.workspace.read_document("metrics.json", "evaluate")
     return DemoResult(
         request, published, metrics, customers, example, actual, predictions, timings.seconds
@@ -110,11 +108,10 @@ def wait_for(client: Client, version: Version, servers: LocalServers, reporter: 
             time.sleep(0.2)
 
 
-def predict_in_batches(client: Client, customers: list[list[Any]]) -> Predictions:
-    """Return the label of each customer, asked for in requests of `BATCH` customers."""
-    answers = [client.predict(customers[i : i + BATCH]) for i in range(0, len(customers), BATCH)]
-    labels = [label for answer in answers for label in answer.labels]
-    return Predictions(labels, answers[-1].model, answers[-1].version)
+def labels_of(client: Client, customers: list[list[Any]]) -> Predictions:
+    """Return the label of each customer, and the version that gave the last ones."""
+    batches = list(client.predict_in_batches(customers))
+    return replace(batches[-1], labels=[label for batch in batches for label in batch.labels])
 
 
 def _holdout(session: Session) -> tuple[list[list[Any]], list[Any], list[Any]]:

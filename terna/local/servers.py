@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Self
 
 from terna.erp.client import Client
+from terna.erp.from_settings import connection_of
 from terna.errors import TernaError
 from terna.ports import free_port
 from terna.processes import Process, terna_command
@@ -211,7 +212,7 @@ class LocalServers:
         return True
 
     def _serving_answers(self) -> bool:
-        with Client(self.settings.erp) as client:
+        with Client(connection_of(self.settings.erp)) as client:
             try:
                 client.version()
             except TernaError:

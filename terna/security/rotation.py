@@ -14,7 +14,10 @@ from terna.files import locked, rewrite
 from terna.security.api_keys import ApiKey, add_key, read_keys, remove_keys
 
 API_KEYS = "api-keys"
-PASSWORDS = ("tracking/logins/[a-z]*", "postgres/*.password", "erp-database/*.password")
+PASSWORDS = (
+    *("tracking/logins/[a-z]*", "postgres/*.password", "erp-database/*.password"),
+    "object-store/password",
+)
 """What is rotated: files below the folder of secrets."""
 
 SETTINGS = "*/terna_*"
@@ -22,6 +25,10 @@ SETTINGS = "*/terna_*"
 
 TAKEN_SECONDS = 3
 """Seconds after which serving's workers know a new key: they look four times in each."""
+
+
+RESTARTED = {"object-store/password": "object-store"}
+"""What takes its new password when it starts."""
 
 
 def rotatable(secrets: Path) -> list[str]:

@@ -24,8 +24,8 @@ from terna.security import people, signing
 from terna.security.api_keys import Scope, ensure_key
 from terna.security.ca import Service, ensure_certificates
 
-CLIENTS = ("serving", "proxy", "erp", "monitoring")
-"""Who may connect to serving's port: its health check, the reverse proxy, an ERP, Prometheus."""
+CLIENTS = ("tracking", "serving", "proxy", "erp", "monitoring")
+"""Who shows a certificate: `tracking` to the object store, all others to serving's port."""
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
@@ -37,6 +37,12 @@ SERVICES = tuple(
 
 API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
 """The callers of serving that have an API key from the start."""
+
+FORMER = (
+    *("tracking/s3", "tracking/bucket", "object-store/tracking.password"),
+    "postgres/postgres.password",
+)
+"""Passwords that earlier releases made, of more than their user needs."""
 
 GROUPS: Mapping[str, int] = {
     "object-store": 10001,
@@ -172,9 +178,8 @@ def _ensure_passwords(secrets: Path) -> None:
     ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
-    _ensure_text(secrets / "object-store/tracking.password", token_urlsafe(30))  # 40 at most
     _ensure_settings(secrets)
-    for once in ("tracking/s3", "postgres/postgres.password"):  # of MinIO's root and a superuser
+    for once in FORMER:
         (secrets / once).unlink(missing_ok=True)
 
 
@@ -208,8 +213,6 @@ def _ensure_settings(secrets: Path) -> None:
         "erp/terna_erp_database": "[erp]\nhost=erp-database\nuser=erp\nsslmode=verify-full\n"
         "sslrootcert=/certs/ca.crt\n"
         f"password={_read(secrets / 'erp-database/erp.password')}\n",
-        "tracking/bucket": "[default]\naws_access_key_id = tracking\n"
-        f"aws_secret_access_key = {_read(secrets / 'object-store/tracking.password')}\n",
     }.items():
         _ensure_text(secrets / file, content)
 

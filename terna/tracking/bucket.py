@@ -1,6 +1,7 @@
-"""The bucket of the object store that holds the artifacts, and the account that may use it."""
+"""The bucket of the object store that holds the artifacts, and what the server may do with it."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +13,8 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from urllib3 import PoolManager
 
-ACCOUNT = "tracking"
-"""The access key of the service account."""
+TRACKING = "tracking"
+"""The policy of who shows a certificate of this name."""
 
 ACTIONS = {
     "": ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
@@ -42,24 +43,24 @@ def ensure_bucket(artifacts: str, s3: Any = None) -> None:
         s3.create_bucket(Bucket=bucket)
 
 
-def ensure_account(artifacts: str, secrets: Path) -> None:
-    """Make the bucket with versioning, and in MinIO a service account for it and nothing else.
+def ensure_policy(artifacts: str, secrets: Path) -> None:
+    """Make the bucket with versioning, and in MinIO the policy to use it and nothing else.
 
     Args:
-        secrets: the folder with MinIO's root, `user` and `password`, and with the password of the
-            account, `tracking.password`.
+        secrets: the folder with MinIO's root, `user` and `password`.
     """
-    files = ("user", "password", "tracking.password")
-    user, password, own = ((secrets / name).read_text().strip() for name in files)
+    user, password = ((secrets / name).read_text().strip() for name in ("user", "password"))
     s3 = boto3.client("s3", aws_access_key_id=user, aws_secret_access_key=password)
     ensure_bucket(artifacts, s3)
     bucket = urlsplit(artifacts).netloc
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    _set_account(_admin(s3, user, password), own, policy(bucket))
+    admin = _admin(s3, user, password)
+    admin.policy_add(TRACKING, policy=policy(bucket))
+    _remove_former_account(admin)
 
 
 def policy(bucket: str) -> dict[str, Any]:
-    """Return the policy of the account, in AWS' language."""
+    """Return the policy, in AWS' language."""
     statements = [
         {"Effect": "Allow", "Action": list(actions), "Resource": [f"arn:aws:s3:::{bucket}{of}"]}
         for of, actions in ACTIONS.items()
@@ -77,10 +78,7 @@ def _admin(s3: Any, user: str, password: str) -> MinioAdmin:
     )
 
 
-def _set_account(admin: MinioAdmin, password: str, allowed: dict[str, Any]) -> None:
-    try:
-        admin.get_service_account(ACCOUNT)
-    except MinioAdminException:
-        admin.add_service_account(access_key=ACCOUNT, secret_key=password, policy=allowed)
-    else:
-        admin.update_service_account(access_key=ACCOUNT, secret_key=password, policy=allowed)
+def _remove_former_account(admin: MinioAdmin) -> None:
+    """Remove the account with a password, which an older release made."""
+    with suppress(MinioAdminException):
+        admin.delete_service_account(TRACKING)

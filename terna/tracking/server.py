@@ -16,7 +16,7 @@ from terna.errors import SettingsError
 from terna.security import renewal
 from terna.security.audit import AuditLog
 from terna.settings import Settings, Tracking
-from terna.tracking import database_passwords, logins
+from terna.tracking import bucket_credentials, database_passwords, logins
 from terna.tracking.gate import Gate
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def serve(tracking: Tracking, audit: AuditLog) -> None:
     for database in (tracking.backend_store_uri, tracking.auth_database_uri):
         _ensure_folder(database)
     os.environ |= _variables(tracking)
+    bucket_credentials.use_certificate(tracking)
     database_passwords.follow(lambda: Settings.load().tracking)
     known = logins.MLflowLogins(tracking.auth_database_uri, tracking.logins_dir)
     known.ensure()

@@ -90,10 +90,12 @@ def _local() -> Iterator["Running"]:
 @contextmanager
 def _proxied(stack: "LocalStack") -> Iterator["Listener"]:
     from bench.reverse_proxy import ReverseProxy, substitutions
+    from terna.erp.from_settings import connection_of
     from terna.ports import free_port
     from tests.adversarial.listener import Listener
 
-    root, port, erp = stack.root, free_port(), stack.settings.erp
+    root, port = stack.root, free_port()
+    connection = connection_of(stack.settings.erp)
     # A short path: that of a Unix socket has room for 107 bytes.
     with TemporaryDirectory(prefix="terna-") as temporary:
         folder = Path(temporary)
@@ -102,7 +104,7 @@ def _proxied(stack: "LocalStack") -> Iterator["Listener"]:
         changes = substitutions(folder, *keys, port, free_port(), stack.settings.serving.port)
         proxy = ReverseProxy(folder, root / ".terna/logs/nginx.log", changes)
         try:
-            yield Listener("reverse proxy", ("127.0.0.1", port), "localhost", erp)
+            yield Listener("reverse proxy", ("127.0.0.1", port), "localhost", connection)
         finally:
             proxy.process.stop()
 

@@ -5,8 +5,7 @@ import ssl
 from dataclasses import dataclass
 from http.client import HTTPConnection
 
-from terna.erp.client import authorization, tls_context
-from terna.settings import Erp
+from terna.erp.connection import Connection, authorization, tls_context
 
 PATIENCE = 60
 """Seconds: more than every deadline of a server takes."""
@@ -20,17 +19,17 @@ class Listener:
     address: tuple[str, int]
     server_name: str
     """In the server's certificate."""
-    erp: Erp
+    connection: Connection
     """With which certificates and API key it is asked."""
 
     @property
     def headers(self) -> dict[str, str]:
         """Those by which a request is answered at all."""
-        return authorization(self.erp)
+        return authorization(self.connection)
 
     def connect(self, seconds: float = PATIENCE) -> ssl.SSLSocket:
         """Open a connection of which every step may take so long."""
-        trusted = tls_context(self.erp)
+        trusted = tls_context(self.connection)
         plain = socket.create_connection(self.address, seconds)
         # http.client sends head and body apart; without this the second waits for an ACK, 40 ms.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

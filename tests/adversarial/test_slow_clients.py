@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from terna.erp.client import authorization, tls_context
+from terna.erp.connection import authorization, tls_context
+from terna.erp.from_settings import connection_of
 from terna.local.servers import LocalServers
 from tests.adversarial.listener import with_headers
 from tests.running import running_with_a_model
@@ -51,13 +52,13 @@ class Asker(threading.Thread):
 
     def __init__(self, replica: LocalServers, rows: list[list[object]]) -> None:
         super().__init__()
-        self._erp = replica.settings.erp
+        self._connection = connection_of(replica.settings.erp)
         self._rows = rows
         self._ended = threading.Event()
         self.answers: list[object] = []
 
     def run(self) -> None:
-        trusted, headers = tls_context(self._erp), authorization(self._erp)
+        trusted, headers = tls_context(self._connection), authorization(self._connection)
         while not self._ended.wait(0.05):
             own_address = httpx.HTTPTransport(verify=trusted, local_address="127.0.0.2")
             with httpx.Client(transport=own_address, headers=headers, timeout=10) as client:
@@ -65,7 +66,7 @@ class Asker(threading.Thread):
 
     def _ask(self, client: httpx.Client) -> object:
         try:
-            url = str(self._erp.endpoint).replace("localhost", "127.0.0.1")
+            url = self._connection.endpoint.replace("localhost", "127.0.0.1")
             return client.post(url, json={"inputs": self._rows}).status_code
         except httpx.HTTPError as error:
             return repr(error)
@@ -91,8 +92,8 @@ class Attack:
 
     def __init__(self, replica: LocalServers) -> None:
         self._port = replica.settings.serving.port
-        self._trusted = tls_context(replica.settings.erp)
-        self._headers = authorization(replica.settings.erp)
+        self._trusted = tls_context(connection_of(replica.settings.erp))
+        self._headers = authorization(connection_of(replica.settings.erp))
         self._opened = ExitStack()
         self.connections: list[socket.socket] = []
 

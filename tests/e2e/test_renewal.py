@@ -5,12 +5,16 @@ import shlex
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from terna.erp.client import Client, tls_context
-from terna.errors import ServingRefused
+from terna.erp.client import Client
+from terna.erp.connection import tls_context
+from terna.erp.from_settings import connection_of
+from terna.errors import ServingRefused, TernaError
+from terna.registry.registry import MLflowRegistry
 from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack
 from tests.load import load
@@ -43,7 +47,7 @@ def serial_number(replica: ComposeStack, server: str) -> str:
             if server == "postgres":
                 plain.sendall(SSL_REQUEST)
                 plain.recv(1)
-            context = tls_context(replica.settings.erp)
+            context = tls_context(connection_of(replica.settings.erp))
             with context.wrap_socket(plain, server_hostname="localhost") as connection:
                 return str((connection.getpeercert() or {})["serialNumber"])
     except (ConnectionError, ssl.SSLEOFError):  # of a worker of serving that ends
@@ -131,7 +135,7 @@ def test_rotated_api_key_and_login_are_used_while_labels_are_asked_for(
     old = tmp_path / "an-old-key"
     old.write_text(key)
     with (
-        Client(replica.settings.erp.model_copy(update={"api_key_file": old})) as client,
+        Client(replace(connection_of(replica.settings.erp), api_key_file=old)) as client,
         pytest.raises(ServingRefused),
     ):
         client.predict(holdout_rows(1))
@@ -155,3 +159,23 @@ def test_rotated_password_of_a_database_is_the_one_that_new_connections_use(
     replica.project.compose("exec", "-T", "postgres", *psql)
     replica.wait_for("tracking")
     assert processes(replica) == running
+
+
+def test_rotated_password_of_the_object_store_takes_a_restart_of_it_alone(
+    replica: ComposeStack, tmp_path: Path
+) -> None:
+    registry = MLflowRegistry(replica.registry())
+
+    def downloads() -> bool:
+        try:
+            registry.download(registry.version("rfc_tune", 1), tmp_path)
+        except TernaError:
+            return False
+        return True
+
+    with load(replica.settings.erp, holdout_rows(1)[0]) as asked:
+        rotate(replica, "object-store/password")
+        replica.project.compose("restart", "object-store")
+        replica.wait_until(downloads, "tracking")
+    assert asked.failed == []
+    replica.project.compose("run", "--rm", "-T", "--no-deps", "init-object-store")

@@ -335,6 +335,9 @@ def test_tracking_uses_its_bucket_and_nothing_else_of_the_object_store(
     attempts = """
 import boto3
 from botocore.exceptions import ClientError
+from terna.settings import Settings
+from terna.tracking.bucket_credentials import use_certificate
+use_certificate(Settings.load().tracking)
 s3 = boto3.client("s3")
 for content in (b"first", b"second"):
     s3.put_object(Bucket="mlflow", Key="versioned", Body=content)

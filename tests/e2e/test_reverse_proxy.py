@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from terna.erp.client import authorization
+from terna.erp.connection import authorization
+from terna.erp.from_settings import connection_of
 from terna.security.ca import Service, ensure_certificates
 from tests.checkout import ROOT
 from tests.clients import client_of
@@ -193,7 +194,7 @@ def test_malformed_request_gets_an_error_of_the_same_form(
 
 def test_large_body_has_a_deadline_as_a_whole(replica: ComposeStack) -> None:
     """It arrives a piece a second: never is there a pause that nginx would not wait for."""
-    (key,) = authorization(replica.settings.erp).values()
+    (key,) = authorization(connection_of(replica.settings.erp)).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\n"
     with connected(replica) as proxy:
         proxy.sendall(f"{head}content-type: application/json\r\n".encode())
@@ -450,7 +451,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
     ]
     ca = f"--volume={replica.settings.erp.ca}:/ca.crt:ro"
     image = str(replica.project.inspect("object-store")["Image"])
-    headers = JSON | authorization(replica.settings.erp)
+    headers = JSON | authorization(connection_of(replica.settings.erp))
     sent = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
     sent += ["--data-binary", request_body().decode()]
     shown = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}/%{http_version} "]
@@ -462,7 +463,7 @@ def curl(replica: ComposeStack, *options: str, times: int) -> Iterator["subproce
 
 def test_request_half_sent_at_a_reload_is_answered(replica: ComposeStack) -> None:
     body = request_body()
-    (key,) = authorization(replica.settings.erp).values()
+    (key,) = authorization(connection_of(replica.settings.erp)).values()
     head = f"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     head += f"authorization: {key}\r\n"
     with connected(replica) as connection:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from tests.e2e.customers import holdout_rows
 from tests.e2e.stacks.compose import ComposeStack
-from tests.e2e.steady import Answers, asking_steadily
 from tests.engine import docker
+from tests.load import Outcome, load_without_retries
 
 pytestmark = pytest.mark.only_on("compose")
 
@@ -16,10 +17,10 @@ NOT_CONCERNED = ("postgres", "object-store", "serving", "serving-standby", "prox
 
 
 @pytest.fixture
-def answers(replica: ComposeStack) -> Iterator[Answers]:
+def answers(replica: ComposeStack) -> Iterator[Outcome]:
     replica.project.up()  # as it came up: other tests start serving with settings of their own
-    with asking_steadily(replica.settings.erp) as answers:
-        replica.wait_until(lambda: answers.counts.total() > 20)
+    with load_without_retries(replica.settings.erp, holdout_rows(1)[0]) as answers:
+        replica.wait_until(lambda: answers.answered > 20)
         yield answers
 
 
@@ -43,12 +44,12 @@ def until_restarted(replica: ComposeStack, service: str, before: str) -> None:
 
 
 def test_up_with_another_tracking_server_stops_nobody_else(
-    replica: ComposeStack, answers: Answers
+    replica: ComposeStack, answers: Outcome
 ) -> None:
     before = starts(replica, NOT_CONCERNED)
     replica.project.compose(*OVERLAY, "up", "--wait", TERNA_UI_PORT=str(replica.project.ui_port))
     assert starts(replica, NOT_CONCERNED) == before
-    assert answers.failed == {}
+    assert answers.failed == []
 
 
 # ---- accidents ----------------------------------------------------------------------------------
@@ -57,12 +58,12 @@ def test_up_with_another_tracking_server_stops_nobody_else(
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
 @pytest.mark.parametrize("server", ["serving", "serving-standby"])
 def test_serving_that_dies_or_hangs_is_started_again_and_loses_no_request(
-    replica: ComposeStack, answers: Answers, server: str, signal: str
+    replica: ComposeStack, answers: Outcome, server: str, signal: str
 ) -> None:
     before = starts(replica, [server])[server]
     replica.project.compose("exec", "-T", server, "bash", "-c", f"kill -{signal} -1")
     until_restarted(replica, server, before)
-    assert answers.failed == {}
+    assert answers.failed == []
 
 
 def test_postgres_ends_in_seconds_without_a_recovery(replica: ComposeStack) -> None:
@@ -110,20 +111,20 @@ def images(replica: ComposeStack) -> list[str]:
 
 
 def test_upgrade_replaces_both_and_loses_no_request(
-    replica: ComposeStack, answers: Answers, dockerfile: list[str], request: pytest.FixtureRequest
+    replica: ComposeStack, answers: Outcome, dockerfile: list[str], request: pytest.FixtureRequest
 ) -> None:
     """With `--requests 5000`, as many upgrades follow each other as that takes."""
-    while not dockerfile or answers.counts.total() < request.config.getoption("requests"):
+    while not dockerfile or answers.answered < request.config.getoption("requests"):
         before = images(replica)
         write(replica, dockerfile, f"ENV UPGRADE={len(dockerfile)}")
         assert upgrade(replica)[0] == 0
         assert not {*before} & {*images(replica)}
     assert len({*images(replica)}) == 1
-    assert answers.failed == {}
+    assert answers.failed == []
 
 
 def test_upgrade_that_does_not_get_healthy_goes_back_and_loses_no_request(
-    replica: ComposeStack, answers: Answers, dockerfile: list[str]
+    replica: ComposeStack, answers: Outcome, dockerfile: list[str]
 ) -> None:
     before = images(replica)
     write(replica, dockerfile, 'CMD ["no-such-command"]')
@@ -132,7 +133,7 @@ def test_upgrade_that_does_not_get_healthy_goes_back_and_loses_no_request(
     assert "serving-standby does not get healthy" in told
     assert "the images before are in use again" in told
     assert images(replica) == before
-    assert answers.failed == {}
+    assert answers.failed == []
 
 
 # ---- scripts/up ---------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from terna.contracts.scoring import CSV, PARQUET
-from terna.erp.client import authorization
+from terna.erp.connection import authorization
+from terna.erp.from_settings import connection_of
 from terna.predictor.compiled_predictor import COMPILED, PYFUNC
 from terna.progress import Terminal
 from tests.fuzzing import sent
@@ -99,7 +100,7 @@ def described(served: Served) -> Iterator[Described]:
     with requests.Session() as session:
         session.trust_env = False  # another CA, a proxy
         session.cert = str(served.erp.certificate), str(served.erp.key)
-        session.headers.update(authorization(served.erp))
+        session.headers.update(authorization(connection_of(served.erp)))
         yield Described(served, session)
 
 

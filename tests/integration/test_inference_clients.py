@@ -12,7 +12,9 @@ from tritonclient._plugin import InferenceServerClientPlugin
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from terna.erp.client import Client, authorization
+from terna.erp.client import Client
+from terna.erp.connection import authorization
+from terna.erp.from_settings import connection_of
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
@@ -57,7 +59,7 @@ def labels(serving: LocalServers) -> list[str]:
     """What the scoring protocol answers to the table."""
     rows = [dict(zip(TABLE, row, strict=True)) for row in zip(*TABLE.values(), strict=True)]
     plain = [json.loads(json.dumps(row, default=lambda value: value.item())) for row in rows]
-    with Client(serving.settings.erp) as client:
+    with Client(connection_of(serving.settings.erp)) as client:
         return client.predict(plain).labels
 
 
@@ -65,7 +67,7 @@ class WithKey(InferenceServerClientPlugin):  # type: ignore[misc]
     """Sends the API key."""
 
     def __init__(self, erp: Erp) -> None:
-        self._headers = authorization(erp)
+        self._headers = authorization(connection_of(erp))
 
     def __call__(self, request: Any) -> None:
         request.headers.update(self._headers)

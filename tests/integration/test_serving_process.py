@@ -17,7 +17,9 @@ import httpx
 import psutil
 import pytest
 
-from terna.erp.client import Client, authorization, tls_context
+from terna.erp.client import Client
+from terna.erp.connection import authorization, tls_context
+from terna.erp.from_settings import connection_of
 from terna.errors import TernaError
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
 from terna.ports import check_free
@@ -54,7 +56,7 @@ def labelling(tmp_path: Path, workshop: Workshop) -> Iterator[LocalServers]:
 
 @contextmanager
 def connected(replica: LocalServers) -> Iterator[ssl.SSLSocket]:
-    trusting = tls_context(replica.settings.erp)
+    trusting = tls_context(connection_of(replica.settings.erp))
     port = replica.settings.serving.port
     with (
         socket.create_connection(("localhost", port), 30) as plain,
@@ -65,7 +67,7 @@ def connected(replica: LocalServers) -> Iterator[ssl.SSLSocket]:
 
 def post(replica: LocalServers, body: bytes) -> bytes:
     """A request that keeps its connection."""
-    (key,) = authorization(replica.settings.erp).values()
+    (key,) = authorization(connection_of(replica.settings.erp)).values()
     head = "POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     head += f"authorization: {key}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
@@ -105,16 +107,18 @@ def processes_of(settings: Settings) -> list[psutil.Process]:
 def test_serving_answers_without_a_tracking_server_that_it_has_no_model(
     serving: LocalServers,
 ) -> None:
-    with Client(serving.settings.erp) as labels:
+    with Client(connection_of(serving.settings.erp)) as labels:
         assert labels.version() is None
 
 
 def test_body_larger_than_announced_is_cut_at_the_limit(
     serving: LocalServers,
 ) -> None:
-    erp, limit = serving.settings.erp, serving.settings.serving.max_body_bytes
+    erp = serving.settings.erp
+    limit = serving.settings.serving.max_body_bytes
     port = serving.settings.serving.port
-    trusting, (key,) = tls_context(erp), authorization(erp).values()
+    (key,) = authorization(connection_of(erp)).values()
+    trusting = tls_context(connection_of(erp))
     with (
         socket.create_connection(("localhost", port), 10) as plain,
         trusting.wrap_socket(plain, server_hostname="localhost") as connection,
@@ -272,7 +276,10 @@ def pool_processes(replica: LocalServers) -> list[psutil.Process]:
 
 
 def listens(worker: psutil.Process) -> bool:
-    return any(socket.status == psutil.CONN_LISTEN for socket in worker.net_connections())
+    """Not one that has just ended."""
+    with suppress(psutil.NoSuchProcess):
+        return any(socket.status == psutil.CONN_LISTEN for socket in worker.net_connections())
+    return False
 
 
 def metrics_client(replica: LocalServers) -> httpx.Client:

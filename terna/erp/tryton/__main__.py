@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trytond.exceptions import UserError
@@ -30,7 +30,10 @@ def main(arguments: Sequence[str]) -> int:
     fields = commands.add_parser("fields", help="make an endpoint's features from its schema")
     fields.add_argument("--endpoint", required=True, help="the registered model's name")
     fields.add_argument("--database", default=os.environ.get("TRYTOND_DATABASE_NAMES", ""))
-    fields.set_defaults(run=lambda asked: make_fields(asked.endpoint, asked.database))
+    fields.add_argument("--choices", action="append", type=_choices, default=[])
+    fields.set_defaults(
+        run=lambda asked: make_fields(asked.endpoint, asked.database, dict(asked.choices))
+    )
     init = commands.add_parser("init", help="make what is missing in an empty or older database")
     init.set_defaults(run=lambda asked: setup.run(asked.database, asked.customers))
     label = commands.add_parser("label", help="make the served endpoint, ask for its first labels")
@@ -53,8 +56,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def make_fields(name: str, database: str) -> list[str]:
+def make_fields(name: str, database: str, choices: Mapping[str, list[str]]) -> list[str]:
     """Make an endpoint's features from its schema; return a line for each change, and a summary.
+
+    Args:
+        choices: texts that a feature may have, by its name.
 
     Raises:
         SettingsError: there is no such database, or server 2 serves another model.
@@ -66,8 +72,16 @@ def make_fields(name: str, database: str) -> list[str]:
         raise SettingsError(f"Server 2 serves {model!r}, not {name!r}: --endpoint names it.")
     _open(database)
     with Transaction().start(database, 0):
-        changes = map_schema(name, schema)
+        changes = map_schema(name, schema, choices)
     return [*changes, _summary(name, schema, len(changes))]
+
+
+def _choices(option: str) -> tuple[str, list[str]]:
+    """Read `plan=basic,extra`."""
+    name, equals, texts = option.partition("=")
+    if not (name and equals and texts):
+        raise argparse.ArgumentTypeError(f"{option!r} is not FEATURE=TEXT,TEXT")
+    return name, texts.split(",")
 
 
 def _open(database: str) -> None:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,26 @@ def ensure_features(endpoint: Any, table: Path) -> None:
     )
     if "churn" in endpoint.name or endpoint.name == "rfc_tune":
         endpoint.write([endpoint], CHURN)
+
+
+def choices(table: Path) -> dict[str, list[str]]:
+    """Return the texts of each column that holds no numbers.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    columns: dict[str, set[str]] = {}
+    for row in _read(table):
+        for name, text in row.items():
+            columns.setdefault(name, set()).add(text)
+    return {name: sorted(texts - {""}) for name, texts in columns.items() if not _numbers(texts)}
+
+
+def _numbers(texts: set[str]) -> bool:
+    try:
+        return all(map(isfinite, map(float, texts - {""})))
+    except ValueError:
+        return False
 
 
 def _read(table: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """Features made from a model's schema, and what changed when the schema did."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trytond.pool import Pool
@@ -13,11 +13,16 @@ TYPES = {"boolean": "boolean", "integer": "integer", "number": "float", "text": 
 """The type of a feature for each kind of column."""
 
 
-def map_schema(name: str, schema: Schema) -> list[str]:
+def map_schema(
+    name: str, schema: Schema, choices: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Make an endpoint's features from its model's schema; return a line for each change.
 
     A feature whose column is gone is set inactive: customers keep the values that they have.
     Titles, choices and the order of what is there already stay as people have made them.
+
+    Args:
+        choices: texts that a feature may have beside those that are known, by its name.
 
     Raises:
         trytond.model.exceptions.ValidationError: a column names customers.
@@ -34,6 +39,8 @@ def map_schema(name: str, schema: Schema) -> list[str]:
             changes.append(f"new: {column.name} ({feature.type_})")
         else:
             changes += _changes(feature, column)
+        if feature.type_ == "selection":
+            changes += _add_choices(feature, (choices or {}).get(column.name, ()))
         feature.save()
     for feature in features.values():
         if feature.active:
@@ -68,13 +75,8 @@ def _new(model: Any, endpoint: Any, number: int, column: Column) -> Any:
         string=title_of(column.name),
         type_=TYPES[column.kind],
         required=column.required,
-        selection=_choices(column),
+        selection=_lines([column.example]),
     )
-
-
-def _choices(column: Column) -> str:
-    """Return the lines of a selection: the texts that the model's example has."""
-    return "\n".join(f"{text}: {title_of(text)}" for text in column.examples)
 
 
 def _changes(feature: Any, column: Column) -> Iterator[str]:
@@ -88,6 +90,16 @@ def _changes(feature: Any, column: Column) -> Iterator[str]:
     if feature.required != column.required:
         feature.required = column.required
         yield f"{'required' if column.required else 'optional'} now: {column.name}"
-    if not feature.selection and column.examples:
-        feature.selection = _choices(column)
-        yield f"choices: {column.name} has {', '.join(column.examples)}"
+
+
+def _add_choices(feature: Any, texts: Sequence[str]) -> Iterator[str]:
+    """Yield that a feature has new choices, and add them."""
+    new = [text for text in texts if text and text not in feature.choices()]
+    if new:
+        feature.selection = "\n".join(filter(None, [feature.selection, _lines(new)]))
+        yield f"choices: {feature.name} has {', '.join(new)} too"
+
+
+def _lines(choices: Sequence[str]) -> str:
+    """Return the lines of a selection: what is sent, and what it is called."""
+    return "\n".join(f"{text}: {title_of(text)}" for text in choices if text)

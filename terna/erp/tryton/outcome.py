@@ -1,12 +1,12 @@
 """Outcomes: which label became true, kept until server 2 takes them."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Self
 
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from terna.erp.tryton.label import LabelMixin
 
@@ -28,6 +28,13 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         "selection_label", "What Became True", required=True, states=_UNTIL_SENT
     )
     date = fields.Date("Date", required=True, states=_UNTIL_SENT)
+    values = fields.Dict(
+        "terna.feature",
+        "Features",
+        readonly=True,
+        domain=[("endpoint", "=", Eval("endpoint", -1))],
+        help="Of the customer, as they were when this was noted.",
+    )
     noted_by = fields.Many2One("res.user", "Noted by", readonly=True, required=True)
     state = fields.Selection(
         [("queued", "Queued"), ("sent", "Sent")], "State", readonly=True, required=True, sort=False
@@ -56,6 +63,40 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
     def default_state() -> str:
         """Return that it is not sent yet."""
         return "queued"
+
+    @classmethod
+    def create(cls, vlist: list[dict[str, Any]]) -> list[Self]:
+        """Note outcomes, each with the customer's features as they are."""
+        Features = Pool().get("terna.customer.features")  # noqa: N806
+        with without_check_access():
+            found = Features.search(
+                [
+                    ("party", "in", [values.get("party") for values in vlist]),
+                    ("endpoint", "in", [values.get("endpoint") for values in vlist]),
+                ]
+            )
+        known = {(each.party.id, each.endpoint.id): dict(each.values) for each in found}
+        return super().create(
+            [
+                {"values": known.get((values.get("party"), values.get("endpoint")))} | values
+                for values in vlist
+            ]
+        )
+
+    @classmethod
+    def export_data(
+        cls, records: list[Self], fields_names: list[str], header: bool = False
+    ) -> list[list[Any]]:
+        """Return a table of outcomes, with a column for each feature where they are asked for."""
+        if "values" not in fields_names:
+            return super().export_data(records, fields_names, header=header)
+        names = list(dict.fromkeys(name for each in records for name in each.values or ()))
+        others = [name for name in fields_names if name != "values"]
+        table = super().export_data(records, others, header=header)
+        features = [[(each.values or {}).get(name) for name in names] for each in records]
+        if header:
+            features.insert(0, names)
+        return [row + more for row, more in zip(table, features, strict=True)]
 
     @fields.depends("endpoint", "label")
     def selection_label(self) -> list[tuple[str | None, str]]:

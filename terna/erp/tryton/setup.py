@@ -68,7 +68,7 @@ def label(database: str, customers: Path | None) -> None:
     Pool(database).init()
     name, schema = _served()
     with Transaction().start(database, 0):
-        map_schema(name, schema)
+        map_schema(name, schema, first_customers.choices(customers) if customers else {})
         if customers:
             Endpoint = Pool().get("terna.endpoint")  # noqa: N806 - Tryton's way to name a model
             (endpoint,) = Endpoint.search([("name", "=", name)])

@@ -294,8 +294,7 @@ _SCHEMAS: Mapping[str, Json] = {
 def _request(predictor: Predictor) -> Json:
     """Return the schema of a request: exactly one of the forms, and the parameters."""
     schema = predictor.pyfunc().metadata.get_input_schema()
-    is_table = schema is not None and not schema.is_tensor_spec()
-    forms = _forms(schema, _example_texts(predictor)) if is_table else _tensor_forms(schema)
+    forms = _tensor_forms(schema) if schema is None or schema.is_tensor_spec() else _forms(schema)
     params = predictor.pyfunc().metadata.get_params_schema()
     known = _parameters(params) if params else {}
     if predictor.pyfunc().classes is not None:
@@ -309,20 +308,9 @@ def _request(predictor: Predictor) -> Json:
     }
 
 
-def _example_texts(predictor: Predictor) -> Mapping[str, list[str]]:
-    """Return the texts that the model's own example has in each column, each of them once."""
-    table = json.loads(predictor.pyfunc().example or "{}").get("dataframe_split", {})
-    columns = zip(table.get("columns", ()), zip(*table.get("data", ()), strict=True), strict=False)
-    texts = {name: dict.fromkeys(c for c in cells if isinstance(c, str)) for name, cells in columns}
-    return {str(name): list(found) for name, found in texts.items() if found}
-
-
-def _forms(schema: Schema, texts: Mapping[str, list[str]]) -> Json:
+def _forms(schema: Schema) -> Json:
     names = column_names(schema)
-    columns = {
-        str(spec.name or i): _column(spec.type) | _examples(texts.get(str(spec.name)))
-        for i, spec in enumerate(schema.inputs)
-    }
+    columns = {str(spec.name or i): _column(spec.type) for i, spec in enumerate(schema.inputs)}
     kinds = list(columns.values())
     needed = {"required": [str(name) for name in schema.required_input_names()]} if names else {}
     records = _list({"type": "object", "properties": columns, **needed})
@@ -373,10 +361,6 @@ def _nested(depth: int) -> Json:
 
 def _column(kind: Any) -> Json:
     return dict(_TYPES.get(kind, {})) if isinstance(kind, DataType) else {}
-
-
-def _examples(texts: list[str] | None) -> Json:
-    return {"examples": texts} if texts else {}
 
 
 def _parameters(schema: ParamSchema) -> Json:

@@ -15,6 +15,7 @@ from typing import Any, Self
 import boto3
 import httpx
 
+from terna.erp.from_settings import connection_of
 from terna.errors import TernaError
 from terna.registry.registry import MLflowRegistry
 from terna.settings import Erp, Settings, Tracking, Training
@@ -109,7 +110,7 @@ class ComposeStack(Stack):
         """Return what a container of serving answers itself; None where it does not."""
         try:
             address = self.address(container, 8124)
-            listener = Listener(container, address, "serving", self.settings.erp)
+            listener = Listener(container, address, "serving", connection_of(self.settings.erp))
             with closing(listener.speak_http(5)) as connection:
                 connection.request("GET", path, headers=listener.headers)
                 answer = connection.getresponse()
@@ -120,10 +121,13 @@ class ComposeStack(Stack):
 
     @property
     def listeners(self) -> list[Listener]:
-        erp, published = self.settings.erp, ("127.0.0.1", self.project.https_port)
+        connection, published = (
+            connection_of(self.settings.erp),
+            ("127.0.0.1", self.project.https_port),
+        )
         return [
-            Listener("reverse proxy", published, "localhost", erp),
-            Listener("serving", self.address("serving", 8124), "serving", erp),
+            Listener("reverse proxy", published, "localhost", connection),
+            Listener("serving", self.address("serving", 8124), "serving", connection),
         ]
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from terna.erp.from_settings import connection_of
 from terna.local.servers import LocalServers, local_settings
 from terna.progress import Silent
 from terna.settings import Settings
@@ -66,7 +67,7 @@ class LocalStack(Stack):
     @property
     def listeners(self) -> list[Listener]:
         address = "127.0.0.1", self.settings.serving.port
-        return [Listener("serving", address, "localhost", self.settings.erp)]
+        return [Listener("serving", address, "localhost", connection_of(self.settings.erp))]
 
     @property
     def serving_process(self) -> int:

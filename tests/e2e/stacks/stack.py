@@ -4,12 +4,14 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from mlflow import MlflowClient
 
 from terna.erp.client import Client
+from terna.erp.from_settings import connection_of
 from terna.registry.client import connect
 from terna.settings import Settings
 from tests.adversarial.listener import Listener
@@ -113,8 +115,8 @@ class Stack(ABC):
         self.wait_for_version(version)
 
     def labels(self) -> Client:
-        """The ERP's client."""
-        return Client(self.settings.erp)
+        """The ERP's client; nobody is asked again who is busy."""
+        return Client(replace(connection_of(self.settings.erp), deadline_seconds=0))
 
     def registry(self) -> MlflowClient:
         """MLflow's own client, logged in as the administrator, for what people do in its UI."""

@@ -1,5 +1,6 @@
-"""The ERP's client, over real TLS on loopback."""
+"""Both clients, over real TLS on loopback: each test holds for either."""
 
+import asyncio
 import json
 import math
 import ssl
@@ -9,15 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from terna.erp.client import Client, Predictions
+from terna.erp.client import AsyncClient, Client, Connection, Predictions
 from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
 from terna.security.ca import Service, ensure_certificates
-from terna.settings import Erp
 
+TWO = [[1], [2]]
 NAMED = {"x-model-name": "rfc_tune", "x-model-version": "7"}
 
 
@@ -33,17 +34,50 @@ class Serving:
     keys: list[str | None] = field(default_factory=list)
     port: int = 0
     hangs_up_on: Collection[int] = ()
+    busy_at: Collection[int] = ()
+    """The requests that it answers 503, by their number."""
 
-    def erp(self, ca: Path, timeout: float = 10) -> Erp:
-        endpoint = f"https://localhost:{self.port}/invocations"
-        key, certificate = ca.with_name("api-key"), ca.with_name("no.crt")
-        return Erp(
-            endpoint=endpoint,
-            ca=ca,
-            timeout_seconds=timeout,
-            api_key_file=key,
-            certificate=certificate,
-        )
+    def connection(self, ca: Path, host: str = "localhost") -> Connection:
+        endpoint = f"https://{host}:{self.port}/invocations"
+        return Connection(endpoint, ca=ca, api_key_file=ca.with_name("api-key"))
+
+
+class Blocking:
+    """`AsyncClient`, used as `Client` is."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._client = AsyncClient(connection)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._runner:
+            self._runner.run(self._client.__aexit__())
+
+    def predict(self, customers: list[Any], probabilities: bool = False) -> Predictions:
+        return self._runner.run(self._client.predict(customers, probabilities))
+
+    def predict_in_batches(self, customers: list[Any], size: int = 500) -> list[Predictions]:
+        async def collect() -> list[Predictions]:
+            batches = self._client.predict_in_batches(customers, size=size)
+            return [batch async for batch in batches]
+
+        return self._runner.run(collect())
+
+    def version(self) -> int | None:
+        return self._runner.run(self._client.version())
+
+
+Ask = type[Client] | type[Blocking]
+
+
+@pytest.fixture(params=[Client, Blocking], ids=["Client", "AsyncClient"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    found: Ask = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +117,7 @@ def listening(place: Path, serving: Serving) -> Iterator[Serving]:
             if len(serving.asked) in serving.hangs_up_on:
                 self.close_connection = True
                 return
-            self.send_response(serving.status)
+            self.send_response(503 if len(serving.asked) in serving.busy_at else serving.status)
             for name, value in serving.headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(serving.body)))
@@ -115,188 +149,172 @@ def listening(place: Path, serving: Serving) -> Iterator[Serving]:
         thread.join()
 
 
-def test_each_customer_gets_a_label_with_the_version(serving: Serving, ca: Path) -> None:
+def test_each_customer_gets_a_label_with_the_version(serving: Serving, ca: Path, ask: Ask) -> None:
     customers = [[128, "no"], [42.5, "yes"]]
 
-    with Client(serving.erp(ca)) as client:
+    with ask(serving.connection(ca)) as client:
         answer = client.predict(customers)
 
     assert answer == Predictions(["no", "yes"], "rfc_tune", 7)
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
-def test_customers_by_name_are_sent_as_they_are(serving: Serving, ca: Path) -> None:
+def test_customers_by_name_are_sent_as_they_are(serving: Serving, ca: Path, ask: Ask) -> None:
     customers = [{"minutes": 128, "plan": "no"}, {"minutes": 42.5, "plan": "Prémium 客"}]
 
-    with Client(serving.erp(ca)) as client:
+    with ask(serving.connection(ca)) as client:
         client.predict(customers)
 
     assert serving.asked == [("POST", "/invocations", {"inputs": customers})]
 
 
-def test_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as client:
-        client.predict([(math.nan, None)])
+def test_nan_of_a_missing_value_is_sent(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
+        client.predict([(math.nan, None), (1, 2)])
 
     ((_, _, asked),) = serving.asked
     assert math.isnan(asked["inputs"][0][0])
     assert asked["inputs"][0][1] is None
 
 
-def test_many_requests_use_one_connection(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as client:
+def test_many_customers_are_sent_in_requests_of_bounded_size(
+    serving: Serving, ca: Path, ask: Ask
+) -> None:
+    with ask(serving.connection(ca)) as client:
+        batches = list(client.predict_in_batches([[n] for n in range(4)], size=2))
+
+    assert batches == [Predictions(["no", "yes"], "rfc_tune", 7)] * 2
+    assert [asked["inputs"] for _, _, asked in serving.asked] == [[[0], [1]], [[2], [3]]]
+
+
+def test_no_customers_are_no_request(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
+        assert list(client.predict_in_batches([])) == []
+    assert serving.asked == []
+
+
+def test_batches_are_asked_for_when_they_are_wanted(serving: Serving, ca: Path) -> None:
+    with Client(serving.connection(ca)) as client:
+        batches = client.predict_in_batches(([n] for n in range(4)), size=2)
+        assert serving.asked == []
+        assert next(batches).version == 7
+        serving.headers["x-model-version"] = "8"
+        assert next(batches).version == 8
+
+
+def test_probabilities_come_with_the_labels(serving: Serving, ca: Path, ask: Ask) -> None:
+    serving.body = b'{"predictions": [[0.25, 0.75]], "classes": ["no", "yes"]}'
+
+    with ask(serving.connection(ca)) as client:
+        answer = client.predict([[1]], probabilities=True)
+
+    assert answer.probabilities == [{"no": 0.25, "yes": 0.75}]
+    params = [asked.get("params") for _, _, asked in serving.asked]
+    assert params == [None, {"predict_method": "predict_proba"}]
+
+
+def test_many_requests_use_one_connection(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
         for _ in range(3):
-            client.predict([[1]])
+            client.predict(TWO)
 
     assert len(serving.connections) == 1
 
 
-def test_request_on_a_connection_just_closed_is_sent_again(serving: Serving, ca: Path) -> None:
+def test_request_on_a_connection_just_closed_is_sent_again(
+    serving: Serving, ca: Path, ask: Ask
+) -> None:
     serving.hangs_up_on = [2]
-    with Client(serving.erp(ca)) as client:
-        assert [client.predict([[1]]).version, client.predict([[2]]).version] == [7, 7]
+    with ask(serving.connection(ca)) as client:
+        assert [client.predict(TWO).version, client.predict(TWO).version] == [7, 7]
 
-    assert [asked["inputs"] for _, _, asked in serving.asked] == [[[1]], [[2]], [[2]]]
+    assert len(serving.asked) == 3
     assert len(serving.connections) == 2
 
 
-def test_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path) -> None:
+def test_server_that_always_hangs_up_is_asked_twice(serving: Serving, ca: Path, ask: Ask) -> None:
     serving.hangs_up_on = range(100)
-    with Client(serving.erp(ca)) as client, pytest.raises(ServingUnreachable):
-        client.predict([[1]])
+    with ask(serving.connection(ca)) as client, pytest.raises(ServingUnreachable):
+        client.predict(TWO)
 
     assert len(serving.asked) == 2
 
 
-def test_bad_request_has_the_servers_message(serving: Serving, ca: Path) -> None:
+def test_busy_server_is_asked_again(serving: Serving, ca: Path, ask: Ask) -> None:
+    serving.busy_at, serving.headers["retry-after"] = [1, 2], "0"
+    with ask(serving.connection(ca)) as client:
+        assert client.predict(TWO).version == 7
+
+    assert len(serving.asked) == 3
+
+
+def test_bad_request_has_the_servers_message(serving: Serving, ca: Path, ask: Ask) -> None:
     serving.status = 400
     serving.body = b'{"error_code": "BAD_REQUEST", "message": "Missing columns: minutes."}'
 
-    with Client(serving.erp(ca)) as client, pytest.raises(BadRequest) as refused:
+    with ask(serving.connection(ca)) as client, pytest.raises(BadRequest) as refused:
         client.predict([{}])
 
     assert str(refused.value) == "Missing columns: minutes."
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (503, b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "No model yet."}'),
-        (502, b"<html>Bad Gateway</html>"),
-        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>"),
-        (200, b"<html>Welcome to nginx!</html>"),
-        (200, b'{"something": "else"}'),
-        (200, b"[]"),
-    ],
-)
-def test_answer_without_labels_is_one_line_with_the_status(
-    serving: Serving, ca: Path, status: int, body: bytes
-) -> None:
-    serving.status, serving.body = status, body
-
-    with (
-        Client(serving.erp(ca)) as client,
-        pytest.raises(ServingUnreachable, match=f"/invocations answers {status} without labels"),
-    ):
-        client.predict([[1]])
-
-
-def test_labels_without_the_models_name_are_refused(serving: Serving, ca: Path) -> None:
-    serving.headers.clear()
-
-    with Client(serving.erp(ca)) as client, pytest.raises(ServingUnreachable):
-        client.predict([[1]])
-
-
-def test_version_is_that_of_the_model_that_serves(serving: Serving, ca: Path) -> None:
-    with Client(serving.erp(ca)) as client:
+def test_version_is_that_of_the_model_that_serves(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
         assert client.version() == 7
     assert serving.asked == [("GET", "/v2/models", None)]
 
 
-def test_key_is_sent_and_read_again_when_it_is_refused(serving: Serving, ca: Path) -> None:
+def test_key_is_sent_and_read_again_when_it_is_refused(
+    serving: Serving, ca: Path, ask: Ask
+) -> None:
     key = ca.with_name("api-key")
-    with Client(serving.erp(ca)) as client:
-        client.predict([[1]])
+    with ask(serving.connection(ca)) as client:
+        client.predict(TWO)
         key.write_text("erp.second\n")
         serving.status = 401
         serving.body = b'{"error_code": "UNAUTHENTICATED", "message": "Send an API key."}'
         with pytest.raises(ServingRefused, match=r"refuses: Send an API key\."):
-            client.predict([[1]])
+            client.predict(TWO)
     key.write_text("erp.first\n")
     assert serving.keys == ["Bearer erp.first", "Bearer erp.first", "Bearer erp.second"]
 
 
-def test_missing_key_is_named_with_its_setting(serving: Serving, ca: Path, tmp_path: Path) -> None:
-    erp = serving.erp(ca).model_copy(update={"api_key_file": tmp_path / "none"})
-    with pytest.raises(SettingsError, match=r"/none holds no API key .* TERNA_ERP_API_KEY_FILE"):
-        Client(erp)
-
-
-def test_certificate_that_cannot_be_read_is_named_with_its_setting(
-    serving: Serving, ca: Path
-) -> None:
-    erp = serving.erp(ca).model_copy(update={"certificate": ca, "key": ca})
-    with pytest.raises(SettingsError, match="TERNA_ERP_CERTIFICATE and TERNA_ERP_KEY"):
-        Client(erp)
-
-
-def test_version_is_none_while_no_model_answers(serving: Serving, ca: Path) -> None:
-    serving.status = 503
-    serving.headers.clear()
-
-    with Client(serving.erp(ca)) as client:
-        assert client.version() is None
+def test_files_are_read_before_anything_is_sent(serving: Serving, tmp_path: Path, ask: Ask) -> None:
+    with pytest.raises(SettingsError, match="that can be read"):
+        ask(serving.connection(tmp_path / "ca.crt"))
 
 
 def test_server_of_another_ca_is_refused_before_customers_are_sent(
-    serving: Serving, tmp_path: Path
+    serving: Serving, tmp_path: Path, ask: Ask
 ) -> None:
     other = make_certificates(tmp_path) / "certs/ca.crt"
 
     with (
-        Client(serving.erp(other)) as client,
+        ask(serving.connection(other)) as client,
         pytest.raises(ServingUnreachable, match="does not answer") as refused,
     ):
-        client.predict([[1]])
+        client.predict(TWO)
 
     assert "CERTIFICATE_VERIFY_FAILED" in str(refused.value.__cause__)
     assert serving.asked == []
 
 
-def test_server_under_another_name_is_refused(serving: Serving, ca: Path) -> None:
-    erp = serving.erp(ca).model_copy(
-        update={"endpoint": f"https://127.0.0.1:{serving.port}/invocations"}
-    )
-
-    with Client(erp) as client, pytest.raises(ServingUnreachable):
-        client.predict([[1]])
+def test_server_under_another_name_is_refused(serving: Serving, ca: Path, ask: Ask) -> None:
+    with (
+        ask(serving.connection(ca, host="127.0.0.1")) as client,
+        pytest.raises(ServingUnreachable),
+    ):
+        client.predict(TWO)
 
     assert serving.asked == []
 
 
-def test_refused_connection_asks_whether_serving_runs(place: Path, ca: Path) -> None:
+def test_refused_connection_asks_whether_serving_runs(place: Path, ca: Path, ask: Ask) -> None:
     with listening(place, Serving()) as gone:
-        erp = gone.erp(ca)
+        connection = gone.connection(ca)
 
     with (
-        Client(erp) as client,
+        ask(connection) as client,
         pytest.raises(ServingUnreachable, match=r"ConnectError.*Is serving running\?"),
     ):
         client.version()
-
-
-def a_key(root: Path) -> Path:
-    path = root / "api-key"
-    path.write_text("erp.first")
-    return path
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_unreadable_ca_names_its_setting(tmp_path: Path, content: bytes | None) -> None:
-    missing = tmp_path / "ca.crt"
-    if content is not None:
-        missing.write_bytes(content)
-
-    with pytest.raises(SettingsError, match=r"ca\.crt is no CA certificate.*TERNA_ERP_CA"):
-        Client(Erp(ca=missing, api_key_file=a_key(tmp_path)))

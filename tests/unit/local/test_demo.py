@@ -1,5 +1,6 @@
 """The demo waits for a promotion, asks in batches and takes the time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,24 +28,18 @@ class FakeClient:
 
     def __init__(self, versions: list[int | None]) -> None:
         self._versions = iter(versions)
-        self.sizes: list[int] = []
 
     def version(self) -> int | None:
         return next(self._versions)
 
-    def predict(self, customers: list[list[Any]]) -> Predictions:
-        self.sizes.append(len(customers))
-        return Predictions([customer[0] for customer in customers], "rfc_tune", 4)
+    def predict_in_batches(self, customers: list[list[Any]]) -> Iterator[Predictions]:
+        for version, (first, *_) in zip(self._versions, customers, strict=True):
+            yield Predictions([first], "rfc_tune", version or 0)
 
 
-def test_customers_are_asked_for_in_batches_and_in_order() -> None:
-    client: Any = FakeClient([])
-    customers = [[i] for i in range(demo.BATCH * 2 + 1)]
-
-    answer = demo.predict_in_batches(client, customers)
-
-    assert answer == Predictions(list(range(demo.BATCH * 2 + 1)), "rfc_tune", 4)
-    assert client.sizes == [demo.BATCH, demo.BATCH, 1]
+def test_labels_are_in_order_and_of_the_version_that_answered_last() -> None:
+    client: Any = FakeClient([3, 4])
+    assert demo.labels_of(client, [["no"], ["yes"]]) == Predictions(["no", "yes"], "rfc_tune", 4)
 
 
 class FakeServers:

@@ -28,6 +28,7 @@ def test_passwords_of_logins_and_databases_and_api_keys_are_rotated(secrets: Pat
     assert set(rotatable(secrets)) == {
         *(f"tracking/logins/{login}" for login in LOGINS),
         *(f"{server}/{name}.password" for server, names in DATABASES.items() for name in names),
+        "object-store/password",
         "api-keys/erp",
         "api-keys/monitoring",
     }

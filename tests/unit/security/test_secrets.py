@@ -13,6 +13,7 @@ from terna.security import signing
 from terna.security.secrets import (
     ERP_KEYS,
     ERP_USERS,
+    FORMER,
     GROUPS,
     SERVICES,
     ensure_all,
@@ -198,14 +199,14 @@ def test_container_of_the_erp_has_its_own_copy_of_the_api_key(made: Path) -> Non
 def test_tracking_has_neither_the_root_of_the_object_store_nor_training_a_superuser(
     made: Path, owners: dict[str, tuple[int, int]]
 ) -> None:
-    held = (made / "secrets/tracking/s3", made / "secrets/postgres/postgres.password")
+    held = [made / "secrets" / name for name in FORMER]
     for path in held:  # as earlier versions made them
         path.write_text("root")
     ensure_all(made / "certs", made / "secrets")
     assert owners
     assert not any(path.exists() for path in held)
     root = (made / "secrets/object-store/password").read_text()
-    assert root not in (made / "secrets/tracking/bucket").read_text()
+    assert all(root not in path.read_text() for path in (made / "secrets/tracking").glob("*.*"))
 
 
 def test_containers_run_as_the_groups_that_own_their_files() -> None:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -12,14 +13,14 @@ from threading import Thread
 import pytest
 import sqlalchemy
 
-from terna.erp.client import Client
+from terna.erp.client import Client, Connection
 from terna.errors import OptunaStorageUnreachable, ServingUnreachable, TrackingUnreachable
 from terna.registry.client import connect
 from terna.registry.registry import MLflowRegistry
 from terna.security import ca
 from terna.security.ca import Service, ensure_certificates
 from terna.security.tls_errors import explain
-from terna.settings import Erp, Tracking
+from terna.settings import Tracking
 from terna.training.tune import translate_storage_errors
 
 EXPIRED = "ertificate has expired, or "
@@ -79,9 +80,9 @@ def listening(root: Path, *, asks_clients: bool = False, greeting: bytes = b"") 
         thread.join()
 
 
-def erp(root: Path, port: int) -> Erp:
+def connection(root: Path, port: int) -> Connection:
     (root / "key").write_text("erp.key")
-    return Erp(
+    return Connection(
         endpoint=f"https://localhost:{port}/invocations",
         ca=root / "ca.crt",
         api_key_file=root / "key",
@@ -93,7 +94,7 @@ def erp(root: Path, port: int) -> Erp:
 def test_client_of_serving_says_so(root: Path, said: str) -> None:
     with (
         listening(root) as port,
-        Client(erp(root, port)) as client,
+        Client(connection(root, port)) as client,
         pytest.raises(ServingUnreachable, match=f"{port}/invocations does not answer .*{said}"),
     ):
         client.predict([[1]])
@@ -129,7 +130,7 @@ def test_client_whose_own_certificate_has_expired_says_so(root: Path) -> None:
     (server / "ca.crt").write_bytes((root / "ca.crt").read_bytes())  # by which it knows clients
     with (
         listening(server, asks_clients=True) as port,
-        Client(erp(root, port).model_copy(update={"ca": server / "own-ca.crt"})) as client,
+        Client(replace(connection(root, port), ca=server / "own-ca.crt")) as client,
         pytest.raises(ServingUnreachable, match="this client's own certificate has expired"),
     ):
         client.predict([[1]])

@@ -11,9 +11,9 @@ from threading import Thread
 import pytest
 
 from soak.clients import Answer, Client, Load, Question, Tally, Target, Verdict, verdict_of
+from terna.erp.connection import Connection
 from terna.errors import TernaError
 from terna.security.ca import ensure_certificates
-from terna.settings import Erp
 
 QUESTION = Question(b"{}", {"1": ["no", "no"], "2": ["yes", "no"]})
 BODIES = {"1": b'{"predictions":["no","no"]}', "2": b'{"predictions": ["yes", "no"]}'}
@@ -126,17 +126,16 @@ def test_connection_closed_as_announced_fails_nothing() -> None:
     assert verdicts == [Verdict.GOOD] * 3
 
 
-def an_erp(root: Path) -> Erp:
+def a_connection(root: Path, port: int) -> Connection:
     ensure_certificates(root, root / "secrets", ())
     (root / "key").write_text("erp.secret")
-    return Erp(ca=root / "ca.crt", certificate=root / "tls.crt", api_key_file=root / "key")
+    return Connection(f"https://localhost:{port}/", ca=root / "ca.crt", api_key_file=root / "key")
 
 
 def test_unreachable_server_loses_every_request(tmp_path: Path) -> None:
-    erp = an_erp(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    with Load(Target(f"https://localhost:{port}/", erp), [QUESTION], 2) as load:
+    with Load(Target(a_connection(tmp_path, port)), [QUESTION], 2) as load:
         tallies = until_some(load)
         tallies += load.stopped()
     assert sum(len(tally.lost) for tally in tallies) == sum(tally.requests for tally in tallies) > 0
@@ -144,8 +143,9 @@ def test_unreachable_server_loses_every_request(tmp_path: Path) -> None:
 
 
 def test_client_process_that_dies_is_an_error(tmp_path: Path) -> None:
+    nobody = Target(Connection("https://localhost:1/", ca=tmp_path / "no-ca.crt"))
     with (
-        Load(Target("https://localhost:1/", Erp(ca=tmp_path / "no-ca.crt")), [QUESTION], 1) as load,
+        Load(nobody, [QUESTION], 1) as load,
         pytest.raises(TernaError, match="ended by itself"),
     ):
         until_some(load)

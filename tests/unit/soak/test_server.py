@@ -7,8 +7,8 @@ import pytest
 from bench.stage import Model
 from soak.clients import Target
 from soak.server import BATCH, EVERY, MOST, Server
+from terna.erp.connection import Connection
 from terna.errors import TernaError
-from terna.settings import Erp
 
 
 def server(first: list[str], second: list[str]) -> Server:
@@ -17,7 +17,7 @@ def server(first: list[str], second: list[str]) -> Server:
         Model("soak", number, Path(), ["x"], customers, labels)
         for number, labels in ((1, first), (2, second))
     ]
-    target = Target("https://localhost/invocations", Erp())
+    target = Target(Connection("https://localhost/invocations"))
     return Server("local", "nginx", target, models, lambda _: None, 1, ("127.0.0.1", 1))
 
 
