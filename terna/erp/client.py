@@ -78,6 +78,16 @@ class Client:
         """
         return self._carry_out(self._exchange.version())
 
+    def description(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the version that answers now.
+
+        Raises:
+            ServingRefused: it does not take the API key; the message says why.
+            ServingUnavailable: there is no version yet.
+            ServingUnreachable: no answer, or none that is such a document.
+        """
+        return self._carry_out(self._exchange.description())
+
     def _carry_out(self, call: Call[Result]) -> Result:
         try:
             request = next(call)
@@ -127,6 +137,10 @@ class AsyncClient:
     async def version(self) -> int | None:
         """Return what `Client.version` does, and raise the same."""
         return await self._carry_out(self._exchange.version())
+
+    async def description(self) -> dict[str, Any]:
+        """Return what `Client.description` does, and raise the same."""
+        return await self._carry_out(self._exchange.description())
 
     async def _carry_out(self, call: Call[Result]) -> Result:
         try:

@@ -119,6 +119,17 @@ class Exchange:
         number = response.headers.get("x-model-version")
         return int(number) if number else None
 
+    def description(self) -> Call[dict[str, Any]]:
+        """Ask for the OpenAPI document of the version that answers now."""
+        url = str(httpx.URL(self._endpoint).copy_with(path="/openapi.json"))
+        response = yield from self._send(Request("GET", url))
+        if response.status_code != httpx.codes.OK:
+            raise self._error(response)
+        try:
+            return dict(response.json())
+        except (ValueError, TypeError):  # another server, or a proxy's page
+            raise self._no_labels(response) from None
+
     def _ask(
         self,
         body: Mapping[str, Any],

@@ -1,9 +1,12 @@
 """What `trytond.conf` says of Terna, in its section `[terna]`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from trytond.config import config
 
+from terna.erp.connection import Connection
+from terna.erp.from_settings import connection_of
 from terna.errors import SettingsError
 from terna.settings import Erp
 
@@ -35,7 +38,11 @@ def option(name: str, default: str = "") -> str:
     return str(config.get("terna", name, default=default))
 
 
-def erp() -> Erp:
-    """Return how server 2 is reached: as the section says, else as the settings `TERNA_ERP_…`."""
+def connection() -> Connection:
+    """Return how server 2 is reached: as the section says, else as the settings `TERNA_ERP_…`.
+
+    Who looks at a form waits: a busy server is asked again by the queue.
+    """
     said = {name: option(name) for name in CONNECTION}
-    return Erp(**{name: value for name, value in said.items() if value})  # type: ignore[arg-type]
+    erp = Erp(**{name: value for name, value in said.items() if value})  # type: ignore[arg-type]
+    return replace(connection_of(erp), deadline_seconds=erp.timeout_seconds)

@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from terna.erp.client import Client, authorization, tls_context
+from terna.erp.client import Client
 from terna.erp.schema import Schema
 from terna.erp.tryton import configuration
-from terna.errors import ServingRefused, ServingUnreachable
 
 
 @dataclass(frozen=True)
@@ -26,14 +23,20 @@ class Answer:
 def ask(rows: Sequence[dict[str, Any]], probabilities: bool) -> list[Answer]:
     """Return an answer for each row, a value for each column by its name.
 
+    Args:
+        probabilities: whether the model gives them.
+
     Raises:
-        BadRequest: the model does not take these values; the message says why.
+        RequestError: the model does not take these values; the message says why.
+        SettingsError: the CA, the key or the certificate cannot be read.
         ServingRefused: the API key is none for this.
         ServingUnreachable: no answer.
     """
-    with Client(configuration.erp()) as client:
-        found = client.predict(rows)
-    return [Answer(as_text(label), None, found.model, found.version) for label in found.labels]
+    with Client(configuration.connection()) as client:
+        found = client.predict(rows, probabilities)
+    return [
+        Answer(as_text(each.label), each.probability, each.model, each.version) for each in found
+    ]
 
 
 def read_schema() -> tuple[str, Schema]:
@@ -41,33 +44,12 @@ def read_schema() -> tuple[str, Schema]:
 
     Raises:
         DataError: the model is none of named columns.
+        SettingsError: the CA, the key or the certificate cannot be read.
         ServingUnreachable, ServingRefused: no answer, or none that describes a model.
     """
-    document = _get("/openapi.json")
-    return str(document["info"]["title"]), Schema.from_openapi(document)
-
-
-def _get(path: str) -> dict[str, Any]:
-    erp = configuration.erp()
-    url = str(httpx.URL(erp.endpoint).copy_with(path=path))
-    try:
-        response = httpx.get(
-            url, verify=tls_context(erp), headers=authorization(erp), timeout=erp.timeout_seconds
-        )
-    except httpx.HTTPError as error:
-        raise ServingUnreachable(
-            f"{url} does not answer ({type(error).__name__}). Is serving running?"
-        ) from error
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise ServingRefused(f"{url} refuses the API key.")
-    try:
-        response.raise_for_status()
-        document: dict[str, Any] = response.json()
-    except (httpx.HTTPError, ValueError):
-        raise ServingUnreachable(
-            f"{url} answers {response.status_code}, and describes no model. Is one in production?"
-        ) from None
-    return document
+    with Client(configuration.connection()) as client:
+        document = client.description()
+    return str(document.get("info", {}).get("title")), Schema.from_openapi(document)
 
 
 def as_text(label: Any) -> str:

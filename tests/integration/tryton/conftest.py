@@ -14,6 +14,7 @@ from trytond.transaction import Transaction
 
 from terna.contracts.version import Version
 from terna.erp.client import Client
+from terna.erp.from_settings import connection_of
 from terna.erp.tryton import server2
 from terna.erp.tryton.mapping import map_schema
 from terna.local.servers import LocalServers, ensure_local_secrets, local_settings
@@ -42,14 +43,19 @@ class Server2:
         version = self.versions[number - 1]
         self.copies.fetch(version, self.registry)
         self.copies.set_current(version)
-        with Client(self.servers.settings.erp) as client:
+        with Client(connection_of(self.servers.settings.erp)) as client:
             while client.version() != number:
                 pass
 
     def labels(self, *rows: dict[str, Any]) -> list[str]:
         """What the client of any other ERP gets."""
-        with Client(self.servers.settings.erp) as client:
+        with Client(connection_of(self.servers.settings.erp)) as client:
             return client.predict(rows).labels
+
+    def probabilities(self, *rows: dict[str, Any]) -> list[float | None]:
+        """What it gets of their probabilities."""
+        with Client(connection_of(self.servers.settings.erp)) as client:
+            return [each.probability for each in client.predict(rows, probabilities=True)]
 
 
 @pytest.fixture(scope="package")

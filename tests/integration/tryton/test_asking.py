@@ -56,6 +56,7 @@ def test_button_shows_the_models_own_label(
     features.ask_label([made])
     label = read(features, made)
     assert [label.label] == asks_server_2.labels(VALUES)
+    assert [label.probability] == asks_server_2.probabilities(VALUES)
     assert label.word == {"no": "Stays", "yes": "Leaves"}[label.label]
     assert (label.version, label.age, label.why, label.waiting) == (1, 0, None, False)
     assert [(each.label, each.version) for each in label.history] == [(label.label, 1)]
