@@ -45,7 +45,9 @@ def call(web: httpx.Client, path: str, method: str, *params: Any) -> httpx.Respo
 
 
 def test_every_customer_has_the_label_of_the_model_in_production(replica: ComposeStack) -> None:
-    labelled = "SELECT count(*), min(version), max(version) FROM terna_customer_features WHERE label"
+    labelled = (
+        "SELECT count(*), min(version), max(version) FROM terna_customer_features WHERE label"
+    )
     assert query(replica, f"{labelled} IN ('yes', 'no')") == f"{CUSTOMERS}|1|1"
     assert query(replica, "SELECT count(*) FROM terna_label") == str(CUSTOMERS)
     assert query(replica, "SELECT count(*) FROM party_party") == str(CUSTOMERS)

@@ -50,7 +50,7 @@ REACHES = {
     "serving": {"tracking"},
     "serving-standby": {"tracking", "serving"},
     "proxy": {"serving", "serving-standby"},
-    **dict.fromkeys(("erp", "erp-worker", "erp-cron"), {"proxy", "erp-database"}),
+    **{key: {"proxy", "erp-database"} for key in ("erp", "erp-worker", "erp-cron")},
     "ready": {"proxy"},
     "postgres": {"object-store"},  # they share the network `storage`
 }

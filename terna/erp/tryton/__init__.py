@@ -14,16 +14,21 @@ from terna.erp.tryton import (
     asking,
     customer,
     endpoint,
+    enrolment,
     feature,
     health,
     label,
+    logs,
     outcome,
+    pages,
     party,
     pseudonym,
     rights,
+    second_factor,
+    user,
 )
 
-__all__ = ["health", "register"]  # importing it adds its route
+__all__ = ["enrolment", "health", "pages", "register"]  # importing these adds their routes
 
 
 def register() -> None:
@@ -44,6 +49,7 @@ def register() -> None:
     )
     Pool.register(asking.Ask, module="terna", type_="wizard")
     _register_identities()
+    _register_login()
 
 
 def _register_identities() -> None:
@@ -58,10 +64,24 @@ def _register_identities() -> None:
         access.ShowIdentityShown,
         *access.RECORDED,
         access.User,
+        rights.Party,
         rights.CustomerFeatures,
         rights.Outcome,
         module="terna",
         type_="model",
     )
     Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    logs.keep_values_out()
     Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")
+
+
+def _register_login() -> None:
+    Pool.register(
+        second_factor.SecondFactor,
+        second_factor.RecoveryCode,
+        user.User,
+        user.LoginAttempt,
+        user.Session,
+        module="terna",
+        type_="model",
+    )

@@ -12,10 +12,12 @@ from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.pool import Pool, PoolMeta
+from trytond.res.user import UserValidationError
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateView, Wizard
 
 from terna.erp.tryton.identity import SYSTEM, is_in
+from terna.erp.tryton.party import is_email
 
 TRIGGERS = {
     "sqlite": [
@@ -262,6 +264,19 @@ class User(metaclass=PoolMeta):
     _unrecorded = frozenset(
         {"language", "menu", "actions", "status_bar", "avatar", "signature", "warnings"}
     )
+
+    @classmethod
+    def check_valid_email(
+        cls, users: Iterable[Any], field_names: Iterable[str] | None = None
+    ) -> None:
+        """Check the form of e-mail addresses alone: the ERP asks no name server."""
+        if field_names and "email" not in field_names:
+            return
+        for user in users:
+            if user.email and not is_email(user.email):
+                raise UserValidationError(
+                    gettext("res.msg_email_invalid", user=user.rec_name, email=user.email)
+                )
 
     @classmethod
     def set_preferences(cls, values: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ an export, a report, another model's field or an error message. Access rights in
 once more, as Tryton's clients need them.
 """
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -50,6 +51,13 @@ def hash_column(column: Any) -> Any:
 
 class Identity(fields.Char):
     """A text that tells who a customer is: None, and not searched or sorted by, for some roles."""
+
+    @classmethod
+    def of(cls, text: Any) -> Any:
+        """Return the same field as one of this class."""
+        field = copy.deepcopy(text)
+        field.__class__ = cls
+        return field
 
     def get(
         self, ids: Sequence[int], model: Any, name: str, values: Iterable[dict[str, Any]] = ()

@@ -4,10 +4,14 @@ National ids are Tryton's identifiers, e-mail addresses and phone numbers its co
 the module adds no field for them, it encrypts those columns and every copy of them.
 """
 
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from sql import Column, Null
+from trytond.i18n import gettext
 from trytond.model import Index
+from trytond.modules.party.exceptions import InvalidEMail
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
@@ -15,7 +19,22 @@ from terna.erp.tryton import keys
 from terna.erp.tryton.identity import Encrypted, Identity, IdentityText, Name, hash_column
 
 
-class EncryptedColumns:
+class WithIdentities:
+    """A model of whose fields some are identities."""
+
+    __slots__ = ()
+
+    _identities: ClassVar[Mapping[str, type[Identity]]] = {}
+
+    @classmethod
+    def __setup__(cls) -> None:
+        """Make the fields identities: a second definition of a field would not count."""
+        super().__setup__()
+        for name, kind in cls._identities.items():
+            setattr(cls, name, kind.of(getattr(cls, name)))
+
+
+class EncryptedColumns(WithIdentities):
     """A model with encrypted columns: their index, and what encrypts them again with new keys."""
 
     __slots__ = ()
@@ -27,11 +46,7 @@ class EncryptedColumns:
         """Index the search hashes, and no similarity of what is encrypted."""
         super().__setup__()
         table = cls.__table__()
-        cls._sql_indexes = {  # Tryton looks for names by similarity
-            index
-            for index in cls._sql_indexes
-            if not any(isinstance(usage, Index.Similarity) for _, usage in index.expressions)
-        }
+        cls._sql_indexes = {index for index in cls._sql_indexes if not _is_of_similarity(index)}
         cls._sql_indexes |= {
             Index(table, (hash_column(Column(table, name)), Index.Equality()))
             for name in cls._encrypted
@@ -64,27 +79,27 @@ class EncryptedColumns:
         return len(stale)
 
 
-class Party(metaclass=PoolMeta):
+def _is_of_similarity(index: Any) -> bool:
+    return any(isinstance(usage, Index.Similarity) for _, usage in index.expressions)
+
+
+class Party(WithIdentities, metaclass=PoolMeta):
     "Party"
 
     __name__ = "party.party"
 
-    name = Name("Name", strip=False, help="The main identifier of the party.")
+    _identities: ClassVar = {"name": Name}
 
 
-class Address(metaclass=PoolMeta):
+class Address(WithIdentities, metaclass=PoolMeta):
     "Address"
 
     __name__ = "party.address"
 
-    party_name = Identity(
-        "Party Name",
-        help="If filled, replace the name of the party for address formatting",
-    )
-    name = Identity("Building Name")
-    street = IdentityText("Street")
-    postal_code = Identity("Postal Code")
-    city = Identity("City")
+    _identities: ClassVar = {
+        **dict.fromkeys(("party_name", "name", "postal_code", "city"), Identity),
+        "street": IdentityText,
+    }
 
 
 class Identifier(EncryptedColumns, metaclass=PoolMeta):
@@ -93,7 +108,7 @@ class Identifier(EncryptedColumns, metaclass=PoolMeta):
     __name__ = "party.identifier"
 
     _encrypted = ("code",)
-    code = Encrypted("Code", required=True)
+    _identities: ClassVar = {"code": Encrypted}
 
 
 class ContactMechanism(EncryptedColumns, metaclass=PoolMeta):
@@ -102,14 +117,37 @@ class ContactMechanism(EncryptedColumns, metaclass=PoolMeta):
     __name__ = "party.contact_mechanism"
 
     _encrypted = ("value", "value_compact")
-    value = Encrypted(
-        "Value",
-        # As Tryton's own: the fields that a change of the value fills.
-        depends={"email", "website", "skype", "sip", "other_value", "value_compact"},
-    )
-    value_compact = Encrypted("Value Compact", readonly=True)
-    name = Identity("Name")
-    comment = IdentityText("Comment")
+    _identities: ClassVar = {
+        **dict.fromkeys(_encrypted, Encrypted),
+        "name": Identity,
+        "comment": IdentityText,
+    }
+
+    @classmethod
+    def check_valid_email(
+        cls, mechanisms: Iterable[Any], field_names: Iterable[str] | None = None
+    ) -> None:
+        """Check the form of e-mail addresses, and ask no name server for a customer's domain.
+
+        Raises:
+            InvalidEMail: an address has another form.
+        """
+        if field_names and not {"type", "value"} & set(field_names):
+            return
+        for mechanism in mechanisms:
+            if mechanism.type == "email" and mechanism.value and not is_email(mechanism.value):
+                raise InvalidEMail(
+                    gettext(
+                        "party.msg_email_invalid",
+                        email=mechanism.value,
+                        party=mechanism.party.rec_name,
+                    )
+                )
+
+
+def is_email(text: str) -> bool:
+    """Return whether a text has the form of an e-mail address."""
+    return re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", text) is not None
 
 
 class Erase(metaclass=PoolMeta):

@@ -53,6 +53,18 @@ class WrittenByPeople:
         raise AccessError(gettext("terna.msg_not_by_people", **cls.__names__(name)))
 
 
+class Party(metaclass=PoolMeta):
+    "Party"
+
+    __name__ = "party.party"
+
+    @classmethod
+    def copy(cls, parties: Sequence[Any], default: dict[str, Any] | None = None) -> list[Any]:
+        """Copy parties without their labels and outcomes, which are of one customer."""
+        nothing = {"customer_features": None, "outcomes": None}
+        return super().copy(parties, default=nothing | (default or {}))
+
+
 class CustomerFeatures(WrittenByPeople, metaclass=PoolMeta):
     "Customer's Features"
 

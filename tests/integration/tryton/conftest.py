@@ -1,5 +1,6 @@
 """Tryton with the module on SQLite in memory, the ERP's keys, and a real serving server."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
 from tests.fakes import MemoryRegistry
 from tests.integration.differential.models import customers
+from tests.integration.tryton.server import make_database
 from tests.ports import settings_on_free_ports
 from tests.running import running
 
@@ -147,3 +149,15 @@ def run_tasks() -> int:
     for task in queue.browse(tasks):
         task.run()
     return len(tasks)
+
+
+@pytest.fixture(scope="session")
+def erp_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return what makes a folder with a database in which Terna's module is activated."""
+    template = tmp_path_factory.mktemp("template")
+    make_database(template)
+
+    def make() -> Path:
+        return Path(shutil.copytree(template, tmp_path_factory.mktemp("erp"), dirs_exist_ok=True))
+
+    return make
