@@ -1,9 +1,6 @@
 """Server 3's ERP: customers with labels in a browser, and what is around Tryton."""
 
-import shutil
-import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
