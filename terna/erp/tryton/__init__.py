@@ -19,6 +19,7 @@ from terna.erp.tryton import (
     health,
     label,
     logs,
+    openid,
     outcome,
     pages,
     party,
@@ -28,7 +29,7 @@ from terna.erp.tryton import (
     user,
 )
 
-__all__ = ["enrolment", "health", "pages", "register"]  # importing these adds their routes
+__all__ = ["enrolment", "health", "openid", "pages", "register"]  # the first four add routes
 
 
 def register() -> None:

@@ -21,7 +21,7 @@ from trytond.wsgi import app
 from terna.erp.tryton import audit, ticket
 from terna.erp.tryton.pages import page
 from terna.erp.tryton.second_factor import normalized, step_of
-from terna.erp.tryton.user import CODE, ENROLLING
+from terna.erp.tryton.user import CODE, ENROLLING, new_session
 
 PAGE = "second_factor.html"
 PURPOSE = "second factor"
@@ -77,12 +77,6 @@ def confirm(request: Request, pool: Pool) -> Response:
         codes=codes,
         session={"login": values["login"], "user": values["user"], "session": session},
     )
-
-
-def new_session(pool: Pool, user: int) -> str:
-    """Return the key of a new session of a user who has logged in."""
-    with Transaction().set_user(user):
-        return str(pool.get("ir.session").new())
 
 
 def _check(pool: Pool, login: str, form: Any) -> int | None:

@@ -166,5 +166,11 @@ class Session(metaclass=PoolMeta):
         return bool(cls.check_timeout(user, key, domain=domain))
 
 
+def new_session(pool: Pool, user: int) -> str:
+    """Return the key of a new session of a user who has logged in."""
+    with Transaction().set_user(user):
+        return str(pool.get("ir.session").new())
+
+
 def _allowed() -> int:
     return int(config.getint("session", "max_attempt"))

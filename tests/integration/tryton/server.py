@@ -102,14 +102,15 @@ def make_database(folder: Path) -> None:
 
 
 @contextmanager
-def running_erp(folder: Path, **sections: dict[str, str]) -> Iterator[Erp]:
+def running_erp(folder: Path, port: int = 0, **sections: dict[str, str]) -> Iterator[Erp]:
     """Run the server on the database of a folder.
 
     Args:
+        port: 0 for a free one.
         sections: what its `trytond.conf` has beside the defaults, for each section.
     """
     configuration = _write_configuration(folder, sections)
-    port = free_port()
+    port = port or free_port()
     command = [
         _program("gunicorn"),
         "--bind",

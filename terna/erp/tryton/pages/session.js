@@ -1,12 +1,10 @@
-// Hands a session to the web client, which keeps it under this name (Session.restore in tryton-sao.js),
+// Hands a session to the web client, which keeps it under this name (see Session.restore in tryton-sao.js),
 // and closes the window that the web client has opened.
 "use strict";
 
-function handOver({database, login, user, session, service, renew}) {
-    if (!renew || renew === user) {
-        const kept = {login_service: service || null, login, user_id: Number(user), session};
-        localStorage.setItem(`sao_session_${database}`, JSON.stringify(kept));
-    }
+function handOver({database, login, user, session, service}) {
+    const kept = {login_service: service || null, login, user_id: Number(user), session};
+    localStorage.setItem(`sao_session_${database}`, JSON.stringify(kept));
     window.close();
     window.location.replace(`/#${database}`); // where nobody has opened this window, it stays
 }
