@@ -8,6 +8,7 @@ import typer
 
 from terna.cli import (
     api_keys,
+    erp,
     local,
     model,
     people,
@@ -26,6 +27,7 @@ INTERRUPTED = 130
 
 TRAINING = "Server 1: train"
 SERVERS = "Server 2: track and serve"
+ERP = "Server 3: the ERP"
 LOCAL = "All of it on this machine"
 
 app = typer.Typer(
@@ -58,6 +60,8 @@ app.add_typer(secrets.app, name="secrets", rich_help_panel=SERVERS)
 app.command(rich_help_panel=SERVERS)(registry.promote)
 app.command(rich_help_panel=SERVERS)(tracking.track)
 app.command(rich_help_panel=SERVERS)(serving.serve)
+
+app.add_typer(erp.app, name="erp", rich_help_panel=ERP)
 app.command(rich_help_panel=SERVERS, hidden=True)(serving.agent)
 app.command(rich_help_panel=SERVERS)(registry.healthcheck)
 app.command(rich_help_panel=SERVERS, hidden=True)(tracking.init_stores)

@@ -92,13 +92,12 @@ def _open(database: str) -> None:
     """
     if not database:
         raise SettingsError("Name Tryton's database: --database, or TRYTOND_DATABASE_NAMES.")
+    with warnings.catch_warnings(record=True):  # of what Python will remove, by packages of trytond
+        Pool.start()
     pool = Pool(database)
     try:
-        # The packages that trytond imports warn of what Python will remove.
-        with warnings.catch_warnings(action="ignore"):
-            Pool.start()
-            with Transaction().start(database, 0, readonly=True):
-                pool.init()
+        with Transaction().start(database, 0, readonly=True):
+            pool.init()
     except Exception as error:  # each backend has errors of its own
         raise SettingsError(
             f"Tryton's database {database!r} cannot be opened ({type(error).__name__}):"

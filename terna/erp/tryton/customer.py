@@ -11,6 +11,7 @@ from trytond.model.exceptions import ValidationError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.tools.immutabledict import ImmutableDict
+from trytond.transaction import without_check_access
 
 from terna.erp.tryton.label import LabelMixin
 
@@ -36,6 +37,20 @@ class Party(metaclass=PoolMeta):
 
     customer_features = fields.One2Many("terna.customer.features", "party", "Labels")
     outcomes = fields.One2Many("terna.outcome", "party", "Outcomes")
+
+    @classmethod
+    def fields_view_get(
+        cls, view_id: int | None = None, view_type: str = "form", level: int | None = None
+    ) -> dict[str, Any]:
+        """Return a view; the page of labels has the endpoints' titles."""
+        result: dict[str, Any] = super().fields_view_get(view_id, view_type, level)
+        page = result["fields"].get("customer_features")
+        with without_check_access():
+            titles = [endpoint.title for endpoint in Pool().get("terna.endpoint").search([])]
+        if page is None or not titles:
+            return result
+        titled = {"customer_features": page | {"string": " / ".join(titles)}}
+        return result | {"fields": result["fields"] | titled}
 
 
 class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
@@ -69,7 +84,10 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     )
     why = fields.Selection(WHY, "Why No Label", readonly=True, sort=False)
     refused = fields.Dict(None, "Refused", readonly=True)
-    messages = fields.Function(fields.Text("Messages"), "get_messages")
+    messages = fields.Function(
+        fields.Text("Values That the Model Refuses", states={"invisible": ~Eval("messages")}),
+        "get_messages",
+    )
     history = fields.One2Many("terna.label", "features", "Labels over Time", readonly=True)
 
     @classmethod

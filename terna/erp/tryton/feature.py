@@ -84,7 +84,7 @@ class Feature(sequence_ordered(), DeactivableMixin, DictSchemaMixin, ModelSQL, M
 
     def choices(self) -> dict[str, str]:
         """Return the values of a selection, and what each is called."""
-        return dict(json.loads(self.selection_json))
+        return dict(json.loads(self.get_selection_json("selection_json")))
 
     def why_not(self, value: object) -> str:
         """Return the message, by its XML id, of why a value is none of this feature; else ""."""

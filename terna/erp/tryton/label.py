@@ -14,10 +14,11 @@ class LabelMixin:
 
     word = fields.Function(fields.Char("Label"), "get_words", searcher="search_word")
     colour = fields.Function(fields.Selection([(c, c) for c in COLOURS], "Colour"), "get_words")
+    icon = fields.Function(fields.Char("Icon"), "get_words")
 
     @classmethod
     def get_words(cls, records: list[Any], names: list[str]) -> dict[str, dict[int, Any]]:
-        """Return, by name and id, the word and the colour of each record's label."""
+        """Return, by name and id, the word, colour and icon of each record's label."""
         words = {record.endpoint: record.endpoint.words() for record in records}
         found = {
             record.id: words[record.endpoint].get(record.label, Word(record.label or ""))
@@ -26,6 +27,7 @@ class LabelMixin:
         values = {
             "word": {id_: word.word for id_, word in found.items()},
             "colour": {id_: word.colour for id_, word in found.items()},
+            "icon": {id_: word.colour and f"terna-{word.colour}" for id_, word in found.items()},
         }
         return {name: values[name] for name in names}
 
@@ -58,6 +60,10 @@ class Label(LabelMixin, ModelSQL, ModelView):
     endpoint = fields.Many2One("terna.endpoint", "Endpoint", required=True, ondelete="CASCADE")
     label = fields.Char("Label on Server 2", required=True)
     probability = fields.Float("Probability", digits=(1, 4))
+    place = fields.Function(
+        fields.Float("Place", digits=(16, 2), help="Of the label, among those of the endpoint."),
+        "get_place",
+    )
     version = fields.Integer("Version", required=True)
     labelled_at = fields.DateTime("Time", required=True)
 
@@ -79,6 +85,14 @@ class Label(LabelMixin, ModelSQL, ModelView):
     def get_rec_name(self, name: str) -> str:
         """Return the label's word."""
         return self.word
+
+    def get_place(self, name: str) -> float | None:
+        """Return what graphs draw of a label: its number, or its place among the labels."""
+        try:
+            return float(self.label)
+        except ValueError:
+            labels = list(self.endpoint.words())
+            return float(labels.index(self.label)) if self.label in labels else None
 
     @classmethod
     def search_rec_name(cls, name: str, clause: Any) -> Any:

@@ -132,3 +132,12 @@ def test_change_of_a_value_makes_a_revision_and_keeps_the_one_before(
     features.write([made], {"values": VALUES | {"calls": 9}})
     assert made.revision == 2
     assert features._history
+
+
+def test_page_on_the_partys_form_has_the_endpoints_title(tryton: Pool, endpoint: Any) -> None:
+    endpoint.title = "Will They Leave?"
+    endpoint.save()
+    party = tryton.get("party.party")
+    view = party.fields_view_get(view_type="form")
+    assert view["fields"]["customer_features"]["string"] == "Will They Leave?"
+    assert 'name="customer_features"' in view["arch"]
