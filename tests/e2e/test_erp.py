@@ -1,13 +1,14 @@
 """Server 3's ERP: customers with labels in a browser, and what is around Tryton."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 
 from tests import browser
-from tests.browser import Browser
 from tests.e2e.stacks.compose import ComposeStack, trusting
 
 pytestmark = pytest.mark.only_on("compose")
@@ -129,9 +130,35 @@ def test_web_client_is_served_with_a_policy_and_the_api_as_before(web: httpx.Cli
     assert web.get("/dist/nothing.js").json()["error_code"] == "ENDPOINT_NOT_FOUND"
 
 
-@pytest.fixture
-def window() -> Iterator[Browser]:
-    if not browser.is_installed():
-        pytest.skip("needs Debian's chromium and chromium-driver")
-    with browser.browser() as found:
-        yield found
+def test_password_alone_logs_nobody_in(replica: ComposeStack, web: httpx.Client) -> None:
+    password = {"password": replica.project.secret("erp/users/clerk")}
+    answer = call(web, "/erp/", "common.db.login", "clerk", password, "en")
+    assert answer.json()["error"][0] == "LoginException"
+
+
+@pytest.mark.skipif(not browser.is_installed(), reason="needs Debian's chromium, chromium-driver")
+def test_case_handler_sets_the_second_factor_up_and_sees_the_customers(
+    replica: ComposeStack,
+) -> None:
+    address = f"https://localhost:{replica.project.https_port}"
+    with browser.browser() as window:
+        window.open(f"{address}/erp/terna/second-factor")
+        window.run(
+            FILL,
+            {"login": "case-handler", "password": replica.project.secret("erp/users/case-handler")},
+        )
+        window.wait_for("QR")
+        secret = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", window.text())
+        assert secret
+        window.run(FILL, {"code": pyotp.TOTP(secret[0].replace(" ", "")).now()})
+        window.wait_for("recovery")
+        window.open(f"{address}/#erp/model/party.party;views=[]")
+        window.wait_for("Party", "Tammy Woods")
+        assert [line for line in window.console() if "Content Security Policy" in line] == []
+
+
+FILL = """
+for (const [name, value] of Object.entries(arguments[0]))
+    document.querySelector(`input[name=${name}]`).value = value;
+document.querySelector("form").requestSubmit();
+"""

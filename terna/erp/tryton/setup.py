@@ -76,8 +76,7 @@ def label(database: str, customers: Path | None) -> None:
     with Transaction().start(database, 0):
         Features = Pool().get("terna.customer.features")  # noqa: N806
         new = Features.search([("endpoint.name", "=", name), ("why", "=", "new")])
-        Features.note_questions(new)
-        Features.answer(new)
+        Features.ask_label(new)
 
 
 def _served() -> tuple[str, Schema]:
