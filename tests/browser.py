@@ -48,7 +48,7 @@ class Browser:
 
     def text(self) -> str:
         """All that the page shows."""
-        return str(self._post("execute/sync", {"script": TEXT, "args": []}))
+        return str(self.run(TEXT))
 
     def wait_for(self, *words: str) -> str:
         """Return the page's text when it has these words; fails the test when it never does."""
@@ -94,6 +94,16 @@ class Browser:
             assert time.monotonic() < deadline, f"{len(self.windows())} windows, not {count}"
             time.sleep(0.1)
 
+    def run(self, script: str, *arguments: object) -> object:
+        """Run JavaScript in the page; returns what it returns."""
+        return self._post("execute/sync", {"script": script, "args": list(arguments)})
+
+    def console(self) -> list[str]:
+        """Return what the browser has complained of since the last time."""
+        entries = self._post("se/log", {"type": "browser"})
+        assert isinstance(entries, list)
+        return [entry["message"] for entry in entries]
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(str(self._get("screenshot"))))
 
@@ -137,7 +147,8 @@ def browser() -> Iterator[Browser]:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
                 _wait(lambda: client.get("status").is_success)
                 options = {"args": list(FLAGS), "binary": shutil.which("chromium")}
-                wanted = {"alwaysMatch": {"goog:chromeOptions": options}}
+                logging = {"goog:loggingPrefs": {"browser": "WARNING"}}
+                wanted = {"alwaysMatch": {"goog:chromeOptions": options, **logging}}
                 made = client.post("session", json={"capabilities": wanted})
                 session = _value(made)
                 assert isinstance(session, dict)

@@ -14,7 +14,10 @@ from terna.files import locked, rewrite
 from terna.security.api_keys import ApiKey, add_key, read_keys, remove_keys
 
 API_KEYS = "api-keys"
-PASSWORDS = ("tracking/logins/[a-z]*", "postgres/*.password", "object-store/password")
+PASSWORDS = (
+    *("tracking/logins/[a-z]*", "postgres/*.password", "erp-database/*.password"),
+    "object-store/password",
+)
 """What is rotated: files below the folder of secrets."""
 
 SETTINGS = "*/terna_*"
@@ -84,7 +87,9 @@ def _rotate_api_key(
     newest: ApiKey = before[-1]
     after = add_key(digests, path.name, newest.scope, newest.requests_per_second)
     sleep(TAKEN_SECONDS)
-    rewrite(path, after.encode())
+    own = secrets / path.name / "api-key"  # of a caller that is a container
+    for copy in (path, *([own] if own.exists() else [])):
+        rewrite(copy, after.encode())
     sleep(overlap_seconds)
     for key in before:
         remove_keys(digests, key.name, key.id)

@@ -5,10 +5,11 @@ The checkout's owner owns the files, and the service reads them through its grou
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -28,7 +29,10 @@ CLIENTS = ("tracking", "serving", "proxy", "erp", "monitoring")
 
 SERVICES = tuple(
     Service(name, (name, "localhost", "127.0.0.1"), is_client=name in CLIENTS)
-    for name in ("tracking", "postgres", "object-store", "serving", "proxy", "erp", "monitoring")
+    for name in (
+        *("tracking", "postgres", "object-store", "serving"),
+        *("proxy", "erp", "erp-database", "monitoring"),
+    )
 )
 
 API_KEYS = {"erp": Scope.MODELS, "monitoring": Scope.METRICS}
@@ -47,12 +51,24 @@ GROUPS: Mapping[str, int] = {
     "training": 10004,
     "tracking": 10005,
     "postgres": 10006,
+    "erp-database": 10006,
     "signer": 10007,
+    "erp": 10011,
 }
 """The group that each container runs as; its Dockerfile makes it."""
 
-DATABASES = ("tracking", "auth", "optuna")
-"""The databases. The role that may use one has its name."""
+DATABASES = {"postgres": ("tracking", "auth", "optuna"), "erp-database": ("erp",)}
+"""The databases of each server. The role that may use one has its name."""
+
+ERP_KEYS: Mapping[str, Callable[[], bytes]] = {
+    "identity.key": Fernet.generate_key,
+    "search.key": lambda: token_hex(32).encode(),
+    "pseudonym.key": lambda: token_hex(32).encode(),
+}
+"""What the ERP encrypts identities with, finds them by, and makes pseudonyms with."""
+
+ERP_USERS = ("admin", "clerk", "case-handler", "analyst", "auditor")
+"""The ERP's first users, one of each role; erp/tryton/users.py says which."""
 
 LOGINS = ("admin", "training", "promoting", "serving", "health")
 """Terna's own logins to the tracking server; tracking/logins.py says what each may do."""
@@ -76,7 +92,9 @@ def ensure_all(certs: Path, secrets: Path) -> None:
         _ensure_analyst(secrets)
         ensure_table_key(secrets / "training/table.key")
         _ensure_passwords(secrets)
+        ensure_erp_secrets(secrets / "erp")
     ensure_api_keys(secrets)
+    _ensure_text(secrets / "erp/api-key", _read(secrets / "api-keys/erp"))
     _ensure_copy(certs / "ca.crt", certs / "training/ca.crt")
     for root in (certs, secrets):
         _set_permissions(root, certs.stat())
@@ -154,8 +172,9 @@ def _move(former: Path, path: Path) -> None:
 
 
 def _ensure_passwords(secrets: Path) -> None:
-    for role in DATABASES:
-        _ensure_password(secrets / f"postgres/{role}.password")
+    for server, roles in DATABASES.items():
+        for role in roles:
+            _ensure_password(secrets / server / f"{role}.password")
     ensure_logins(secrets / "tracking/logins")
     _ensure_password(secrets / "object-store/user")
     _ensure_password(secrets / "object-store/password")
@@ -172,6 +191,15 @@ def ensure_logins(folder: Path) -> list[Path]:
     return missing
 
 
+def ensure_erp_secrets(folder: Path) -> list[Path]:
+    """Make each key of the ERP and password of its users that is missing; return what it made."""
+    contents = {**ERP_KEYS, **{f"users/{name}": _new_password for name in ERP_USERS}}
+    missing = [name for name in contents if not (folder / name).exists()]
+    for name in missing:
+        write_private(folder / name, contents[name]())
+    return [folder / name for name in missing]
+
+
 def _ensure_settings(secrets: Path) -> None:
     """Write each service's passwords as settings, one file each, into the service's folder."""
     for file, content in {
@@ -182,6 +210,9 @@ def _ensure_settings(secrets: Path) -> None:
         "training/terna_tracking_password": _read(secrets / "tracking/logins/training"),
         "training/terna_tracking_promoting_password": _read(secrets / "tracking/logins/promoting"),
         "serving/terna_tracking_password": _read(secrets / "tracking/logins/serving"),
+        "erp/terna_erp_database": "[erp]\nhost=erp-database\nuser=erp\nsslmode=verify-full\n"
+        "sslrootcert=/certs/ca.crt\n"
+        f"password={_read(secrets / 'erp-database/erp.password')}\n",
     }.items():
         _ensure_text(secrets / file, content)
 
@@ -197,7 +228,11 @@ def _database_url(secrets: Path, driver: str, name: str) -> str:
 
 def _ensure_password(path: Path) -> None:
     if not path.exists():
-        write_private(path, token_urlsafe(32).encode())
+        write_private(path, _new_password())
+
+
+def _new_password() -> bytes:
+    return token_urlsafe(32).encode()
 
 
 def _ensure_text(path: Path, text: str) -> None:

@@ -41,6 +41,7 @@ PORTS = {
     "serving": 8124,
     "serving-standby": 8124,
     "proxy": 8443,
+    "erp-database": 5432,
 }
 REACHES = {
     "ssh": {"training"},
@@ -49,6 +50,7 @@ REACHES = {
     "serving": {"tracking"},
     "serving-standby": {"tracking", "serving"},
     "proxy": {"serving", "serving-standby"},
+    **{key: {"proxy", "erp-database"} for key in ("erp", "erp-worker", "erp-cron")},
     "ready": {"proxy"},
     "postgres": {"object-store"},  # they share the network `storage`
 }
@@ -492,8 +494,10 @@ def own_folder(service: str) -> str:
         return "object-store"
     if service in KEYLESS:
         return "proxy"
-    if service == "signer":  # a command of training's image
+    if service in ("signer", "erp-database"):  # of another's image
         return service
+    if service == "init-erp-database":
+        return "erp-database"
     return re.sub(r"^terna/|:.*$", "", SERVICES[service]["image"])
 
 

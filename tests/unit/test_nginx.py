@@ -5,7 +5,7 @@ import re
 from tests.checkout import ROOT
 
 FILES = {path.name: path.read_text() for path in (ROOT / "nginx").rglob("*.conf")}
-OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/", "/run/https/")
+OURS = ("/certs/", "/secrets/", "/tmp/", "/dev/", "/opt/terna/", "/run/https/", "/run/erp/")
 
 
 def paths(configuration: str) -> set[str]:

@@ -16,6 +16,7 @@ from terna.erp.tryton import (
     endpoint,
     enrolment,
     feature,
+    health,
     label,
     logs,
     openid,
@@ -28,7 +29,7 @@ from terna.erp.tryton import (
     user,
 )
 
-__all__ = ["enrolment", "openid", "pages", "register"]  # importing the first three adds routes
+__all__ = ["enrolment", "health", "openid", "pages", "register"]  # the first four add routes
 
 
 def register() -> None:

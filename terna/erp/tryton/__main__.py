@@ -1,7 +1,8 @@
-"""What `terna erp …` runs where trytond is: a process of its own, as the module is under the GPL.
+"""What runs where trytond is: a process of its own, as the module is under the GPL.
 
 `python -m terna.erp.tryton fields --endpoint NAME`, with trytond's own settings: `TRYTOND_CONFIG`
-names its configuration file, and `TRYTOND_DATABASE_NAMES` the database.
+names its configuration file, and `TRYTOND_DATABASE_NAMES` the database. The containers also run
+`init`, `label` and `healthcheck`.
 """
 
 import argparse
@@ -9,13 +10,15 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from trytond.exceptions import UserError
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from terna.erp.schema import Schema
-from terna.erp.tryton import server2
+from terna.erp.tryton import server2, setup
+from terna.erp.tryton.health import ask
 from terna.erp.tryton.mapping import map_schema
 from terna.errors import SettingsError, TernaError
 
@@ -28,12 +31,27 @@ def main(arguments: Sequence[str]) -> int:
     fields.add_argument("--endpoint", required=True, help="the registered model's name")
     fields.add_argument("--database", default=os.environ.get("TRYTOND_DATABASE_NAMES", ""))
     fields.add_argument("--choices", action="append", type=_choices, default=[])
+    fields.set_defaults(
+        run=lambda asked: make_fields(asked.endpoint, asked.database, dict(asked.choices))
+    )
+    init = commands.add_parser("init", help="make what is missing in an empty or older database")
+    init.set_defaults(run=lambda asked: setup.run(asked.database, asked.customers))
+    label = commands.add_parser("label", help="make the served endpoint, ask for its first labels")
+    label.set_defaults(run=lambda asked: setup.label(asked.database, asked.customers))
+    for command in (init, label):
+        command.add_argument("database")
+        command.add_argument("--customers", type=Path, help="a CSV file, a row for each")
+    healthcheck = commands.add_parser("healthcheck", help="end well when Tryton has its database")
+    healthcheck.add_argument("socket")
+    healthcheck.add_argument("database")
+    healthcheck.set_defaults(run=lambda asked: ask(asked.socket, asked.database))
     asked = parser.parse_args(arguments)
     try:
-        for line in make_fields(asked.endpoint, asked.database, dict(asked.choices)):
+        for line in asked.run(asked) or ():
             print(line)  # noqa: T201 - this is a command
     except (TernaError, UserError) as error:
-        print(f"error: {error.args[0]}", file=sys.stderr)  # noqa: T201
+        message = error.message if isinstance(error, UserError) else error
+        print(f"error: {message}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

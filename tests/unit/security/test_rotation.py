@@ -27,7 +27,7 @@ def files(secrets: Path) -> dict[str, bytes]:
 def test_passwords_of_logins_and_databases_and_api_keys_are_rotated(secrets: Path) -> None:
     assert set(rotatable(secrets)) == {
         *(f"tracking/logins/{login}" for login in LOGINS),
-        *(f"postgres/{database}.password" for database in DATABASES),
+        *(f"{server}/{name}.password" for server, names in DATABASES.items() for name in names),
         "object-store/password",
         "api-keys/erp",
         "api-keys/monitoring",
@@ -40,6 +40,7 @@ def test_passwords_of_logins_and_databases_and_api_keys_are_rotated(secrets: Pat
         ("postgres/tracking.password", "tracking/terna_tracking_backend_store_uri"),
         ("postgres/auth.password", "tracking/terna_tracking_auth_database_uri"),
         ("postgres/optuna.password", "training/terna_training_optuna_storage"),
+        ("erp-database/erp.password", "erp/terna_erp_database"),
         ("tracking/logins/health", "tracking/terna_tracking_password"),
         ("tracking/logins/serving", "serving/terna_tracking_password"),
         ("tracking/logins/training", "training/terna_tracking_password"),
@@ -92,6 +93,13 @@ def test_api_key_works_beside_its_successor_until_the_overlap_is_over(tmp_path: 
     other, left = read_keys(digests)
     assert (other.name, left.digest) == ("other", digest_of(own.read_text()).hex())
     assert (left.name, left.scope, left.requests_per_second) == ("erp", Scope.MODELS, 50)
+
+
+def test_container_of_a_caller_gets_its_new_api_key(secrets: Path) -> None:
+    before = (secrets / "erp/api-key").read_text()
+    rotate(secrets, "api-keys/erp", 0, lambda _: None)
+    after = (secrets / "erp/api-key").read_text()
+    assert before != after == (secrets / "api-keys/erp").read_text()
 
 
 def test_api_key_that_serving_does_not_know_is_refused(tmp_path: Path) -> None:

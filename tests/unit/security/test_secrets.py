@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from terna.contracts.version import RELEASE_FILE
 from terna.security import signing
-from terna.security.secrets import FORMER, GROUPS, SERVICES, ensure_all, renew_certificates
+from terna.security.secrets import (
+    ERP_KEYS,
+    ERP_USERS,
+    FORMER,
+    GROUPS,
+    SERVICES,
+    ensure_all,
+    renew_certificates,
+)
 from tests.checkout import ROOT
 
 
@@ -169,6 +178,22 @@ def test_every_password_is_another_one(made: Path) -> None:
     passwords = [path.read_text() for path in (made / "secrets/postgres").glob("*.password")]
     assert len(passwords) == len(set(passwords)) == 3
     assert min(map(len, passwords)) > 30
+
+
+def test_erp_has_a_key_for_each_use_and_a_password_for_each_of_its_users(made: Path) -> None:
+    folder = made / "secrets/erp"
+    Fernet((folder / "identity.key").read_bytes())
+    assert {path.name for path in (folder / "users").iterdir()} == set(ERP_USERS)
+    found = [
+        (folder / name).read_bytes() for name in (*ERP_KEYS, *(f"users/{u}" for u in ERP_USERS))
+    ]
+    assert len(set(found)) == len(ERP_KEYS) + len(ERP_USERS)
+    assert min(map(len, found)) > 30
+
+
+def test_container_of_the_erp_has_its_own_copy_of_the_api_key(made: Path) -> None:
+    secrets = made / "secrets"
+    assert (secrets / "erp/api-key").read_text() == (secrets / "api-keys/erp").read_text()
 
 
 def test_tracking_has_neither_the_root_of_the_object_store_nor_training_a_superuser(

@@ -1,0 +1,135 @@
+"""The ERP's database: made, brought to this version of the module, with users and customers."""
+
+import os
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from trytond import admin
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from terna.erp.schema import Schema
+from terna.erp.tryton import configuration, first_customers, server2
+from terna.erp.tryton.mapping import map_schema
+from terna.errors import ServingUnreachable
+
+SERVED_SECONDS = 120
+"""How long a version in production has to be served."""
+
+LANGUAGES = ("en", "es", "de")
+
+FIRST_USER = "admin"
+"""Whom Tryton itself makes."""
+
+USERS = {
+    "clerk": "group_clerk",
+    "case-handler": "group_case_handler",
+    "analyst": "group_analyst",
+    "auditor": "group_auditor",
+    FIRST_USER: "group_administrator",
+}
+"""The first users, one of each role, by the XML id of its group."""
+
+
+def run(database: str, customers: Path | None) -> None:
+    """Make what is missing in a database. Safe to run again: what is there stays as it is.
+
+    Args:
+        database: its name. It exists already, and may be empty.
+        customers: a table with a row of features for each of the customers to begin with, who are
+            made where there are none; None for an ERP without customers.
+
+    Raises:
+        SettingsError: a password cannot be read.
+        DataError: the table cannot be read.
+    """
+    update(database)
+    with Transaction().start(database, 0):
+        _ensure_users()
+    if customers:
+        with Transaction().start(database, 0):
+            first_customers.ensure_parties(customers)
+
+
+def label(database: str, customers: Path | None) -> None:
+    """Make the endpoint of what server 2 serves, and ask for each label that nobody has asked for.
+
+    Args:
+        database: where `run` was before.
+        customers: that table: its rows become the features of customers who have none.
+
+    Raises:
+        ServingUnreachable: server 2 describes no model.
+        ServingRefused: it does not take the API key.
+        DataError: the table cannot be read, or does not fit the customers.
+    """
+    Pool.start()
+    Pool(database).init()
+    name, schema = _served()
+    with Transaction().start(database, 0):
+        map_schema(name, schema, first_customers.choices(customers) if customers else {})
+        if customers:
+            Endpoint = Pool().get("terna.endpoint")  # noqa: N806 - Tryton's way to name a model
+            (endpoint,) = Endpoint.search([("name", "=", name)])
+            first_customers.ensure_features(endpoint, customers)
+    with Transaction().start(database, 0):
+        Features = Pool().get("terna.customer.features")  # noqa: N806
+        new = Features.search([("endpoint.name", "=", name), ("why", "=", "new")])
+        Features.ask_label(new)
+
+
+def _served() -> tuple[str, Schema]:
+    """Return the name and the schema of the model that is served, once it is.
+
+    Raises:
+        ServingUnreachable: it is not in time.
+        ServingRefused: server 2 does not take the API key.
+    """
+    deadline = time.monotonic() + SERVED_SECONDS
+    while True:
+        try:
+            return server2.read_schema()
+        except ServingUnreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def update(database: str) -> None:
+    """Activate the module, or bring its data to this version, with trytond-admin's own code."""
+    # Whom Tryton itself makes gets this password.
+    os.environ["TRYTONPASSFILE"] = str(configuration.secrets() / "users" / FIRST_USER)
+    admin.run(
+        Namespace(
+            database_names=[database],
+            update=["terna"],
+            activatedeps=True,
+            update_modules_list=False,
+            languages=list(LANGUAGES),
+            email="",
+            password=False,
+            reset_password=False,
+            test_email=None,
+            hostname=None,
+            validate=None,
+        )
+    )
+
+
+def _ensure_users() -> None:
+    """Make the users that are missing; Tryton's first one gets its role."""
+    User = Pool().get("res.user")  # noqa: N806
+    for login, name in USERS.items():
+        found = User.search([("login", "=", login)])
+        group = [("add", _groups(name))]
+        if not found:
+            password = configuration.password(login)
+            User.create([{"name": login, "login": login, "password": password, "groups": group}])
+        elif login == FIRST_USER:
+            User.write(found, {"groups": group})
+
+
+def _groups(name: str) -> list[int]:
+    found = Pool().get("ir.model.data").search([("module", "=", "terna"), ("fs_id", "=", name)])
+    return [each.db_id for each in found]
