@@ -1,6 +1,7 @@
 """The bucket of the object store that holds the artifacts, and what the server may do with it."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,14 @@ def ensure_policy(artifacts: str, secrets: Path) -> None:
 
 def policy(bucket: str) -> dict[str, Any]:
     """Return the policy, in AWS' language."""
-    statements = [
-        {"Effect": "Allow", "Action": list(actions), "Resource": [f"arn:aws:s3:::{bucket}{of}"]}
-        for of, actions in ACTIONS.items()
-    ]
+    statements = [_statement("Allow", actions, bucket + of) for of, actions in ACTIONS.items()]
+    # In MinIO who may mark an object as deleted may delete its versions, unless that is denied.
+    statements.append(_statement("Deny", ["s3:DeleteObjectVersion"], f"{bucket}/*"))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _statement(effect: str, actions: Sequence[str], resource: str) -> dict[str, Any]:
+    return {"Effect": effect, "Action": list(actions), "Resource": [f"arn:aws:s3:::{resource}"]}
 
 
 def _admin(s3: Any, user: str, password: str) -> MinioAdmin:

@@ -361,7 +361,7 @@ def test_renewed_certificate_is_served_by_new_workers_and_no_request_is_lost(
         labelling.settings.serving.certificate.unlink()
         ensure_local_secrets(labelling.settings, tmp_path)
         wait_until(lambda: serial_number(labelling) != serial)
-        wait_until(lambda: all(map(listens, workers(labelling))))
+        wait_until(lambda: not all(map(listens, before)))
         begun.sendall(request[-20:])
         assert answered(begun)[0] == 200
         wait_until(lambda: "all workers are new ones" in log(tmp_path), 60)
