@@ -127,10 +127,10 @@ class Exchange:
         response = yield from self._send(Request("GET", url))
         if response.status_code != httpx.codes.OK:
             raise self._error(response)
-        try:
-            return dict(response.json())
-        except (ValueError, TypeError):  # another server, or a proxy's page
-            raise self._no_labels(response) from None
+        document = _document(response)
+        if not document:
+            raise self._no_labels(response)
+        return document
 
     def _ask(
         self,
@@ -175,7 +175,7 @@ class Exchange:
         return outcome
 
     def _error(self, response: httpx.Response) -> TernaError:
-        content = _content(response)
+        content = _texts(response)
         message = content.get("message", f"status {response.status_code}.")
         if response.status_code in REFUSED:
             return ServingRefused(f"{self._endpoint} refuses: {message}")
@@ -222,11 +222,15 @@ def _why_no_answer(endpoint: str, error: httpx.HTTPError) -> str:
     return f"{endpoint} does not answer ({type(error).__name__}). {why}"
 
 
-def _content(response: httpx.Response) -> dict[str, str]:
-    """Return the fields of an error's body; none of a page for people."""
+def _document(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object in a body; an empty one where there is none, as in a proxy's page."""
     try:
         content = response.json()
     except ValueError:
         return {}
-    fields = content if isinstance(content, dict) else {}
-    return {name: str(value) for name, value in fields.items()}
+    return content if isinstance(content, dict) else {}
+
+
+def _texts(response: httpx.Response) -> dict[str, str]:
+    """Return the fields of an error's body, as texts."""
+    return {name: str(value) for name, value in _document(response).items()}

@@ -15,7 +15,13 @@ from typing import Any, Self
 import pytest
 
 from terna.erp.client import AsyncClient, Client, Connection, Predictions
-from terna.errors import BadRequest, ServingRefused, ServingUnreachable, SettingsError
+from terna.errors import (
+    BadRequest,
+    ServingRefused,
+    ServingUnavailable,
+    ServingUnreachable,
+    SettingsError,
+)
 from terna.security.ca import Service, ensure_certificates
 
 TWO = [[1], [2]]
@@ -69,6 +75,9 @@ class Blocking:
 
     def version(self) -> int | None:
         return self._runner.run(self._client.version())
+
+    def description(self) -> dict[str, Any]:
+        return self._runner.run(self._client.description())
 
 
 Ask = type[Client] | type[Blocking]
@@ -262,6 +271,49 @@ def test_version_is_that_of_the_model_that_serves(serving: Serving, ca: Path, as
     with ask(serving.connection(ca)) as client:
         assert client.version() == 7
     assert serving.asked == [("GET", "/v2/models", None)]
+
+
+def test_description_is_the_document_of_the_model_that_serves(
+    serving: Serving, ca: Path, ask: Ask
+) -> None:
+    serving.body = b'{"openapi": "3.1.0", "info": {"version": "7"}}'
+    with ask(serving.connection(ca)) as client:
+        assert client.description() == {"openapi": "3.1.0", "info": {"version": "7"}}
+    assert serving.asked == [("GET", "/openapi.json", None)]
+    assert serving.keys == ["Bearer erp.first"]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'"text"', b"null", b"7"])
+def test_what_is_no_document_is_no_description(
+    serving: Serving, ca: Path, ask: Ask, body: bytes
+) -> None:
+    serving.body = body
+    with ask(serving.connection(ca)) as client, pytest.raises(ServingUnreachable):
+        client.description()
+
+
+def test_description_while_there_is_no_version_is_unavailable(
+    serving: Serving, ca: Path, ask: Ask
+) -> None:
+    serving.status, serving.headers["retry-after"] = 503, "4"
+    serving.body = b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "No model yet."}'
+    with (
+        ask(serving.connection(ca)) as client,
+        pytest.raises(ServingUnavailable, match=r"503: No model yet\.") as refused,
+    ):
+        client.description()
+    assert refused.value.retry_after == 4
+    assert len(serving.asked) == 1
+
+
+def test_description_is_refused_without_the_right_key(serving: Serving, ca: Path, ask: Ask) -> None:
+    serving.status = 403
+    serving.body = b'{"error_code": "PERMISSION_DENIED", "message": "This key may not."}'
+    with (
+        ask(serving.connection(ca)) as client,
+        pytest.raises(ServingRefused, match=r"refuses: This key may not\."),
+    ):
+        client.description()
 
 
 def test_key_is_sent_and_read_again_when_it_is_refused(
