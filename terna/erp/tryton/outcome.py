@@ -90,13 +90,16 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         """Return a table of outcomes, with a column for each feature where they are asked for."""
         if "values" not in fields_names:
             return super().export_data(records, fields_names, header=header)
-        names = list(dict.fromkeys(name for each in records for name in each.values or ()))
-        others = [name for name in fields_names if name != "values"]
-        table = super().export_data(records, others, header=header)
-        features = [[(each.values or {}).get(name) for name in names] for each in records]
+        at = fields_names.index("values")
+        table = super().export_data(records, fields_names, header=header)  # checks who may
+        rows = table[1:] if header else table
+        names = list(dict.fromkeys(name for row in rows for name in row[at] or ()))
+        features = [[(row[at] or {}).get(name) for name in names] for row in rows]
         if header:
             features.insert(0, names)
-        return [row + more for row, more in zip(table, features, strict=True)]
+        return [
+            [*row[:at], *more, *row[at + 1 :]] for row, more in zip(table, features, strict=True)
+        ]
 
     @fields.depends("endpoint", "label")
     def selection_label(self) -> list[tuple[str | None, str]]:

@@ -299,6 +299,31 @@ TABLE: dict[str, tuple[set[str], Action]] = {
     "write label": (NOBODY, _write("terna.label", "label", label="False")),
     "delete label": (NOBODY, _delete("terna.label", "label")),
     "read outcome": (EVERYDAY, _read("terna.outcome", "outcome", "label", "date")),
+    "read features of outcome": (FEATURES, _read("terna.outcome", "outcome", "values")),
+    "search features of outcome": (
+        FEATURES,
+        _search("terna.outcome", [("values.tenure", ">", 50)]),
+    ),
+    "search features of outcome by where": (
+        FEATURES,
+        _search("party.party", [("outcomes", "where", [("values.tenure", ">", 50)])]),
+    ),
+    "sort by feature of outcome": (
+        FEATURES,
+        _search("terna.outcome", [], [("values.tenure", "ASC")]),
+    ),
+    "export outcome": (EVERYDAY, _export("terna.outcome", "outcome", "label", "date")),
+    "export features of outcome": (
+        FEATURES,
+        _export("terna.outcome", "outcome", "label", "values"),
+    ),
+    "export features of outcomes found": (
+        FEATURES,
+        lambda user, _: user.model(
+            "terna.outcome", "export_data_domain", [("label", "=", "True")], ["values"]
+        ),
+    ),
+    "write features of outcome": (NOBODY, _write("terna.outcome", "outcome", values={})),
     "create outcome": (
         CLERKS | HANDLER,
         _create("terna.outcome", party=_party, endpoint=_endpoint, label="True", date=DATE),
