@@ -10,6 +10,10 @@ class TestModule(test_tryton.ModuleTestCase):
 
     module = "terna"
 
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Leaves the database, which Tryton drops, to the tests of this process that follow."""
+
     @with_transaction()
     def test_wizards(self) -> None:
         """Opens every wizard as a user who may."""
