@@ -123,6 +123,15 @@ class Process:
                 raise TernaError(f"{self.name} does not answer: see {self._log}")
             time.sleep(0.1)
 
+    def wait(self) -> None:
+        """Return when the process has ended well.
+
+        Raises:
+            TernaError: it has not; names its log.
+        """
+        if self._process.wait():
+            raise TernaError(f"{self.name} failed: see {self._log}")
+
     def stop(self) -> None:
         """End the whole group: ask it first, then force it."""
         stop(self._process, STOP_SECONDS, group=True)

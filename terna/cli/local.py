@@ -2,6 +2,7 @@
 
 import json
 import signal
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +26,17 @@ def demo(
     table: TableOptions,
     trials: Trials = None,
     keep: Annotated[bool, typer.Option(help="Leave everything up until Ctrl-C.")] = False,
+    erp: Annotated[
+        bool,
+        typer.Option("--erp", help="Also bring up Tryton with the customers and their labels."),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the facts to this file.")
     ] = None,
 ) -> None:
     """Train, promote and serve on this machine, and ask for labels over HTTPS."""
     from terna.local import demo, summary
+    from terna.local.erp import LocalErp
     from terna.local.servers import LocalServers, describe_moved_ports, local_settings
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -43,12 +49,16 @@ def demo(
     reporter = Terminal(out)
     for line in describe_moved_ports(defaults, settings):
         reporter.say(line)
-    with LocalServers(Path.cwd(), settings, reporter) as servers:
+    with ExitStack() as up:
+        servers = up.enter_context(LocalServers(Path.cwd(), settings, reporter))
         result = demo.run(servers, reporter, request, trials or settings.training.trials)
         if json_file:
             document = summary.summary_json(result, settings)
             json_file.write_text(json.dumps(document, indent=1) + "\n")
         summary.print_summary(result, settings, out)
+        if erp:
+            beside = LocalErp(Path.cwd(), settings, reporter, result.columns, result.customers)
+            summary.print_erp(up.enter_context(beside), out)
         out.print(f"\n{KEPT if keep else ENDED}")
         if keep:
             signal.pause()

@@ -33,6 +33,8 @@ class DemoResult:
     published: PublishResult
     metrics: dict[str, float]
     """Of the hold-out, by `evaluate`."""
+    columns: list[str]
+    """The names of the features."""
     customers: list[list[Any]]
     """The hold-out's raw feature values, in the order of the model's schema."""
     example: list[Any]
@@ -79,7 +81,7 @@ def run(
     with timings.measure("total"):
         with timings.measure("training"):
             published = pipeline.train(session, request, trials)
-        customers, example, actual = _holdout(session)
+        columns, customers, example, actual = _holdout(session)
         with Client(connection_of(servers.settings.erp)) as client:
             with timings.measure("promotion"):
                 wait_for(client, _in_production(published), servers, reporter)
@@ -87,7 +89,15 @@ def run(
                 predictions = labels_of(client, customers)
     metrics = session.workspace.read_document("metrics.json", "evaluate")
     return DemoResult(
-        request, published, metrics, customers, example, actual, predictions, timings.seconds
+        request=request,
+        published=published,
+        metrics=metrics,
+        columns=columns,
+        customers=customers,
+        example=example,
+        actual=actual,
+        predictions=predictions,
+        seconds=timings.seconds,
     )
 
 
@@ -114,13 +124,13 @@ def labels_of(client: Client, customers: list[list[Any]]) -> Predictions:
     return replace(batches[-1], labels=[label for batch in batches for label in batch.labels])
 
 
-def _holdout(session: Session) -> tuple[list[list[Any]], list[Any], list[Any]]:
-    """Return the held-out customers as an ERP knows them, a made-up one, and their labels."""
+def _holdout(session: Session) -> tuple[list[str], list[list[Any]], list[Any], list[Any]]:
+    """Return the features' names, the held-out customers, a made-up one, and their labels."""
     table = session.workspace.read_table("holdout.parquet", "acquire")
     inputs = model_inputs(table, Features.read(session.workspace))
     (example,) = _as_sent(made_up.example_row(inputs))
     target = Job.read(session.workspace).target
-    return _as_sent(inputs), example, table[target].tolist()
+    return list(inputs.columns), _as_sent(inputs), example, table[target].tolist()
 
 
 def _as_sent(rows: pd.DataFrame) -> list[list[Any]]:

@@ -18,7 +18,12 @@ from terna.registry.registry import MLflowRegistry
 from terna.security import signing
 from terna.security.ca import Service, ensure_certificates
 from terna.security.renewal import renew_repeatedly
-from terna.security.secrets import ensure_api_keys, ensure_logins, ensure_table_key
+from terna.security.secrets import (
+    ensure_api_keys,
+    ensure_erp_secrets,
+    ensure_logins,
+    ensure_table_key,
+)
 from terna.settings import Audit, Erp, Settings, Tracking
 
 COMMANDS = {"tracking": "track", "serving": "serve"}
@@ -125,7 +130,8 @@ def ensure_local_secrets(settings: Settings, root: Path) -> list[Path]:
             signing.ensure_signing_keys(private, public)
     ensure_table_key(training.table_key)
     logins = ensure_logins(settings.tracking.logins_dir)
-    return [*made, *missing, *logins, *ensure_api_keys(root / "secrets")]
+    erp = ensure_erp_secrets(root / "secrets/erp")
+    return [*made, *missing, *logins, *erp, *ensure_api_keys(root / "secrets")]
 
 
 def _make_private(folder: Path) -> None:

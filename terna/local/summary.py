@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from terna.local.demo import DemoResult
+from terna.local.erp import LocalErp
 from terna.progress import printable
 from terna.settings import Settings
 from terna.training.job import CHURN_REQUEST
@@ -61,6 +62,16 @@ def print_summary(result: DemoResult, settings: Settings, console: Console) -> N
         f"MLflow UI   {settings.tracking.uri}  (trust {_short(settings.tracking.ca)} first)",
         f"            as promoting, with the password in {_short(password)}",
         f"\n{curl(settings, result.example)}",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_erp(erp: LocalErp, console: Console) -> None:
+    """Print where the ERP is, and who logs in there."""
+    for line in (
+        f"\nERP         {erp.describe_web_client()}",
+        f"            passwords are in {_short(erp.passwords)}",
+        "            the first login sets a second factor up",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

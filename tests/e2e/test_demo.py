@@ -4,10 +4,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -59,7 +60,7 @@ def servers_in(folder: Path) -> Sequence[psutil.Process]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the demo has run once, and kept its facts."""
     folder = tmp_path_factory.mktemp("checkout")
-    with start(folder, "--json", "out.json") as process:
+    with start(folder, "--erp", "--json", "out.json") as process:
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
     (folder / "printed").write_text(printed)
@@ -73,6 +74,14 @@ def test_demo_writes_its_facts_and_leaves_no_process(checkout: Path) -> None:
     assert len(facts["predictions"]) == 1667
     assert "published reference" in (checkout / "printed").read_text()
     assert not servers_in(checkout)
+
+
+def test_erp_beside_it_has_the_label_of_each_customer(checkout: Path) -> None:
+    labels = json.loads((checkout / "out.json").read_text())["predictions"]
+    with closing(sqlite3.connect(checkout / ".terna/erp/rfc_tune/erp.sqlite")) as database:
+        stored = database.execute("SELECT label FROM terna_customer_features ORDER BY party")
+        assert [label for (label,) in stored] == labels
+    assert "ERP         https://localhost:" in (checkout / "printed").read_text()
 
 
 def test_second_demo_adds_a_version_and_the_printed_curl_line_works(checkout: Path) -> None:

@@ -105,6 +105,17 @@ def test_waiting_ends_when_the_process_answers(scripts: Scripts) -> None:
     assert list(answers) == []
 
 
+def test_end_of_a_process_is_waited_for(scripts: Scripts) -> None:
+    scripts.start("sleep 0.1; touch done").wait()
+
+    assert (scripts.root / "done").exists()
+
+
+def test_process_that_fails_names_the_log(scripts: Scripts) -> None:
+    with pytest.raises(TernaError, match=f"tracking failed: see {scripts.log}"):
+        scripts.start("exit 3").wait()
+
+
 def test_stop_asks_before_it_forces(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 10)
     process, family = scripts.start_family(ENDS_AT_SIGTERM)

@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from sql import Column, Literal, Null
 from sql.functions import CurrentTimestamp
-from trytond.model import ModelView, fields
+from trytond import backend
+from trytond.model import ModelView, dualmethod, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.tools import grouped_slice, reduce_ids
@@ -25,6 +26,7 @@ from terna.contracts.refusals import is_missing, read_cell
 from terna.erp.schema import Schema
 from terna.erp.tryton import server2
 from terna.erp.tryton.customer import now
+from terna.erp.tryton.identity import SYSTEM
 from terna.erp.tryton.server2 import Answer
 from terna.errors import RequestError, ServingRefused, SettingsError, TernaError
 
@@ -337,7 +339,7 @@ class CustomerFeatures(metaclass=PoolMeta):
 
 
 class Cron(metaclass=PoolMeta):
-    """Offers the scheduled task."""
+    """Offers the scheduled task, and lets the tasks of one run follow each other on SQLite."""
 
     __name__ = "ir.cron"
 
@@ -348,6 +350,19 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection.append(
             ("terna.customer.features|queue_due_labels", "Ask for Labels That Are Due")
         )
+
+    @dualmethod
+    def save(cls, crons: list[Self]) -> None:  # noqa: N805 - both for a class and a record
+        """Save scheduled tasks; where a database has one writer, let the next task be it.
+
+        trytond runs each task in a transaction of its own, and saves when it is next called in one
+        around all of them. On SQLite that one would be the only writer until the last task ends,
+        and each but the first would wait for it in vain.
+        """
+        super().save(crons)
+        transaction = Transaction()
+        if backend.name == "sqlite" and transaction.user == SYSTEM:
+            transaction.commit()
 
 
 class AskStart(ModelView):

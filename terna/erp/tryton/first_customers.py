@@ -18,7 +18,8 @@ SEED = 0
 CHURN = {"title": "Churn", "labels": "yes: Will leave: danger\nno: Will stay: success"}
 """What the endpoint of these customers is called, and its labels."""
 
-NUMBERS: Mapping[str, Callable[[str], float]] = {
+READERS: Mapping[str, Callable[[str], float]] = {
+    "boolean": lambda text: text.lower() == "true",
     "integer": lambda text: int(float(text)),
     "float": float,
 }
@@ -93,7 +94,7 @@ def _values(row: Mapping[str, str], types: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read_cell(text: str, type_: str) -> float | str:
-    return NUMBERS[type_](text) if type_ in NUMBERS else text
+    return READERS[type_](text) if type_ in READERS else text
 
 
 def _invented() -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trytond import admin
 from trytond.pool import Pool
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, inactive_records
 
 from terna.erp.schema import Schema
 from terna.erp.tryton import configuration, first_customers, server2
@@ -118,18 +118,29 @@ def update(database: str) -> None:
 
 
 def _ensure_users() -> None:
-    """Make the users that are missing; Tryton's first one gets its role."""
+    """Make the users that are missing, and restrict Tryton's first one."""
     User = Pool().get("res.user")  # noqa: N806
-    for login, name in USERS.items():
-        found = User.search([("login", "=", login)])
-        group = [("add", _groups(name))]
-        if not found:
-            password = configuration.password(login)
-            User.create([{"name": login, "login": login, "password": password, "groups": group}])
-        elif login == FIRST_USER:
-            User.write(found, {"groups": group})
+    with inactive_records():  # who was deactivated is not missing
+        there = {user.login for user in User.search([("login", "in", list(USERS))])}
+    for login in USERS.keys() - there:
+        password, groups = configuration.password(login), [("add", [_group(USERS[login])])]
+        User.create([{"name": login, "login": login, "password": password, "groups": groups}])
+    _restrict_first_user()
 
 
-def _groups(name: str) -> list[int]:
-    found = Pool().get("ir.model.data").search([("module", "=", "terna"), ("fs_id", "=", name)])
-    return [each.db_id for each in found]
+def _restrict_first_user() -> None:
+    """Leave Tryton's first user the rights of our administrator.
+
+    Tryton's group Administration may change access rights themselves, and an update of Tryton gives
+    it to this user again. Its groups are no roles: Tryton gives this user none.
+    """
+    User, find = Pool().get("res.user"), Pool().get("ir.model.data").get_id  # noqa: N806
+    first = User(find("res", "user_admin"))
+    wanted, groups = {_group(USERS[FIRST_USER])}, {group.id for group in first.groups}
+    if groups != wanted:
+        change = [("remove", list(groups - wanted)), ("add", list(wanted - groups))]
+        User.write([first], {"groups": change})
+
+
+def _group(name: str) -> int:
+    return int(Pool().get("ir.model.data").get_id("terna", name))

@@ -35,6 +35,7 @@ VALUES = {"minutes": 120.5, "plan": "basic", "calls": 3, "vip": True}
 class Server2:
     """Serving alone, with versions that its model cache holds."""
 
+    root: Path
     servers: LocalServers
     copies: ModelCache
     registry: MemoryRegistry
@@ -77,7 +78,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server2]:
     copies.fetch(versions[0], registry)
     copies.set_current(versions[0])
     with running("serving", root, settings) as servers:
-        yield Server2(servers, copies, registry, versions)
+        yield Server2(root, servers, copies, registry, versions)
 
 
 @pytest.fixture(scope="session", autouse=True)

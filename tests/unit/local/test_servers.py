@@ -91,6 +91,7 @@ def test_signing_keys_made_fit_what_serving_verifies(wanted: Settings, tmp_path:
 
     assert settings.training.signing_key in made
     assert settings.tracking.logins_dir / "promoting" in made
+    assert {tmp_path / "secrets/erp/identity.key", tmp_path / "secrets/erp/users/clerk"} <= {*made}
     assert all(path.is_file() for path in made)
     assert again == []
     signing.sign(model, settings.training.signing_key)

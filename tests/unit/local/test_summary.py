@@ -49,6 +49,7 @@ def a_result(
         request=request,
         published=PublishResult(Version("rfc_tune", 4, "", ""), 0.84, before, 0.83, promoted),
         metrics={"f1": 0.84, "precision": 0.95, "recall": 0.75},
+        columns=[f"feature_{number}" for number in range(12)],
         customers=CUSTOMERS,
         example=EXAMPLE,
         actual=["no", "yes", "no", "yes", "yes"],
