@@ -67,7 +67,7 @@ def authorization(connection: Connection) -> dict[str, str]:
     if not key.isascii() or not key.isprintable():
         raise SettingsError(
             f"{connection.api_key_file or '`api_key` of the connection'} is no API key: it has"
-            " characters that none has."
+            " characters that a header cannot hold."
         )
     return {"authorization": f"Bearer {key}"} if key else {}
 

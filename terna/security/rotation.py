@@ -26,7 +26,6 @@ SETTINGS = "*/terna_*"
 TAKEN_SECONDS = 3
 """Seconds after which serving's workers know a new key: they look four times in each."""
 
-
 RESTARTED = {"object-store/password": "object-store"}
 """What takes its new password when it starts."""
 

@@ -121,10 +121,8 @@ class ComposeStack(Stack):
 
     @property
     def listeners(self) -> list[Listener]:
-        connection, published = (
-            connection_of(self.settings.erp),
-            ("127.0.0.1", self.project.https_port),
-        )
+        connection = connection_of(self.settings.erp)
+        published = "127.0.0.1", self.project.https_port
         return [
             Listener("reverse proxy", published, "localhost", connection),
             Listener("serving", self.address("serving", 8124), "serving", connection),
