@@ -34,7 +34,7 @@ def stack_name(given: str) -> str:
 
 
 def group_of(test: str) -> str:
-    """Return who shares a process: all on one stack, in Tryton, that load the machine, each file.
+    """Return who shares a process: all on one stack, all that load the machine, each file.
 
     Args:
         test: its id, such as `tests/e2e/test_journey.py::test_x[compose]`.
@@ -48,8 +48,6 @@ def group_of(test: str) -> str:
             return "local"
         stack = re.search(rf"\[({'|'.join(STACKS)})\b", name)
         return stack[1] if stack else file
-    if "tryton" in path.parts:  # trytond keeps its settings and its database in module variables
-        return "tryton"
     return "load" if path.name in LOAD and "unit" not in path.parts else file
 
 

@@ -1,1 +1,1 @@
-"""Server 3: the client with which an ERP asks for labels, and the Tryton module."""
+"""Server 3: the client with which an ERP asks for labels."""
