@@ -11,8 +11,8 @@ connection = Connection(
     os.environ.get("TERNA_ERP_ENDPOINT", "https://localhost:8443/invocations"),
     ca=os.environ.get("TERNA_ERP_CA", "certs/ca.crt"),
     api_key_file=os.environ.get("TERNA_ERP_API_KEY_FILE", "secrets/api-keys/erp"),
-    certificate=os.environ.get("TERNA_ERP_CERTIFICATE"),  # serving's own port asks for one
-    key=os.environ.get("TERNA_ERP_KEY"),
+    certificate=os.environ.get("TERNA_ERP_CERTIFICATE") or None,  # serving's own port asks for one
+    key=os.environ.get("TERNA_ERP_KEY") or None,
 )
 customers = json.loads(Path(sys.argv[1]).read_text())
 

@@ -176,6 +176,13 @@ def test_typescript_client_tells_in_one_line_why_it_was_refused(
     assert line.startswith(says)
 
 
+def test_typescript_client_tells_in_one_line_which_file_is_missing(typescript: Path) -> None:
+    done = run(["npm", "run", "--silent", "labels"], typescript)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "no such file or directory, open '../../certs/ca.crt'" in line
+
+
 def test_lock_file_names_no_registry() -> None:
     locked = json.loads((EXAMPLES / "typescript/package-lock.json").read_text())["packages"]
     packages = {name: package for name, package in locked.items() if name}

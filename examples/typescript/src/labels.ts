@@ -11,16 +11,15 @@ const {
   TERNA_ERP_KEY,
 } = process.env;
 
-const predict = connect({
-  url: new URL(TERNA_ERP_ENDPOINT).origin,
-  ca: TERNA_ERP_CA,
-  apiKey: TERNA_ERP_API_KEY_FILE,
-  certificate: TERNA_ERP_CERTIFICATE,
-  key: TERNA_ERP_KEY,
-});
-const customers: Customer[] = JSON.parse(readFileSync(process.argv[2] ?? "../customers.json", "utf8"));
-
 try {
+  const predict = connect({
+    url: new URL(TERNA_ERP_ENDPOINT).origin,
+    ca: TERNA_ERP_CA,
+    apiKey: TERNA_ERP_API_KEY_FILE,
+    certificate: TERNA_ERP_CERTIFICATE,
+    key: TERNA_ERP_KEY,
+  });
+  const customers: Customer[] = JSON.parse(readFileSync(process.argv[2] ?? "../customers.json", "utf8"));
   console.log(JSON.stringify(await predict(customers)));
 } catch (error) {
   const { message, cause } = error as Error;
