@@ -19,6 +19,7 @@ FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
+    "--disable-http2",  # it would end requests when a network of the machine comes or goes
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -30,6 +31,7 @@ FLAGS = (
 PATIENCE = 60
 """Seconds after which what a page has not shown it will not."""
 
+TRIES = 3
 
 BROKEN = "Something went wrong"
 """What MLflow's UI says when a part of it did not load: a browser gives up what it loads whenever
@@ -45,6 +47,25 @@ class Browser:
     def open(self, address: str) -> None:
         self._post("url", {"url": "about:blank"})  # else only the part after # would change
         self._post("url", {"url": address})
+
+    def open_until(self, address: str, words: str) -> None:
+        """Open a page, and again where it does not show these words.
+
+        A browser gives up what it loads whenever a network of the machine comes or goes.
+        """
+        for _ in range(TRIES):
+            self.open(address)
+            if self._shows(words, PATIENCE / TRIES):
+                return
+        raise AssertionError(f"{words!r} not in:\n{self.text()[:2000]}")
+
+    def _shows(self, words: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while words not in self.text():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
 
     def text(self) -> str:
         """All that the page shows."""
@@ -67,6 +88,49 @@ class Browser:
     def type(self, selector: str, text: str) -> None:
         """Type into the first element that a CSS selector finds, as soon as one can."""
         self._when_it_can(selector, "value", {"text": text})
+
+    def press(self, name: str) -> None:
+        """Click on what is called so, by its text or its tooltip: the last one that is shown."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._press(name):
+            assert time.monotonic() < deadline, f"no {name!r} to press in:\n{self.text()[:2000]}"
+            time.sleep(0.2)
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into the field of this label, as soon as one can."""
+        self._when_it_can(FIELD.format(label=label), "value", {"text": text}, using="xpath")
+
+    def wait_until(self, expression: str) -> None:
+        """Return when JavaScript's expression holds; fails the test when it never does."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.run(f"return {expression}"):
+            assert time.monotonic() < deadline, f"never {expression}"
+            time.sleep(0.2)
+
+    def fields(self) -> dict[str, str]:
+        """Return what is in each field that is shown, by its label and by its name."""
+        found = self.run(FIELDS)
+        assert isinstance(found, dict)
+        return found
+
+    def wait_for_fields(self, **values: str) -> dict[str, str]:
+        """Return the fields when they have these values; fails the test when they never do."""
+        deadline = time.monotonic() + PATIENCE
+        while not values.items() <= (fields := self.fields()).items():
+            assert time.monotonic() < deadline, f"{values} not in {fields}"
+            time.sleep(0.2)
+        return fields
+
+    def _press(self, name: str) -> bool:
+        found = self._post("elements", {"using": "xpath", "value": NAMED.format(name=name)})
+        assert isinstance(found, list)
+        for element in reversed(found):
+            try:
+                self._post(f"element/{next(iter(element.values()))}/click", {})
+            except AssertionError:  # it is hidden, or covered, or gone
+                continue
+            return True
+        return False
 
     def windows(self) -> list[str]:
         """Return the names of all windows, the first one first."""
@@ -107,11 +171,13 @@ class Browser:
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(str(self._get("screenshot"))))
 
-    def _when_it_can(self, selector: str, command: str, body: dict[str, Any]) -> None:
+    def _when_it_can(
+        self, selector: str, command: str, body: dict[str, Any], using: str = "css selector"
+    ) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                found = self._post("element", {"using": "css selector", "value": selector})
+                found = self._post("element", {"using": using, "value": selector})
                 assert isinstance(found, dict)
                 self._post(f"element/{next(iter(found.values()))}/{command}", body)
             except AssertionError:  # it is not there yet, or moves, or something covers it
@@ -127,6 +193,30 @@ class Browser:
     def _get(self, command: str) -> object:
         return _value(self._driver.get(command))
 
+
+NAMED = (
+    "//*[self::a or self::button or self::label or self::option or @role='tab' or @role='button']"
+    "[normalize-space(.)='{name}' or @title='{name}' or @aria-label='{name}']"
+)
+
+"""What people press, by its text or its tooltip."""
+
+FIELD = "(//*[@id=//label[normalize-space(.)='{label}:']/@for])[last()]"
+
+FIELDS = """
+const shown = (each) => each.offsetParent !== null;
+const chosen = (each) => each?.selectedOptions?.[0]?.text;
+const content = (each) => chosen(each) ?? each?.value ?? "";
+const fields = [...document.querySelectorAll("input, textarea, select")].filter(shown);
+const labels = [...document.querySelectorAll("label[for]")].filter(shown);
+return Object.fromEntries([
+    ...fields.map((each) => [each.name, content(each)]),
+    ...labels.map((each) => [
+        each.textContent.trim().replace(/:$/, ""),
+        content(document.getElementById(each.htmlFor)),
+    ]),
+]);
+"""
 
 TEXT = "return document.body ? document.body.innerText : ''"
 

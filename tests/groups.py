@@ -13,6 +13,7 @@ STACKS = ("local", "compose")
 FORMER_NAMES = {"embedded": "local"}
 
 ON_COMPOSE = (
+    *("test_erp.py", "test_erp_browser.py", "test_erp_identity.py"),
     *("test_renewal.py", "test_replica.py", "test_reverse_proxy.py"),
     *("test_rolling.py", "test_ssh.py", "test_supply_chain.py"),
 )

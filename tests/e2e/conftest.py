@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from tests.e2e.erp import People
 from tests.e2e.stacks.compose import ComposeStack
 from tests.e2e.stacks.local import LocalStack
 from tests.e2e.stacks.stack import Stack
@@ -56,6 +57,15 @@ def replica(compose_stack: ComposeStack) -> ComposeStack:
     compose_stack.serve("rfc_tune")
     compose_stack.wait_for_version(1)
     return compose_stack
+
+
+@pytest.fixture(scope="session")
+def people(compose_stack: ComposeStack) -> Iterator[People]:
+    """The first users of the replica's ERP, with second factors."""
+    people = People(compose_stack)
+    yield people
+    for person in people.values():
+        person.http.close()
 
 
 @pytest.fixture(scope="session")

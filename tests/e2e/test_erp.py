@@ -1,5 +1,6 @@
 """Server 3's ERP: customers with labels in a browser, and what is around Tryton."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +9,10 @@ import pyotp
 import pytest
 
 from tests import browser
+from tests.e2e.erp import CUSTOMERS, query
 from tests.e2e.stacks.compose import ComposeStack, trusting
 
 pytestmark = pytest.mark.only_on("compose")
-
-CUSTOMERS = 1667
-"""The hold-out of the demo's table: rows 3334 to 5000."""
 
 
 @pytest.fixture
@@ -25,12 +24,6 @@ def web(replica: ComposeStack) -> Iterator[httpx.Client]:
         timeout=60,
     ) as client:
         yield client
-
-
-def query(replica: ComposeStack, sql: str) -> str:
-    """Ask the ERP's database itself, as its administrator inside the container."""
-    psql = ("psql", "--tuples-only", "--no-align", "--dbname", "erp", "--command", sql)
-    return replica.project.compose("exec", "-T", "erp-database", *psql).strip()
 
 
 def call(web: httpx.Client, path: str, method: str, *params: Any) -> httpx.Response:
@@ -136,7 +129,7 @@ def test_password_alone_logs_nobody_in(replica: ComposeStack, web: httpx.Client)
 
 
 @pytest.mark.skipif(not browser.is_installed(), reason="needs Debian's chromium, chromium-driver")
-def test_case_handler_sets_the_second_factor_up_and_sees_the_customers(
+def test_analyst_sets_the_second_factor_up_and_sees_the_customers(
     replica: ComposeStack,
 ) -> None:
     address = f"https://localhost:{replica.project.https_port}"
@@ -144,14 +137,14 @@ def test_case_handler_sets_the_second_factor_up_and_sees_the_customers(
         window.open(f"{address}/erp/terna/second-factor")
         window.run(
             FILL,
-            {"login": "case-handler", "password": replica.project.secret("erp/users/case-handler")},
+            {"login": "analyst", "password": replica.project.secret("erp/users/analyst")},
         )
         window.wait_for("Type the code that the app shows")
         secret = str(window.run("return document.getElementById('secret').textContent"))
         window.run(FILL, {"code": pyotp.TOTP(secret.replace(" ", "")).now()})
         window.wait_for("These recovery codes are shown once")
         window.run("document.getElementById('session').click()")
-        window.wait_for("case-handler", "Parties")
+        window.wait_for("analyst", "Parties")
         window.run("Sao.open_url('erp/model/party.party')")
         window.wait_for("Name", "1.67k")
         assert [line for line in window.console() if "Content Security Policy" in line] == []
@@ -162,3 +155,39 @@ for (const [name, value] of Object.entries(arguments[0]))
     document.querySelector(`input[name=${name}]`).value = value;
 document.querySelector("form").requestSubmit();
 """
+
+
+# ---- server 3 is killed -------------------------------------------------------------------------
+
+
+def test_erp_that_is_killed_while_all_labels_are_due_loses_and_doubles_none(
+    replica: ComposeStack,
+) -> None:
+    """Its tasks wait for server 2 just then, and nobody would ask again until ten minutes later."""
+    before, dead = answers(replica), query(replica, WORKED_ON)
+    query(replica, "UPDATE terna_customer_features SET asked_at = asked_at - interval '31 days'")
+    replica.project.compose("pause", "proxy")
+    try:
+        replica.project.compose("restart", "--timeout", "5", "erp-cron")
+        replica.wait_until(lambda: query(replica, WORKED_ON) != dead, "erp-worker")
+        replica.project.compose("kill", *SERVER_3)
+    finally:
+        replica.project.compose("unpause", "proxy")
+    replica.project.up("--no-deps", *SERVER_3)
+    assert query(replica, WAITING) == str(len(before))
+    query(replica, TEN_MINUTES_LATER)
+    replica.wait_until(lambda: query(replica, WAITING) == "0", "erp-worker")
+    assert answers(replica) == {customer: count + 1 for customer, count in before.items()}
+
+
+def answers(replica: ComposeStack) -> dict[str, int]:
+    """Return how often each customer's label was answered."""
+    counts = "SELECT features, count(*) FROM terna_label GROUP BY features"
+    found = json.loads(query(replica, f"SELECT json_object_agg(features, count) FROM ({counts}) n"))
+    return dict(found)
+
+
+SERVER_3 = ("erp", "erp-worker", "erp-cron", "erp-database")
+WORKED_ON = "SELECT count(*) FROM ir_queue WHERE dequeued_at IS NOT NULL AND finished_at IS NULL"
+WAITING = "SELECT count(*) FROM terna_customer_features WHERE waiting"
+TEN_MINUTES_LATER = "UPDATE terna_customer_features SET queued_until = now() - interval '1 minute'"

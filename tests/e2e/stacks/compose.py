@@ -142,18 +142,23 @@ class ComposeStack(Stack):
         yield "databases", self.project.compose(*dump).encode()
         for found in self._s3().list_objects_v2(Bucket=BUCKET)["Contents"]:
             yield f"object-store/{found['Key']}", self.read_artifact(found["Key"])
-        for service, places in self._writable().items():
-            yield service, self._archive(service, places)
+        places = self._writable()
+        del places["training"]
+        for service in places:
+            yield service, self._archive(service, places[service])
+
+    def kept_on_server_1(self) -> bytes:
+        """All that its containers have written, as a tar archive."""
+        return self._archive("training", self._writable()["training"])
 
     def _writable(self) -> dict[str, list[str]]:
-        """Return where each running container outside server 1 may write."""
+        """Return where each running container may write."""
         writable = {}
         for service in self.project.compose("ps", "--services").split():
             mounts = self.project.inspect(service)
             tmpfs = list(mounts["HostConfig"].get("Tmpfs") or {})
             volumes = [m["Destination"] for m in mounts["Mounts"] if m["Type"] == "volume"]
             writable[service] = [*tmpfs, *volumes]
-        del writable["training"]
         return writable
 
     def _archive(self, service: str, places: Sequence[str]) -> bytes:
