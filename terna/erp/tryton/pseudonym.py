@@ -51,10 +51,11 @@ class Pseudonym(ModelSQL):
 
     @classmethod
     def _keep(cls, values: Mapping[int, str], endpoint: Any, generation: str) -> None:
-        """Add the pseudonyms that are not there, and do not fail if another task adds them too.
+        """Add the pseudonyms that are not there, by one statement: the ORM takes six times as long.
 
-        In SQL, as the ORM takes several statements for each. Tasks add them in one order, so that
-        none waits for another that waits for it.
+        Tasks add them in one order, so that none waits for another that waits for it. If another
+        has added one meanwhile, Postgres says that a transaction could not be serialized, as which
+        Tryton begins the task again.
         """
         table, cursor = cls.__table__(), Transaction().connection.cursor()
         cursor.execute(*table.select(table.value, where=table.value.in_([*values.values()])))

@@ -65,7 +65,7 @@ def listener(
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             received.bodies.append(body)
             rows = len(body["dataframe_split"]["data"])
-            answer = {"predictions": ["no"] * rows}
+            answer: dict[str, Any] = {"predictions": ["no"] * rows}
             if "params" in body:
                 answer = {"predictions": [[0.75, 0.25]] * rows, "classes": ["no", "yes"]}
             content = json.dumps(answer).encode()
