@@ -186,7 +186,11 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
 
     @classmethod
     def write(cls, records: list[Self], values: dict[str, Any], *more: Any) -> None:
-        """Write records; a value that changed makes a new revision."""
+        """Write records; a value that changed makes a new revision.
+
+        A value that is not given stays, and None removes one: a form of the web client that is
+        saved before it has shown every feature gives those only that it has shown.
+        """
         at = now()
         actions: list[Any] = []
         arguments = iter((records, values, *more))
@@ -195,12 +199,19 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
                 actions += [some, change]
                 continue
             for record in some:
-                if _known(record.values) != _known(change["values"]):
-                    renewed = {"changed_at": at, "revision": record.revision + 1, "refused": None}
-                    actions += [[record], change | renewed]
-                else:
-                    actions += [[record], change]
+                merged = change | {"values": record._merged(change)}
+                if _known(record.values) != _known(merged["values"]):
+                    merged |= {"changed_at": at, "revision": record.revision + 1, "refused": None}
+                actions += [[record], merged]
         super().write(*actions)
+
+    def _merged(self, change: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the values after a change; those of another endpoint, or None, replace all."""
+        if change["values"] is None or change.get("endpoint", self.endpoint.id) != self.endpoint.id:
+            return change["values"]
+        names = {feature.name for feature in self.endpoint.features}
+        kept = {name: value for name, value in _known(self.values).items() if name in names}
+        return kept | dict(change["values"])
 
     @classmethod
     def validate_fields(cls, records: list[Self], field_names: set[str]) -> None:
