@@ -27,3 +27,11 @@ def test_defaults_are_those_of_the_compose_file() -> None:
     assert f" rate={default['RATE']}r/s;" in FILES["settings.conf"]
     assert f" burst={default['BURST']} " in FILES["settings.conf"]
     assert f"limit_conn concurrent {default['CONCURRENT']};" in FILES["settings.conf"]
+
+
+def test_connections_to_the_erp_end_here_before_they_end_there() -> None:
+    """Else requests of people meet connections that gunicorn is closing: Bad Gateway."""
+    (here,) = re.findall(r"upstream erp \{[^}]*keepalive_timeout (\d+)s;", FILES["nginx.conf"])
+    gunicorn = (ROOT / "services/erp/gunicorn.conf.py").read_text()
+    (there,) = re.findall(r"^keepalive = (\d+)", gunicorn, re.MULTILINE)
+    assert int(here) < int(there)

@@ -9,7 +9,7 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import ValidationError
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval
+from trytond.pyson import Bool, Eval
 from trytond.tools.immutabledict import ImmutableDict
 from trytond.transaction import without_check_access
 
@@ -29,6 +29,8 @@ WHY = [
 ]
 """Why there is no label, or none of the values as they are now."""
 
+_UNTIL_SAVED = {"readonly": Eval("id", -1) > 0}
+
 
 class Party(metaclass=PoolMeta):
     """Adds features, labels and outcomes to a party."""
@@ -37,6 +39,12 @@ class Party(metaclass=PoolMeta):
 
     customer_features = fields.One2Many("terna.customer.features", "party", "Labels")
     outcomes = fields.One2Many("terna.outcome", "party", "Outcomes")
+
+    @classmethod
+    def view_attributes(cls) -> list[tuple[Any, ...]]:
+        """Hide the masked name where the name itself is shown."""
+        masked = ("//group[@id='masked_name']", "states", {"invisible": Bool(Eval("name"))})
+        return [*super().view_attributes(), masked]
 
     @classmethod
     def fields_view_get(
@@ -59,8 +67,12 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     __name__ = "terna.customer.features"
     _history = True
 
-    party = fields.Many2One("party.party", "Party", required=True, ondelete="CASCADE")
-    endpoint = fields.Many2One("terna.endpoint", "Endpoint", required=True, ondelete="RESTRICT")
+    party = fields.Many2One(
+        "party.party", "Party", required=True, ondelete="CASCADE", states=_UNTIL_SAVED
+    )
+    endpoint = fields.Many2One(
+        "terna.endpoint", "Endpoint", required=True, ondelete="RESTRICT", states=_UNTIL_SAVED
+    )
     values = fields.Dict(
         "terna.feature", "Features", domain=[("endpoint", "=", Eval("endpoint", -1))]
     )
@@ -82,7 +94,9 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     queued_until = fields.DateTime(
         "Queued until", readonly=True, help="A task that has not answered by then has died."
     )
-    why = fields.Selection(WHY, "Why No Label", readonly=True, sort=False)
+    why = fields.Selection(
+        WHY, "Why No Label", readonly=True, sort=False, states={"invisible": ~Eval("why")}
+    )
     refused = fields.Dict(None, "Refused", readonly=True)
     messages = fields.Function(
         fields.Text("Values That the Model Refuses", states={"invisible": ~Eval("messages")}),
@@ -172,7 +186,11 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
 
     @classmethod
     def write(cls, records: list[Self], values: dict[str, Any], *more: Any) -> None:
-        """Write records; a value that changed makes a new revision."""
+        """Write records; a value that changed makes a new revision.
+
+        A value that is not given stays, and None removes one: a form of the web client that is
+        saved before it has shown every feature gives those only that it has shown.
+        """
         at = now()
         actions: list[Any] = []
         arguments = iter((records, values, *more))
@@ -181,12 +199,19 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
                 actions += [some, change]
                 continue
             for record in some:
-                if _known(record.values) != _known(change["values"]):
-                    renewed = {"changed_at": at, "revision": record.revision + 1, "refused": None}
-                    actions += [[record], change | renewed]
-                else:
-                    actions += [[record], change]
+                merged = change | {"values": record._merged(change)}
+                if _known(record.values) != _known(merged["values"]):
+                    merged |= {"changed_at": at, "revision": record.revision + 1, "refused": None}
+                actions += [[record], merged]
         super().write(*actions)
+
+    def _merged(self, change: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the values after a change; those of another endpoint, or None, replace all."""
+        if change["values"] is None or change.get("endpoint", self.endpoint.id) != self.endpoint.id:
+            return change["values"]
+        names = {feature.name for feature in self.endpoint.features}
+        kept = {name: value for name, value in _known(self.values).items() if name in names}
+        return kept | dict(change["values"])
 
     @classmethod
     def validate_fields(cls, records: list[Self], field_names: set[str]) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.pyson import Eval
 
 from terna.erp.tryton.endpoint import Word
 
@@ -30,6 +31,12 @@ class LabelMixin:
             "icon": {id_: word.colour and f"terna-{word.colour}" for id_, word in found.items()},
         }
         return {name: values[name] for name in names}
+
+    @classmethod
+    def view_attributes(cls) -> list[tuple[Any, ...]]:
+        """Show the word in its colour in lists."""
+        coloured = ("/tree/field[@name='word']", "visual", Eval("colour", ""), ["colour"])
+        return [*super().view_attributes(), coloured]
 
     @classmethod
     def search_word(cls, name: str, clause: Any) -> Any:

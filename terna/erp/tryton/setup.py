@@ -31,6 +31,14 @@ USERS = {
 }
 """The first users, one of each role, by the XML id of its group."""
 
+HOMES = {
+    "clerk": "act_customer_features",
+    "case-handler": "act_customer_features",
+    "analyst": "act_customer_features",
+    "auditor": "act_access",
+}
+"""What they see when they have logged in, by the XML id of its action."""
+
 
 def run(database: str, customers: Path | None) -> None:
     """Make what is missing in a database. Safe to run again: what is there stays as it is.
@@ -123,8 +131,9 @@ def _ensure_users() -> None:
     with inactive_records():  # who was deactivated is not missing
         there = {user.login for user in User.search([("login", "in", list(USERS))])}
     for login in USERS.keys() - there:
-        password, groups = configuration.password(login), [("add", [_group(USERS[login])])]
-        User.create([{"name": login, "login": login, "password": password, "groups": groups}])
+        user = {"name": login, "login": login, "password": configuration.password(login)}
+        groups, actions = [("add", [_group(USERS[login])])], [("add", _home(login))]
+        User.create([user | {"groups": groups, "actions": actions}])
     _restrict_first_user()
 
 
@@ -144,3 +153,10 @@ def _restrict_first_user() -> None:
 
 def _group(name: str) -> int:
     return int(Pool().get("ir.model.data").get_id("terna", name))
+
+
+def _home(login: str) -> list[int]:
+    if login not in HOMES:
+        return []
+    data, window = Pool().get("ir.model.data"), Pool().get("ir.action.act_window")
+    return [window(data.get_id("terna", HOMES[login])).action.id]

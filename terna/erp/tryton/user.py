@@ -3,7 +3,6 @@
 import datetime
 from typing import Any
 
-from ldap3.core.exceptions import LDAPException
 from trytond.config import config
 from trytond.exceptions import LoginException, RateLimitException
 from trytond.i18n import gettext
@@ -117,6 +116,8 @@ class User(metaclass=PoolMeta):
         Raises:
             LDAPException: the file cannot be read, or the directory refuses.
         """
+        from ldap3.core.exceptions import LDAPException  # warns of Python's changes when it loads
+
         try:
             password = configuration.read_file("ldap_password_file")
         except SettingsError as error:

@@ -134,6 +134,21 @@ def test_change_of_a_value_makes_a_revision_and_keeps_the_one_before(
     assert features._history
 
 
+def test_value_that_is_not_given_stays_and_none_removes_one(
+    tryton: Pool, customer: Callable[..., Any]
+) -> None:
+    """The web client gives what its form has shown so far, which is nothing at first."""
+    made = customer()
+    features = tryton.get("terna.customer.features")
+    features.write([made], {"values": {}})
+    assert (made.values, made.revision) == (VALUES, 1)
+    features.write([made], {"values": {"calls": 9, "minutes": None}})
+    assert made.values == VALUES | {"calls": 9, "minutes": None}
+    features.write([made], {"values": None})
+    assert set(made.values.values()) == {None}
+    assert made.revision == 3
+
+
 def test_page_on_the_partys_form_has_the_endpoints_title(tryton: Pool, endpoint: Any) -> None:
     endpoint.title = "Will They Leave?"
     endpoint.save()

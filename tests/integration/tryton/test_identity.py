@@ -15,7 +15,6 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from terna.erp.tryton import keys
-from terna.erp.tryton.pseudonym import pseudonym_of
 from tests.integration.tryton.server import DATABASE
 
 CODE = "12345678-Z"
@@ -65,6 +64,10 @@ def store(identifier: Any, value: str) -> None:
 
 def new_first_line(file: Path, key: bytes) -> None:
     file.write_bytes(key + b"\n" + file.read_bytes())
+
+
+def pseudonym_of(party: Any, endpoint: Any) -> str:
+    return str(Pool().get("terna.pseudonym").of([party], endpoint)[party.id])
 
 
 def search(code: str) -> list[Any]:

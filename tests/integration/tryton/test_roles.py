@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import psycopg2
+import psycopg
 import pytest
 
 from tests.integration.tryton import postgres
@@ -129,7 +129,7 @@ class Postgres:
 
     def run(self, sql: str) -> None:
         """Run a statement on the database itself, as its owner."""
-        with closing(psycopg2.connect(f"{self.uri}/{DATABASE}")) as database:
+        with closing(psycopg.connect(f"{self.uri}/{DATABASE}")) as database:
             database.cursor().execute(sql)
             database.commit()
 
@@ -635,7 +635,7 @@ def test_nobody_changes_an_entry_of_the_access_log(company: Company, role: str) 
 def test_database_refuses_to_change_the_access_log(company: Company) -> None:
     TABLE["show identity"][1](company.people["curious"], company)
     for statement in company.database.changes:
-        with pytest.raises((sqlite3.Error, psycopg2.Error), match="never changed"):
+        with pytest.raises((sqlite3.Error, psycopg.Error), match="never changed"):
             company.database.run(statement)
 
 
