@@ -123,6 +123,12 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
         )
 
     @staticmethod
+    def default_endpoint() -> int | None:
+        """Return the endpoint where there is one only."""
+        only: int | None = Pool().get("terna.endpoint").only()
+        return only
+
+    @staticmethod
     def default_revision() -> int:
         """Return the first revision of the values."""
         return 1

@@ -137,6 +137,12 @@ class Endpoint(DeactivableMixin, ModelSQL, ModelView):
                 if len(parts) == 3 and parts[2] not in COLOURS:
                     raise ValidationError(gettext("terna.msg_label_line", line=line))
 
+    @classmethod
+    def only(cls) -> int | None:
+        """Return the endpoint that people need not choose, as there is no other; else None."""
+        found = cls.search([], limit=2)
+        return found[0].id if len(found) == 1 else None
+
     def words(self) -> dict[str, Word]:
         """Return what each label is called, and its colour, in the lines' order."""
         lines = [line.split(":") for line in (self.labels or "").splitlines() if line.strip()]

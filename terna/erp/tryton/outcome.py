@@ -35,6 +35,7 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         "Features",
         readonly=True,
         domain=[("endpoint", "=", Eval("endpoint", -1))],
+        states={"invisible": Eval("id", -1) < 0},
         help="Of the customer, as they were when this was noted.",
     )
     pseudonym = fields.Function(
@@ -53,6 +54,12 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         table = cls.__table__()
         cls._sql_indexes.add(Index(table, (table.party, Index.Equality())))
         cls._order = [("date", "DESC"), ("id", "DESC")]
+
+    @staticmethod
+    def default_endpoint() -> int | None:
+        """Return the endpoint where there is one only."""
+        only: int | None = Pool().get("terna.endpoint").only()
+        return only
 
     @staticmethod
     def default_date() -> dt.date:

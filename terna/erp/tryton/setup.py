@@ -23,13 +23,12 @@ FIRST_USER = "admin"
 """Whom Tryton itself makes."""
 
 USERS = {
-    "clerk": "group_clerk",
-    "case-handler": "group_case_handler",
-    "analyst": "group_analyst",
-    "auditor": "group_auditor",
-    FIRST_USER: "group_administrator",
+    "clerk": "role_clerk",
+    "case-handler": "role_case_handler",
+    "analyst": "role_analyst",
+    "auditor": "role_auditor",
 }
-"""The first users, one of each role, by the XML id of its group."""
+"""The other first users, one of each role, by its XML id."""
 
 HOMES = {
     "clerk": "act_customer_features",
@@ -126,14 +125,17 @@ def update(database: str) -> None:
 
 
 def _ensure_users() -> None:
-    """Make the users that are missing, and restrict Tryton's first one."""
+    """Make the users that are missing, and restrict Tryton's first one.
+
+    They have roles, not groups: Tryton takes those from a user who gets another role.
+    """
     User = Pool().get("res.user")  # noqa: N806
     with inactive_records():  # who was deactivated is not missing
         there = {user.login for user in User.search([("login", "in", list(USERS))])}
     for login in USERS.keys() - there:
         user = {"name": login, "login": login, "password": configuration.password(login)}
-        groups, actions = [("add", [_group(USERS[login])])], [("add", _home(login))]
-        User.create([user | {"groups": groups, "actions": actions}])
+        roles, actions = [("create", [{"role": _id(USERS[login])}])], [("add", _home(login))]
+        User.create([user | {"roles": roles, "actions": actions}])
     _restrict_first_user()
 
 
@@ -145,18 +147,15 @@ def _restrict_first_user() -> None:
     """
     User, find = Pool().get("res.user"), Pool().get("ir.model.data").get_id  # noqa: N806
     first = User(find("res", "user_admin"))
-    wanted, groups = {_group(USERS[FIRST_USER])}, {group.id for group in first.groups}
+    wanted, groups = {_id("group_administrator")}, {group.id for group in first.groups}
     if groups != wanted:
         change = [("remove", list(groups - wanted)), ("add", list(wanted - groups))]
         User.write([first], {"groups": change})
 
 
-def _group(name: str) -> int:
+def _id(name: str) -> int:
     return int(Pool().get("ir.model.data").get_id("terna", name))
 
 
 def _home(login: str) -> list[int]:
-    if login not in HOMES:
-        return []
-    data, window = Pool().get("ir.model.data"), Pool().get("ir.action.act_window")
-    return [window(data.get_id("terna", HOMES[login])).action.id]
+    return [Pool().get("ir.action.act_window")(_id(HOMES[login])).action.id]

@@ -87,6 +87,12 @@ def test_tryton_s_own_user_has_the_rights_of_the_administrator_and_no_others(
     assert running.groups("admin") == ["Administrator"]
 
 
+def test_first_users_have_roles_so_that_another_one_takes_nothing_away(running: Running) -> None:
+    roles = "SELECT count(*) FROM res_user_role r JOIN res_user u ON r.user = u.id"
+    assert running.sql(f"{roles} WHERE u.login = 'clerk'") == [(1,)]
+    assert running.groups("clerk") == ["Clerk"]
+
+
 def test_table_of_the_customers_is_left_nowhere_and_files_are_the_owner_s(
     running: Running,
 ) -> None:

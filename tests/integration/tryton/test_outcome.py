@@ -62,6 +62,13 @@ def test_outcome_is_noted_by_no_other_role(customer: Make, note: Make, role: str
         note(features)
 
 
+def test_only_endpoint_need_not_be_chosen(tryton: Pool, endpoint: Any) -> None:
+    models = [tryton.get(name) for name in ("terna.outcome", "terna.customer.features")]
+    assert [model.default_endpoint() for model in models] == [endpoint.id] * 2
+    tryton.get("terna.endpoint").create([{"name": "other", "title": "Other"}])
+    assert [model.default_endpoint() for model in models] == [None] * 2
+
+
 def test_outcome_may_be_of_another_day(customer: Make, note: Make) -> None:
     day = dt.date(2026, 3, 1)
 
