@@ -248,7 +248,7 @@ class Serving(BaseSettings):
 
 
 class Erp(BaseSettings):
-    """Server 3: the ERP's client of the serving server."""
+    """Server 3: the ERP, and its client of the serving server."""
 
     model_config = _group("TERNA_ERP_")
 
@@ -269,6 +269,9 @@ class Erp(BaseSettings):
 
     timeout_seconds: float = Field(default=10, gt=0)
     """Seconds that the client waits for one response."""
+
+    customers: bool = True
+    """Whether the ERP begins with the demo's customers, whose names are invented."""
 
 
 class Audit(BaseSettings):

@@ -177,6 +177,8 @@ def render_error(error_code: str, message: str) -> bytes:
 
 
 _LIST = frozenset({list})
+_SPLIT = frozenset({"columns", "data", "index"})
+_ROW_NAMES = frozenset({str, int})
 _DECODER = msgspec.json.Decoder()
 _ENCODER = json.JSONEncoder()
 _encode_label = lru_cache(maxsize=1000, typed=True)(_ENCODER.encode)  # a model has few of them
@@ -191,15 +193,21 @@ def _render_label(label: str) -> bytes:
 def _strict_split(value: Any, names: list[str]) -> Rows | None:
     if type(value) is not dict or type(value.get("data")) is not list:
         return None
-    rows = value["data"]
-    if len(value) == 1:
-        return rows if _have_width(rows, len(names)) else None
-    columns = value.get("columns")
-    if len(value) != 2 or type(columns) is not list or not _have_width(rows, len(columns)):
+    rows, columns = value["data"], value.get("columns", names)
+    if "index" in value and not _names_rows(value["index"], len(rows)):
+        return None
+    if not value.keys() <= _SPLIT or type(columns) is not list:
+        return None
+    if not _have_width(rows, len(columns)):
         return None
     if columns == names:
         return rows  # type: ignore[no-any-return]
     return _reordered(columns, rows, names)
+
+
+def _names_rows(index: Any, rows: int) -> bool:
+    """Return whether an index has a name for each row, on which no prediction depends."""
+    return type(index) is list and len(index) == rows and _ROW_NAMES.issuperset(map(type, index))
 
 
 def _reordered(columns: list[Any], rows: Rows, names: list[str]) -> Rows | None:
@@ -280,7 +288,7 @@ def _is_split(value: Any) -> bool:
 def _split(value: Any, form: str) -> Table:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise BadRequest(f"'{form}' must be an object with 'columns' and 'data'.")
-    if not value.keys() <= {"columns", "data", "index"}:
+    if not value.keys() <= _SPLIT:
         raise BadRequest(f"'{form}' may hold 'columns', 'data' and 'index' only.")
     columns = value.get("columns")
     if columns is None:

@@ -41,23 +41,40 @@ class Client:
         """Close the connection."""
         self._http.close()
 
-    def predict(self, customers: Sequence[Customer], probabilities: bool = False) -> Predictions:
+    def predict(
+        self,
+        customers: Sequence[Customer],
+        probabilities: bool = False,
+        ids: Sequence[str] | None = None,
+    ) -> Predictions:
         """Return a label for each customer, all by one version.
 
         They are sent in one request; with `probabilities` in two, which are repeated where
         another version answers the second.
 
+        Args:
+            ids: a text for each customer, which stands for it outside of the ERP; it is sent as
+                the row's name, the `index` of MLflow's `dataframe_split`, and changes no label.
+                The columns then are all names that a customer has, null where another has none;
+                customers that are lists are sent without names.
+
         Raises:
+            ValueError: as many `ids` as customers are needed, and customers that are either all
+                lists or all have names.
             RequestError: the endpoint does not take these values, or fails on them; its subclass
                 and its message say why.
             ServingRefused: it does not take the API key; the message says why.
             ServingUnavailable: it was busy until the deadline.
             ServingUnreachable: no answer, or none with labels.
         """
-        return self._carry_out(self._exchange.predict(customers, probabilities))
+        return self._carry_out(self._exchange.predict(customers, probabilities, ids))
 
     def predict_in_batches(
-        self, customers: Iterable[Customer], probabilities: bool = False, size: int = BATCH
+        self,
+        customers: Iterable[Customer],
+        probabilities: bool = False,
+        size: int = BATCH,
+        ids: Iterable[str] | None = None,
     ) -> Iterator[Predictions]:
         """Yield the labels of so many customers at a time, in their order; a version each time.
 
@@ -66,8 +83,8 @@ class Client:
         Raises:
             As `predict`.
         """
-        for batch in _batches(customers, size):
-            yield self.predict(batch, probabilities)
+        for batch, names in _batches(customers, ids, size):
+            yield self.predict(batch, probabilities, names)
 
     def version(self) -> int | None:
         """Return the number of the version that answers now; None while there is none.
@@ -122,17 +139,24 @@ class AsyncClient:
         await self._http.aclose()
 
     async def predict(
-        self, customers: Sequence[Customer], probabilities: bool = False
+        self,
+        customers: Sequence[Customer],
+        probabilities: bool = False,
+        ids: Sequence[str] | None = None,
     ) -> Predictions:
         """Return what `Client.predict` does, and raise the same."""
-        return await self._carry_out(self._exchange.predict(customers, probabilities))
+        return await self._carry_out(self._exchange.predict(customers, probabilities, ids))
 
     async def predict_in_batches(
-        self, customers: Iterable[Customer], probabilities: bool = False, size: int = BATCH
+        self,
+        customers: Iterable[Customer],
+        probabilities: bool = False,
+        size: int = BATCH,
+        ids: Iterable[str] | None = None,
     ) -> AsyncIterator[Predictions]:
         """Yield what `Client.predict_in_batches` does, and raise the same."""
-        for batch in _batches(customers, size):
-            yield await self.predict(batch, probabilities)
+        for batch, names in _batches(customers, ids, size):
+            yield await self.predict(batch, probabilities, names)
 
     async def version(self) -> int | None:
         """Return what `Client.version` does, and raise the same."""
@@ -172,7 +196,9 @@ def _sent(request: Request) -> dict[str, Any]:
     }
 
 
-def _batches(customers: Iterable[Customer], size: int) -> Iterator[list[Customer]]:
-    left = iter(customers)
+def _batches(
+    customers: Iterable[Customer], ids: Iterable[str] | None, size: int
+) -> Iterator[tuple[list[Customer], list[str] | None]]:
+    left, names = iter(customers), None if ids is None else iter(ids)
     while batch := list(islice(left, size)):
-        yield batch
+        yield batch, None if names is None else list(islice(names, len(batch)))

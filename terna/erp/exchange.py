@@ -96,15 +96,21 @@ class Exchange:
         self._authorization = authorization(connection)
         self._clock = clock
 
-    def predict(self, customers: Sequence[Customer], probabilities: bool) -> Call[Predictions]:
-        """Ask for each customer's label, and for the probabilities by the same version."""
+    def predict(
+        self, customers: Sequence[Customer], probabilities: bool, ids: Sequence[str] | None = None
+    ) -> Call[Predictions]:
+        """Ask for each customer's label, and for the probabilities by the same version.
+
+        Raises:
+            ValueError: there are `ids` that no table of these customers can have.
+        """
         deadline = self._clock() + self._connection.deadline_seconds
-        body = {"inputs": list(customers)}
+        body, rows = _body(customers, ids), len(customers)
         while True:
-            labels = yield from self._ask(body, read_labels, deadline)
+            labels = yield from self._ask(body, rows, read_labels, deadline)
             if not probabilities:
                 return labels
-            also = yield from self._ask(body | PROBABILITIES, read_probabilities, deadline)
+            also = yield from self._ask(body | PROBABILITIES, rows, read_probabilities, deadline)
             if also.version == labels.version:
                 return replace(labels, probabilities=also.rows)
             if self._clock() >= deadline:
@@ -135,6 +141,7 @@ class Exchange:
     def _ask(
         self,
         body: Mapping[str, Any],
+        rows: int,
         read: Callable[[httpx.Response, int], Result],
         deadline: float,
     ) -> Call[Result]:
@@ -150,7 +157,7 @@ class Exchange:
         if response.status_code != httpx.codes.OK:
             raise self._error(response)
         try:
-            return read(response, len(body["inputs"]))
+            return read(response, rows)
         except (ValueError, KeyError, TypeError):  # another server, or a proxy's page
             raise self._no_labels(response) from None
 
@@ -193,6 +200,26 @@ class Exchange:
         return ServingUnreachable(
             f"{self._endpoint} answers {response.status_code} without labels. Is it serving?"
         )
+
+
+def _body(customers: Sequence[Customer], ids: Sequence[str] | None) -> dict[str, Any]:
+    """Return what is sent of customers: with ids, a table whose index they are."""
+    if ids is None:
+        return {"inputs": list(customers)}
+    if len(ids) != len(customers):
+        raise ValueError(f"{len(ids)} ids for {len(customers)} customers: give one for each.")
+    return {"dataframe_split": _table(customers) | {"index": list(ids)}}
+
+
+def _table(customers: Sequence[Customer]) -> dict[str, Any]:
+    """Return customers as rows, with the names of columns where the customers have names."""
+    named = [each for each in customers if isinstance(each, Mapping)]
+    if not named:
+        return {"data": list(customers)}
+    if len(named) < len(customers):
+        raise ValueError("Give all customers by name, or all in the order of the model's schema.")
+    columns = list(dict.fromkeys(name for each in named for name in each))
+    return {"columns": columns, "data": [[each.get(name) for name in columns] for each in named]}
 
 
 def retry_after(response: httpx.Response) -> float:

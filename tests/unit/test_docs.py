@@ -118,7 +118,9 @@ def test_every_setting_has_a_row_with_its_default_in_operations() -> None:
 def test_every_setting_in_the_pages_exists() -> None:
     known = existing().keys() | read_by_compose().keys()
     pages = [page for page in PAGES if page.name not in WITH_FORMER_NAMES]
-    named = {name for page in pages for name in re.findall(r"TERNA_[A-Z_]+[A-Z]", page.read_text())}
+    named = {
+        name for page in pages for name in re.findall(r"\bTERNA_[A-Z_]+[A-Z]", page.read_text())
+    }
     assert named
     assert not named - known, f"no such settings: {sorted(named - known)}"
 

@@ -17,7 +17,12 @@ EXAMPLE = ROOT / ".env.example"
 NOT_IN_CONTAINERS = "# Not in containers: "
 """How a line begins that says why a setting has no effect there."""
 
-SERVICES = {"Tracking": "tracking", "Training": "training", "Serving": "serving"}
+SERVICES = {
+    "Tracking": "tracking",
+    "Training": "training",
+    "Serving": "serving",
+    "Erp": "init-erp",
+}
 """The service of each group of settings."""
 
 GROUPS: tuple[type[BaseSettings], ...] = (Tracking, Training, Serving, Erp, Audit)
@@ -101,7 +106,11 @@ def test_first_model_is_trained_with_the_settings_of_server_1() -> None:
     assert passed_on("first-model") == passed_on("training")
 
 
-@pytest.mark.parametrize("service", ["training", "tracking", "serving"])
+def test_both_one_shots_of_the_erp_know_whether_it_begins_with_customers() -> None:
+    assert passed_on("first-labels") == passed_on("init-erp") == {"TERNA_ERP_CUSTOMERS"}
+
+
+@pytest.mark.parametrize("service", ["training", "tracking", "serving", "init-erp"])
 def test_nothing_secret_and_no_path_is_passed_on(service: str) -> None:
     fields = {
         variable(group, name): f for group in GROUPS for name, f in group.model_fields.items()

@@ -71,7 +71,7 @@ def _register_identities() -> None:
         module="terna",
         type_="model",
     )
-    Pool.register(access.ShowIdentity, party.Erase, module="terna", type_="wizard")
+    Pool.register(access.ShowIdentity, party.Replace, party.Erase, module="terna", type_="wizard")
     logs.keep_values_out()
     Pool.register_mixin(access.CheckedDomain, ModelStorage, module="terna")
 

@@ -21,6 +21,7 @@ from terna.erp.tryton import server2, setup
 from terna.erp.tryton.health import ask
 from terna.erp.tryton.mapping import map_schema
 from terna.errors import SettingsError, TernaError
+from terna.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,9 +36,9 @@ def main(arguments: Sequence[str]) -> int:
         run=lambda asked: make_fields(asked.endpoint, asked.database, dict(asked.choices))
     )
     init = commands.add_parser("init", help="make what is missing in an empty or older database")
-    init.set_defaults(run=lambda asked: setup.run(asked.database, asked.customers))
+    init.set_defaults(run=lambda asked: setup.run(asked.database, _first_customers(asked)))
     label = commands.add_parser("label", help="make the served endpoint, ask for its first labels")
-    label.set_defaults(run=lambda asked: setup.label(asked.database, asked.customers))
+    label.set_defaults(run=lambda asked: setup.label(asked.database, _first_customers(asked)))
     for command in (init, label):
         command.add_argument("database")
         command.add_argument("--customers", type=Path, help="a CSV file, a row for each")
@@ -54,6 +55,15 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {message}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _first_customers(asked: argparse.Namespace) -> Path | None:
+    """Return the table of the customers to begin with; None where the settings want none.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    return asked.customers if Settings.load().erp.customers else None
 
 
 def make_fields(name: str, database: str, choices: Mapping[str, list[str]]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 from sql import Column, Literal, Null
 from sql.functions import CurrentTimestamp
 from trytond import backend
+from trytond.exceptions import UserError
 from trytond.model import ModelView, dualmethod, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
@@ -56,6 +57,7 @@ class Question:
     """A customer whose label is waited for."""
 
     id: int
+    party: int
     number: int
     values: dict[str, Any]
 
@@ -109,7 +111,7 @@ class Endpoint(metaclass=PoolMeta):
         names = [column.name for column in schema.columns]
         rows = [{name: question.values.get(name) for name in names} for question in questions]
         try:
-            found = server2.ask(rows, schema.probabilities)
+            found = server2.ask(rows, self._pseudonyms(questions), schema.probabilities)
         except RequestError as error:
             yield from self._without_refused(schema, questions, str(error))
             return
@@ -119,6 +121,15 @@ class Endpoint(metaclass=PoolMeta):
         if any(answer.model != self.name for answer in found):
             raise NoAnswer("other_model")
         yield from zip(questions, found, strict=True)
+
+    def _pseudonyms(self, questions: Sequence[Question]) -> list[str]:
+        """Return what stands for each question's customer on server 2."""
+        parties = [question.party for question in questions]
+        try:
+            pseudonyms = Pool().get("terna.pseudonym").of(parties, self)
+        except UserError as error:  # the key is missing
+            raise SettingsError(error.message) from error
+        return [pseudonyms[party] for party in parties]
 
     def _without_refused(
         self, schema: Schema, questions: Sequence[Question], message: str
@@ -185,14 +196,18 @@ class CustomerFeatures(metaclass=PoolMeta):
     def queue_due_labels(cls) -> None:
         """Have the queue ask for all whose features changed, or whose label is too old.
 
-        What was asked and is not answered is queued again: its task has died, or server 2 was away.
+        Nobody asks for parties that are not active: they were replaced, erased, or are gone. What
+        was asked and is not answered is queued again: its task has died, or server 2 was away.
         """
+        party = Pool().get("party.party").__table__()
+        is_active = party.select(party.id, where=party.active == Literal(True))
         Endpoint = Pool().get("terna.endpoint")  # noqa: N806 - Tryton's way to name a model
         table = cls.__table__()
         for endpoint in Endpoint.search([("schema", "!=", None)]):
             oldest = now() - dt.timedelta(days=endpoint.stale_days)
             due = (table.asked_revision == Null) | (table.asked_revision != table.revision)
             due |= table.asked_at < oldest
+            due &= table.party.in_(is_active)
             cls._note(table, (table.endpoint == endpoint.id) & due)
             if not endpoint.is_left_alone:
                 lost = (table.queued_until == Null) | (table.queued_until < now())
@@ -226,15 +241,15 @@ class CustomerFeatures(metaclass=PoolMeta):
         """Ask server 2 for the labels that are still waited for, and note what it answers."""
         Endpoint = Pool().get("terna.endpoint")  # noqa: N806
         table = cls.__table__()
-        columns = (table.endpoint, table.id, table.question, Column(table, "values"))
+        columns = [table.endpoint, table.id, table.party, table.question, Column(table, "values")]
         ids = reduce_ids(table.id, [record.id for record in records])
         cursor = _execute(
             table.select(*columns, where=ids & (table.waiting == Literal(True)), order_by=table.id)
         )
         questions: dict[int, list[Question]] = {}
-        for endpoint, id_, number, values in cursor.fetchall():
+        for endpoint, id_, party, number, values in cursor.fetchall():
             known = json.loads(values or "{}") if isinstance(values, str | None) else values
-            questions.setdefault(endpoint, []).append(Question(id_, number, known))
+            questions.setdefault(endpoint, []).append(Question(id_, party, number, known))
         for endpoint, asked in questions.items():
             cls._answer(Endpoint(endpoint), asked)
 

@@ -38,6 +38,20 @@ def option(name: str, default: str = "") -> str:
     return str(config.get("terna", name, default=default))
 
 
+def read_file(name: str) -> str:
+    """Return the secret in the file that an option names; empty where it is not set.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    if not (path := option(name)):
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name} in [terna]: {path}: {type(error).__name__}") from None
+
+
 def connection() -> Connection:
     """Return how server 2 is reached: as the section says, else as the settings `TERNA_ERP_…`.
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple, Self
 
-from sql import Literal
+from sql import Literal, Null
 from sql.aggregate import Count
 from sql.conditionals import Case
 from trytond.i18n import gettext
@@ -147,6 +147,16 @@ class Endpoint(DeactivableMixin, ModelSQL, ModelView):
         """Return what each label is called, and its colour, in the lines' order."""
         lines = [line.split(":") for line in (self.labels or "").splitlines() if line.strip()]
         return {label.strip(): Word(*map(str.strip, word)) for label, *word in lines}
+
+    def known_labels(self) -> dict[str, Word]:
+        """Return the labels that have words; without any, those that server 2 has answered."""
+        if words := self.words():
+            return words
+        table = Pool().get("terna.customer.features").__table__()
+        cursor = Transaction().connection.cursor()
+        answered = (table.endpoint == self.id) & (table.label != Null)
+        cursor.execute(*table.select(table.label, where=answered, group_by=table.label))
+        return {label: Word(label) for (label,) in sorted(cursor.fetchall())}
 
     def described(self) -> Schema | None:
         """Return the model's schema; None until it is read from server 2."""

@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,9 +32,10 @@ from trytond.protocols.wrappers import (
 from trytond.wsgi import app
 
 from terna.erp.tryton import audit, ticket
-from terna.erp.tryton.configuration import option
+from terna.erp.tryton.configuration import option, read_file
 from terna.erp.tryton.pages import page
 from terna.erp.tryton.user import new_session
+from terna.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,11 @@ class Refused(Exception):
     """The server's answer logs nobody in; the text says why, without a value of it."""
 
 
-FAILURES = (Refused, AuthlibBaseError, JoseError, RequestException, ValueError, KeyError)
-"""What is raised by an answer that is not as it must be."""
+FAILURES = (
+    *(Refused, AuthlibBaseError, JoseError, RequestException, ValueError, KeyError),
+    SettingsError,
+)
+"""What is raised by an answer that is not as it must be, or without the client's secret."""
 
 
 @app.route("/<string:database_name>/terna/oidc/login", methods=["GET"])
@@ -132,11 +135,11 @@ def _admit(request: Request, pool: Pool, login: str, renew: str | None) -> Respo
 def _client(request: Request, pool: Pool) -> OAuth2Session:
     if not option("oidc_issuer"):
         abort(HTTPStatus.NOT_FOUND)
-    file = option("oidc_client_secret_file")
+    secret = read_file("oidc_client_secret_file")
     return OAuth2Session(
         client_id=option("oidc_client_id"),
-        client_secret=Path(file).read_text().strip() if file else None,
-        token_endpoint_auth_method="client_secret_basic" if file else "none",
+        client_secret=secret or None,
+        token_endpoint_auth_method="client_secret_basic" if secret else "none",
         scope=option("oidc_scope", "openid profile"),
         redirect_uri=f"{request.host_url}{pool.database_name}/terna/oidc/callback",
         code_challenge_method="S256",
@@ -240,7 +243,7 @@ def _refuse(request: Request, pool: Pool, *why: Any) -> Response:
 def _refused_page(
     request: Request, message: str, why: Exception, status: HTTPStatus = HTTPStatus.FORBIDDEN
 ) -> Response:
-    said = f": {why}" if isinstance(why, Refused) else ""
+    said = f": {why}" if isinstance(why, Refused | SettingsError) else ""
     logger.error("login with OpenID Connect failed: %s%s", type(why).__name__, said)
     audit.record("unknown", "log in with openid connect", outcome="failed")
     return _without_cookie(page(request, "session.html", status, error=message, session=None))

@@ -3,7 +3,9 @@
 import datetime as dt
 from typing import Any, Self
 
+from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.model.exceptions import ValidationError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
@@ -35,6 +37,10 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
         domain=[("endpoint", "=", Eval("endpoint", -1))],
         states={"invisible": Eval("id", -1) < 0},
         help="Of the customer, as they were when this was noted.",
+    )
+    pseudonym = fields.Function(
+        fields.Char("Pseudonym", help="What stands for the customer outside of the ERP."),
+        "get_pseudonyms",
     )
     noted_by = fields.Many2One("res.user", "Noted by", readonly=True, required=True)
     state = fields.Selection(
@@ -73,7 +79,7 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
 
     @classmethod
     def create(cls, vlist: list[dict[str, Any]]) -> list[Self]:
-        """Note outcomes, each with the customer's features as they are."""
+        """Note outcomes, each with the customer's features as they are, and a pseudonym."""
         Features = Pool().get("terna.customer.features")  # noqa: N806
         with without_check_access():
             found = Features.search(
@@ -83,12 +89,38 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
                 ]
             )
         known = {(each.party.id, each.endpoint.id): dict(each.values) for each in found}
-        return super().create(
+        outcomes: list[Self] = super().create(
             [
                 {"values": known.get((values.get("party"), values.get("endpoint")))} | values
                 for values in vlist
             ]
         )
+        for endpoint in {outcome.endpoint for outcome in outcomes}:
+            parties = [outcome.party for outcome in outcomes if outcome.endpoint == endpoint]
+            Pool().get("terna.pseudonym").of(parties, endpoint)
+        return outcomes
+
+    @classmethod
+    def validate_fields(cls, outcomes: list[Self], field_names: set[str]) -> None:
+        """Refuse what is no label of the endpoint.
+
+        Raises:
+            ValidationError: the first of them.
+        """
+        super().validate_fields(outcomes, field_names)
+        if field_names and not field_names & {"label", "endpoint"}:
+            return
+        labels = {each: each.known_labels() for each in {each.endpoint for each in outcomes}}
+        for outcome in outcomes:
+            if outcome.label not in labels[outcome.endpoint]:
+                endpoint = outcome.endpoint.rec_name
+                raise ValidationError(gettext("terna.msg_outcome_label", endpoint=endpoint))
+
+    @classmethod
+    def get_pseudonyms(cls, outcomes: list[Self], name: str) -> dict[int, str | None]:
+        """Return by id the pseudonym that was made last for each customer at the endpoint."""
+        newest = Pool().get("terna.pseudonym").newest(outcome.party for outcome in outcomes)
+        return {each.id: newest.get((each.party.id, each.endpoint.id)) for each in outcomes}
 
     @classmethod
     def export_data(
@@ -111,8 +143,8 @@ class Outcome(LabelMixin, ModelSQL, ModelView):
     @fields.depends("endpoint", "label")
     def selection_label(self) -> list[tuple[str | None, str]]:
         """Return the endpoint's labels and their words."""
-        words = self.endpoint.words() if self.endpoint else {}
-        known = {label: word.word for label, word in words.items()}
+        labels = self.endpoint.known_labels() if self.endpoint else {}
+        known = {label: word.word for label, word in labels.items()}
         if self.label:
             known.setdefault(self.label, self.label)
         return [(None, ""), *known.items()]

@@ -13,7 +13,7 @@ from trytond.i18n import gettext
 from trytond.model import Index
 from trytond.modules.party.exceptions import InvalidEMail
 from trytond.pool import Pool, PoolMeta
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, inactive_records, without_check_access
 
 from terna.erp.tryton import keys
 from terna.erp.tryton.identity import Encrypted, Identity, IdentityText, Name, hash_column
@@ -150,15 +150,62 @@ def is_email(text: str) -> bool:
     return re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", text) is not None
 
 
+class Replace(metaclass=PoolMeta):
+    "Replace Party"
+
+    __name__ = "party.replace"
+
+    def transition_replace(self) -> str:
+        """Replace a party by another one, which gets its features where it has none itself.
+
+        Other features stay with the party that is replaced, with their labels: the party that
+        replaces it has its own, which count.
+        """
+        state: str = super().transition_replace()
+        with without_check_access():
+            source, destination = self.ask.source, self.ask.destination
+            has = {each.endpoint for each in destination.customer_features}
+            moved = [each for each in source.customer_features if each.endpoint not in has]
+            labels = [label for each in moved for label in each.history]
+            for records in filter(None, (moved, labels)):
+                records[0].__class__.write(records, {"party": destination.id})
+        return state
+
+    @classmethod
+    def fields_to_replace(cls) -> list[tuple[str, str]]:
+        """Return what refers to a party: also outcomes, and pseudonyms that it was asked with."""
+        return [
+            *super().fields_to_replace(),
+            ("terna.outcome", "party"),
+            ("terna.pseudonym", "party"),
+        ]
+
+
 class Erase(metaclass=PoolMeta):
     "Erase Party"
 
     __name__ = "party.erase"
 
+    def transition_erase(self) -> str:
+        """Erase a party, and with its pseudonyms what would join it with server 2."""
+        state: str = super().transition_erase()
+        pseudonyms, party = Pool().get("terna.pseudonym"), self.ask.party.id
+        with without_check_access(), inactive_records():
+            of_party = ["OR", ("party", "=", party), ("party.replaced_by", "=", party)]
+            pseudonyms.delete(pseudonyms.search([of_party]))
+        return state
+
     def to_erase(self, party_id: int) -> list[tuple[Any, ...]]:
-        """Return what erases a party: also the compact copy of its contact mechanisms."""
-        mechanism = Pool().get("party.contact_mechanism")
+        """Return what erases a party: also copies of contact mechanisms, and features."""
+        mechanism, features, outcome = (
+            Pool().get(name)
+            for name in ("party.contact_mechanism", "terna.customer.features", "terna.outcome")
+        )
+        of_party = [("party", "=", party_id)]
+        not_asked = {"values": None, "refused": None, "waiting": False}
         return [
             *super().to_erase(party_id),
-            (mechanism, [("party", "=", party_id)], False, ["value_compact"], [None]),
+            (mechanism, of_party, False, ["value_compact"], [None]),
+            (features, of_party, True, [*not_asked], [*not_asked.values()]),
+            (outcome, of_party, True, ["values"], [None]),
         ]

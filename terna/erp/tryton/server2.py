@@ -20,10 +20,13 @@ class Answer:
     version: int
 
 
-def ask(rows: Sequence[dict[str, Any]], probabilities: bool) -> list[Answer]:
+def ask(
+    rows: Sequence[dict[str, Any]], pseudonyms: Sequence[str], probabilities: bool
+) -> list[Answer]:
     """Return an answer for each row, a value for each column by its name.
 
     Args:
+        pseudonyms: what stands for each row's customer.
         probabilities: whether the model gives them.
 
     Raises:
@@ -33,7 +36,7 @@ def ask(rows: Sequence[dict[str, Any]], probabilities: bool) -> list[Answer]:
         ServingUnreachable: no answer.
     """
     with Client(configuration.connection()) as client:
-        found = client.predict(rows, probabilities)
+        found = client.predict(rows, probabilities, pseudonyms)
     return [
         Answer(as_text(each.label), each.probability, each.model, each.version) for each in found
     ]

@@ -11,7 +11,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
-from terna.erp.tryton import audit
+from terna.erp.tryton import audit, configuration
+from terna.errors import SettingsError
 
 CODE = "totp_code"
 """The parameter of a login that is the second factor's code."""
@@ -107,6 +108,23 @@ class User(metaclass=PoolMeta):
         if "password" in parameters and cls._get_login(login)[0] is None:
             return None
         return super()._login_ldap(login, parameters)
+
+    @classmethod
+    def ldap_search_user(cls, login: str, server: Any, attrs: list[str] | None = None) -> Any:
+        """Search as the directory's user of the URI (`bindname`), whose password a file holds.
+
+        Raises:
+            LDAPException: the file cannot be read, or the directory refuses.
+        """
+        from ldap3.core.exceptions import LDAPException  # warns of Python's changes when it loads
+
+        try:
+            password = configuration.read_file("ldap_password_file")
+        except SettingsError as error:
+            raise LDAPException(str(error)) from None
+        if password:
+            config.set("ldap_authentication", "bind_pass", password)
+        return super().ldap_search_user(login, server, attrs)
 
 
 class LoginAttempt(metaclass=PoolMeta):

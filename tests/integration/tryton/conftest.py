@@ -23,7 +23,8 @@ from terna.security import signing
 from terna.serving.cache.model_cache import ModelCache
 from tests.fakes import MemoryRegistry
 from tests.integration.differential.models import customers
-from tests.integration.tryton.server import make_database
+from tests.integration.tryton import postgres
+from tests.integration.tryton.server import DATABASE, make_database
 from tests.ports import settings_on_free_ports
 from tests.running import running
 
@@ -165,3 +166,15 @@ def erp_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
         return Path(shutil.copytree(template, tmp_path_factory.mktemp("erp"), dirs_exist_ok=True))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder like those, whose database is in a Postgres, and the URI of that."""
+    if not postgres.PROGRAMS:
+        pytest.skip("needs Debian's postgresql")
+    folder = tmp_path_factory.mktemp("erp")
+    with postgres.postgres() as uri:
+        postgres.run("createdb", "--maintenance-db", f"{uri}/postgres", DATABASE)
+        make_database(folder, uri)
+        yield folder, uri

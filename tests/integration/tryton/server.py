@@ -87,16 +87,21 @@ class Refused(Exception):
     """What a server answers instead of a result: a status, or the arguments of an error."""
 
 
-def make_database(folder: Path) -> None:
-    """Make a database in which Terna's module is activated, and an administrator."""
-    (folder / f"{DATABASE}.sqlite").touch()
+def make_database(folder: Path, uri: str = "sqlite://") -> None:
+    """Make a database in which Terna's module is activated, and an administrator.
+
+    Args:
+        uri: of Postgres, where an empty database is; else the database is a file in the folder.
+    """
+    if uri == "sqlite://":
+        (folder / f"{DATABASE}.sqlite").touch()
     (folder / "password").write_text(PASSWORD)
     secrets = folder / "secrets"
     secrets.mkdir()
     (secrets / "identity.key").write_bytes(Fernet.generate_key())
     (secrets / "search.key").write_text("1" * 64)
     (secrets / "pseudonym.key").write_text("2" * 64)
-    configuration = _write_configuration(folder, {})
+    configuration = _write_configuration(folder, {"database": {"uri": uri}})
     command = [_program("trytond-admin"), "-c", str(configuration), "-d", DATABASE]
     command += ["-u", "terna", "--activate-dependencies", "--email", "", "-l", "de", "es"]
     environment = {**os.environ, "TRYTONPASSFILE": str(folder / "password")}

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from terna.ports import free_port
 from terna.processes import stop
@@ -15,6 +16,8 @@ from tests.running import wait_until
 SLAPD = shutil.which("slapd", path="/usr/sbin:/usr/bin")
 SCHEMAS = Path("/etc/ldap/schema")
 PEOPLE = "ou=people,dc=example,dc=org"
+READER, READER_PASSWORD = f"uid=reader,{PEOPLE}", "the reader's password"
+"""Who may search; nobody else may."""
 
 CONFIGURATION = """
 include {schemas}/core.schema
@@ -29,7 +32,7 @@ database mdb
 suffix "dc=example,dc=org"
 directory {folder}/data
 access to attrs=userPassword by anonymous auth
-access to * by * read
+access to * by users read by * none
 """
 
 ENTRIES = """
@@ -65,8 +68,9 @@ def directory(folder: Path, people: dict[str, str]) -> Iterator[str]:
     configuration = folder / "slapd.conf"
     configuration.write_text(CONFIGURATION.format(schemas=SCHEMAS, folder=folder))
     entries = folder / "people.ldif"
+    everybody = {**people, "reader": READER_PASSWORD}.items()
     entries.write_text(
-        ENTRIES + "".join(PERSON.format(login=who, password=what) for who, what in people.items())
+        ENTRIES + "".join(PERSON.format(login=who, password=what) for who, what in everybody)
     )
     add = [SLAPD, "-T", "add", "-f", str(configuration), "-l", str(entries)]
     subprocess.run(add, check=True, capture_output=True)
@@ -75,7 +79,7 @@ def directory(folder: Path, people: dict[str, str]) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: _listens(port))
-            yield f"ldaps://localhost:{port}/{PEOPLE}??one"
+            yield f"ldaps://localhost:{port}/{PEOPLE}??one??bindname={quote(READER)}"
         finally:
             stop(process, 10)
 

@@ -193,7 +193,7 @@ def test_two_tasks_with_one_question_leave_one_answer(
     made = customer()
     features.queue_due_labels()
     run_tasks()
-    late = (Question(made.id, 1, VALUES), Answer("late", None, NAME, 1))
+    late = (Question(made.id, made.party.id, 1, VALUES), Answer("late", None, NAME, 1))
     features._store(endpoint, [late])
     label = read(features, made)
     assert label.label != "late"
@@ -224,13 +224,13 @@ def test_row_on_which_the_model_fails_does_not_hold_up_the_others(
     made = [customer(calls=number) for number in range(5)]
     ask = asking.server2.ask
 
-    def fail(rows: list[dict[str, Any]], probabilities: bool) -> list[Answer]:
+    def fail(rows: list[dict[str, Any]], *more: Any) -> list[Answer]:
         if any(row["calls"] == 3 for row in rows):
             raise asking.RequestError("The model failed on these rows.")
-        return ask(rows, probabilities)
+        return ask(rows, *more)
 
     monkeypatch.setattr(asking.server2, "ask", fail)
-    questions = [Question(each.id, 1, dict(each.values)) for each in made]
+    questions = [Question(each.id, each.party.id, 1, dict(each.values)) for each in made]
     found = {question.id: answer for question, answer in endpoint.put(questions)}
     assert isinstance(found[made[3].id], Refusal)
     assert sum(isinstance(answer, Answer) for answer in found.values()) == 4

@@ -57,10 +57,13 @@ class Tryton:
 def server3(
     activated: None,  # noqa: ARG001
     serving: Server2,
+    secrets: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Tryton:
     folder = tmp_path_factory.mktemp("server3")
-    (folder / "trytond.conf").write_text(f"[database]\nuri = sqlite://\npath = {folder}\n")
+    (folder / "trytond.conf").write_text(
+        f"[database]\nuri = sqlite://\npath = {folder}\n[terna]\nsecrets = {secrets}\n"
+    )
     with (
         Transaction().start(DB_NAME, 1, readonly=True) as transaction,
         closing(sqlite3.connect(folder / "erp.sqlite")) as file,

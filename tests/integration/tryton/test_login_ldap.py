@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from tests.integration.tryton.people import Enrolled, enrol, make_user
 from tests.integration.tryton.server import ADMINISTRATOR, PASSWORD, Erp, Refused, running_erp
-from tests.integration.tryton.slapd import SLAPD, directory
+from tests.integration.tryton.slapd import READER_PASSWORD, SLAPD, directory
 
 pytestmark = pytest.mark.skipif(not SLAPD, reason="needs slapd")
 
@@ -26,8 +27,13 @@ def erp(erp_folder: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
         directory(folder, {"alice": ALICE, "stranger": STRANGER}) as uri,
     ):
         patch.setitem(os.environ, "SSL_CERT_FILE", str(folder / "certs/ca.crt"))
-        both = {"authentications": "password+totp,ldap+totp"}
-        with running_erp(erp_folder(), session=both, ldap_authentication={"uri": uri}) as erp:
+        (folder / "reader.password").write_text(READER_PASSWORD)
+        with running_erp(
+            erp_folder(),
+            session={"authentications": "password+totp,ldap+totp"},
+            ldap_authentication={"uri": uri},
+            terna={"ldap_password_file": str(folder / "reader.password")},
+        ) as erp:
             yield erp
 
 
@@ -68,3 +74,22 @@ def test_person_of_the_directory_who_is_no_user_gets_none(erp: Erp) -> None:
     with pytest.raises(Refused, match=UNAUTHORIZED):
         erp.log_in("stranger", password=STRANGER)
     assert erp.query("SELECT login FROM res_user WHERE login = 'stranger'") == []
+
+
+def config_of(erp: Erp) -> ConfigParser:
+    found = ConfigParser(interpolation=None)
+    found.read(erp.folder / "trytond.conf")
+    return found
+
+
+def test_password_for_the_search_that_cannot_be_read_is_named_in_the_log(
+    erp: Erp, alice: Enrolled
+) -> None:
+    file = Path(config_of(erp)["terna"]["ldap_password_file"])
+    hidden = file.rename(file.with_suffix(".hidden"))
+    try:
+        with pytest.raises(Refused, match=UNAUTHORIZED):
+            erp.log_in("alice", password=ALICE, totp_code=alice.recovery_codes[1])
+    finally:
+        hidden.rename(file)
+    assert f"ldap_password_file in [terna]: {file}: FileNotFoundError" in erp.log()

@@ -5,13 +5,15 @@ import datetime as dt
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from trytond.model.exceptions import AccessError, RequiredValidationError
+from trytond.model.exceptions import AccessError, RequiredValidationError, ValidationError
 from trytond.pool import Pool
 from trytond.transaction import Transaction, check_access
 
+from terna.erp.tryton import keys
 from tests.integration.tryton.conftest import VALUES, run_tasks
 
 Make = Callable[..., Any]
@@ -120,8 +122,57 @@ def test_labels_of_the_endpoint_are_offered_in_words(endpoint: Any, tryton: Pool
     assert offered == [(None, ""), ("no", "Stays"), ("yes", "Leaves")]
 
 
+NO_LABEL = '"Churn" does not have this label: note one of its labels.'
+
+
+@pytest.mark.parametrize("role", ["clerk", "case_handler"])
+@pytest.mark.parametrize("label", ["maybe", "Leaves", "YES", " yes"])
+def test_outcome_is_a_label_of_the_endpoint(
+    tryton: Pool, customer: Make, note: Make, role: str, label: str
+) -> None:
+    features, noted = customer(), note(customer())
+
+    with being(role):
+        for attempt in (
+            lambda: note(features, label),
+            lambda: tryton.get("terna.outcome").write([noted], {"label": label}),
+        ):
+            with pytest.raises(ValidationError) as refused:
+                attempt()
+            assert refused.value.message == NO_LABEL
+
+
+def test_outcome_keeps_a_label_that_lost_its_word(
+    tryton: Pool, endpoint: Any, customer: Make, note: Make
+) -> None:
+    noted = note(customer())
+    endpoint.write([endpoint], {"labels": "no: Stays"})
+
+    tryton.get("terna.outcome").write([noted], {"date": dt.date(2026, 3, 1)})
+
+    assert (noted.label, noted.date) == ("yes", dt.date(2026, 3, 1))
+
+
+def test_without_words_outcomes_are_labels_that_server_2_has_answered(
+    tryton: Pool, endpoint: Any, customer: Make, note: Make
+) -> None:
+    features = customer()
+    endpoint.write([endpoint], {"labels": None})
+    with pytest.raises(ValidationError, match="note one of its labels"):
+        note(features, "no")
+
+    tryton.get("terna.customer.features").ask_label([features])
+    answered = tryton.get("terna.customer.features")(features.id).label
+
+    offered = tryton.get("terna.outcome")(endpoint=endpoint, label=None).selection_label()
+    assert offered == [(None, ""), (answered, answered)]
+    assert note(features, answered).word == answered
+    with pytest.raises(ValidationError, match="note one of its labels"):
+        note(features, "maybe")
+
+
 @pytest.mark.parametrize(
-    "forged", [{"values": VALUES}, {"noted_by": 1}, {"state": "sent"}], ids=str
+    "forged", [{"values": VALUES}, {"noted_by": 1}, {"state": "sent"}, {"pseudonym": "x"}], ids=str
 )
 def test_what_the_module_writes_is_given_by_no_client(
     customer: Make, note: Make, forged: dict[str, Any]
@@ -183,6 +234,39 @@ def test_export_has_a_column_for_each_feature(
     features = {"minutes": "120.5", "plan": "basic", "calls": "3", "vip": "True"}
     assert rows[0] == {"What Became True": "yes", "State": "queued"} | features
     assert rows[1] == rows[0] | {"What Became True": "no", "plan": "", "calls": "0"}
+
+
+@pytest.mark.parametrize("role", ["clerk", "case_handler", "analyst"])
+def test_export_joins_by_a_pseudonym_and_without_a_name(
+    tryton: Pool, endpoint: Any, customer: Make, note: Make, role: str
+) -> None:
+    features, other = customer(), customer()
+    noted = [note(each) for each in (features, other, features)]
+    pseudonyms = tryton.get("terna.pseudonym").of([features.party, other.party], endpoint)
+
+    with being(role):
+        table = tryton.get("terna.outcome").export_data(noted, ["pseudonym", "label"], header=True)
+
+    own, of_other = pseudonyms[features.party.id], pseudonyms[other.party.id]
+    header = ["Pseudonym", "What Became True"]
+    assert table == [header, [own, "yes"], [of_other, "yes"], [own, "yes"]]
+    assert tryton.get("terna.pseudonym").parties([own]) == {own: features.party}
+
+
+def test_outcome_has_the_pseudonym_that_was_made_last(
+    tryton: Pool, endpoint: Any, customer: Make, note: Make, secrets: Path
+) -> None:
+    features, file = customer(), secrets / keys.PSEUDONYM
+    noted, before = note(features), file.read_bytes()
+    former = noted.pseudonym
+    file.write_text("another")
+    try:
+        new = tryton.get("terna.pseudonym").of([features.party], endpoint)[features.party.id]
+    finally:
+        file.write_bytes(before)
+
+    assert new != former
+    assert tryton.get("terna.outcome")(noted.id).pseudonym == new
 
 
 def test_export_without_a_header_has_the_same_rows(

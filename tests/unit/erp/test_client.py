@@ -63,12 +63,16 @@ class Blocking:
         with self._runner:
             self._runner.run(self._client.__aexit__())
 
-    def predict(self, customers: list[Any], probabilities: bool = False) -> Predictions:
-        return self._runner.run(self._client.predict(customers, probabilities))
+    def predict(
+        self, customers: list[Any], probabilities: bool = False, ids: list[str] | None = None
+    ) -> Predictions:
+        return self._runner.run(self._client.predict(customers, probabilities, ids))
 
-    def predict_in_batches(self, customers: list[Any], size: int = 500) -> list[Predictions]:
+    def predict_in_batches(
+        self, customers: list[Any], size: int = 500, ids: list[str] | None = None
+    ) -> list[Predictions]:
         async def collect() -> list[Predictions]:
-            batches = self._client.predict_in_batches(customers, size=size)
+            batches = self._client.predict_in_batches(customers, size=size, ids=ids)
             return [batch async for batch in batches]
 
         return self._runner.run(collect())
@@ -194,6 +198,26 @@ def test_many_customers_are_sent_in_requests_of_bounded_size(
 
     assert batches == [Predictions(["no", "yes"], "rfc_tune", 7)] * 2
     assert [asked["inputs"] for _, _, asked in serving.asked] == [[[0], [1]], [[2], [3]]]
+
+
+def test_ids_are_sent_as_the_names_of_rows(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
+        answer = client.predict([{"minutes": 128}, {"minutes": 42.5}], ids=["x1", "x2"])
+
+    assert answer == Predictions(["no", "yes"], "rfc_tune", 7)
+    table = {"columns": ["minutes"], "data": [[128], [42.5]], "index": ["x1", "x2"]}
+    assert serving.asked == [("POST", "/invocations", {"dataframe_split": table})]
+
+
+def test_each_batch_has_the_ids_of_its_customers(serving: Serving, ca: Path, ask: Ask) -> None:
+    with ask(serving.connection(ca)) as client:
+        list(client.predict_in_batches([[n] for n in range(4)], size=2, ids=["a", "b", "c", "d"]))
+
+    tables = [asked["dataframe_split"] for _, _, asked in serving.asked]
+    assert tables == [
+        {"data": [[0], [1]], "index": ["a", "b"]},
+        {"data": [[2], [3]], "index": ["c", "d"]},
+    ]
 
 
 def test_no_customers_are_no_request(serving: Serving, ca: Path, ask: Ask) -> None:

@@ -108,6 +108,43 @@ def test_probabilities_are_asked_for_after_the_labels() -> None:
     assert serving.bodies == [{"inputs": CUSTOMERS}, {"inputs": CUSTOMERS, "params": params}]
 
 
+@pytest.mark.parametrize(
+    ("customers", "table"),
+    [
+        ([[1], (2,)], {"data": [[1], [2]]}),
+        (
+            [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
+            {"columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]},
+        ),
+        ([{"a": 1}, {"b": "y", "a": 2}], {"columns": ["a", "b"], "data": [[1, None], [2, "y"]]}),
+    ],
+    ids=["lists", "names", "names that some have"],
+)
+def test_ids_are_the_index_of_labels_and_probabilities(customers: Any, table: Any) -> None:
+    serving = Serving(answer(), answer(CHANCES))
+    call = serving.exchange.predict(customers, True, ["one", "two"])
+    found = serving.carry_out(call)
+    assert [(each.label, each.probability) for each in found] == [("no", 0.9), ("yes", 0.8)]
+    body = {"dataframe_split": table | {"index": ["one", "two"]}}
+    params = {"predict_method": "predict_proba"}
+    assert serving.bodies == [body, body | {"params": params}]
+
+
+@pytest.mark.parametrize("ids", [[], ["one"], ["one", "two", "three"]], ids=len)
+def test_ids_of_another_number_than_customers_are_refused(ids: list[str]) -> None:
+    serving = Serving(answer())
+    with pytest.raises(ValueError, match=f"^{len(ids)} ids for 2 customers"):
+        serving.carry_out(serving.exchange.predict(CUSTOMERS, False, ids))
+    assert serving.sent == []
+
+
+def test_customers_of_whom_some_have_names_are_no_table() -> None:
+    serving = Serving(answer())
+    with pytest.raises(ValueError, match="all customers by name, or all in the order"):
+        serving.carry_out(serving.exchange.predict([[1], {"a": 2}], False, ["one", "two"]))
+    assert serving.sent == []
+
+
 def test_labels_and_probabilities_are_of_one_version() -> None:
     others = {"predictions": ["no", "no"]}
     serving = Serving(answer(), answer(CHANCES, 8), answer(others, 8), answer(CHANCES, 8))

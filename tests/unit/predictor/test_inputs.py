@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature, infer_signature
@@ -95,6 +95,32 @@ def same(strict: Any, enforced: Any) -> bool:
     """Equal, also where pandas has another word for a missing value."""
     missing = enforced is None or (isinstance(enforced, float) and math.isnan(enforced))
     return missing if strict is None else bool(strict == enforced)
+
+
+row_names = st.text(max_size=3) | st.integers(-(2**70), 2**70)
+
+
+@settings(max_examples=300)
+@given(
+    table=st.lists(st.tuples(row_names, strictly_typed_rows.map(lambda rows: rows[0])), min_size=1),
+    columns=st.sampled_from([None, NAMES]),
+)
+@example(table=[("twice", (1.5, None, 3, True)), ("twice", (None, "x", 4, False))], columns=NAMES)
+@example(table=[("2026-12-01", (1, "x", 3, True)), ("", (2, "y", 4, True))], columns=None)
+def test_names_of_rows_change_no_row(
+    table: list[tuple[str | int, tuple[Any, ...]]], columns: list[str] | None
+) -> None:
+    index, rows = zip(*table, strict=True)
+    split = {"data": rows, "index": index} | ({"columns": columns} if columns else {})
+    request = ScoringRequest(JSON, json.dumps({"dataframe_split": split}).encode())
+
+    frame = enforce_schema(PARSER.parse(request).data, SCHEMA)
+
+    assert list(frame.columns) == NAMES
+    strict = request.strictly_typed_rows(NAMES)
+    for read in (strict or rows, frame.itertuples(index=False)):
+        for row, sent in zip(read, rows, strict=True):
+            assert [same(a, b) for a, b in zip(sent, row, strict=True)] == [True] * len(NAMES)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -52,6 +52,8 @@ def test_json_forms_give_the_same_labels(model: Predictor, workshop: Workshop) -
         {"instances": records},
         {"dataframe_split": {"columns": COLUMNS, "data": rows}},
         {"dataframe_split": {"data": rows}},
+        {"dataframe_split": {"columns": COLUMNS, "data": rows, "index": [*map(str, rows)]}},
+        {"dataframe_split": {"data": rows, "index": ["the same"] * len(rows)}},
         {"dataframe_records": records},
     ]
 

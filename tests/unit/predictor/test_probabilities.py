@@ -65,11 +65,20 @@ def test_compiled_model_answers_probabilities_where_it_has_them(
     assert answer["predictions"] == [[0.25, 0.75]] * 3
 
 
-@pytest.mark.parametrize("form", ["dataframe_split", "inputs"])
-def test_compiled_model_answers_probabilities_without_mlflow(form: str) -> None:
-    rows = [[120.5, "basic", 3, True], [80.0, "extra", 1, False]]
-    value = {"columns": list(COLUMNS), "data": rows} if form == "dataframe_split" else rows
-    body = json.dumps({form: value, "params": PROBABILITIES}).encode()
+ROWS = [[120.5, "basic", 3, True], [80.0, "extra", 1, False]]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"inputs": ROWS},
+        {"dataframe_split": {"columns": list(COLUMNS), "data": ROWS}},
+        {"dataframe_split": {"columns": list(COLUMNS), "data": ROWS, "index": ["a", "b"]}},
+    ],
+    ids=["inputs", "dataframe_split", "index"],
+)
+def test_compiled_model_answers_probabilities_without_mlflow(document: dict[str, Any]) -> None:
+    body = json.dumps(document | {"params": PROBABILITIES}).encode()
 
     prediction = CompiledPredictor(Certain(None)).predict(ScoringRequest(JSON, body))
 
