@@ -168,6 +168,19 @@ class Browser:
         assert isinstance(entries, list)
         return [entry["message"] for entry in entries]
 
+    def resize(self, width: int, height: int) -> None:
+        """Make the window so many pixels wide and high, with its frame."""
+        self._post("window/rect", {"width": width, "height": height})
+
+    def send_header(self, name: str = "", value: str = "") -> None:
+        """Send a header with each request from now on, in place of the former one; or none."""
+        headers = {name: value} if name else {}
+        for command, parameters in (
+            ("Network.enable", {}),
+            ("Network.setExtraHTTPHeaders", {"headers": headers}),
+        ):
+            self._post("goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(str(self._get("screenshot"))))
 

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -91,15 +92,15 @@ class People(dict[str, Person]):
         self._replica = replica
 
     def __missing__(self, login: str) -> Person:
-        return self.setdefault(login, enrol(self._replica, login))
+        project = self._replica.project
+        address, ca = f"https://localhost:{project.https_port}", self._replica.root / "certs/ca.crt"
+        found = enrol(address, ca, login, password=project.secret(f"erp/users/{login}"))
+        return self.setdefault(login, found)
 
 
-def enrol(replica: ComposeStack, login: str) -> Person:
+def enrol(address: str, ca: Path, login: str, password: str) -> Person:
     """Set up the second factor of a user, on the page that they get."""
-    address = f"https://localhost:{replica.project.https_port}"
-    context = trusting(replica.root / "certs/ca.crt")
-    http = httpx.Client(base_url=address, verify=context, timeout=60)
-    password = replica.project.secret(f"erp/users/{login}")
+    http = httpx.Client(base_url=address, verify=trusting(ca), timeout=60)
     shown = http.post(PAGE, data={"login": login, "password": password}).text
     secret = re.findall(r'id="secret">(.*?)<', shown)[0].replace(" ", "")
     ticket = re.findall(r'name="ticket" value="(.*?)"', shown)[0]
