@@ -83,7 +83,7 @@ class CustomerFeatures(LabelMixin, ModelSQL, ModelView):
     version = fields.Integer("Version", readonly=True)
     labelled_at = fields.DateTime("Time", readonly=True)
     age = fields.Function(
-        fields.Integer("Age", help="Of the label, in days."), "get_age", searcher="search_age"
+        fields.Integer("Age in Days", help="Of the label."), "get_age", searcher="search_age"
     )
     waiting = fields.Boolean("Waiting", readonly=True, help="The label is asked for.")
     question = fields.Integer(
