@@ -38,4 +38,4 @@ class TestModule(test_tryton.ModuleTestCase):
                 assert kind != "datetime" or column.get("widget") in {"date", "time"}, view.name
                 if visual := column.get("visual"):
                     visuals.append(json.loads(visual))
-        assert [visual["v"] for visual in visuals] == ["colour"] * 3
+        assert [visual["v"] for visual in visuals] == ["colour"] * 4
