@@ -256,6 +256,16 @@ def test_only_a_server_with_a_published_port_reaches_out_of_the_replica(
     assert bool(reached) == (server in REACHES_OUT)
 
 
+@pytest.mark.parametrize("database", ["postgres", "erp-database"])
+def test_process_that_is_left_behind_in_a_databases_container_ends_no_connection(
+    replica: ComposeStack, database: str
+) -> None:
+    inside = ("exec", "-T", database, "bash", "-c")
+    replica.project.compose(*inside, "(sleep 0.5; exit 7) >/dev/null 2>&1 &")
+    replica.project.compose(*inside, "sleep 1")
+    assert "reinitializing" not in replica.project.compose("logs", database)
+
+
 def test_superuser_of_postgres_comes_by_the_socket_alone(replica: ComposeStack) -> None:
     attempt = """
 import psycopg

@@ -259,7 +259,7 @@ def test_workers_that_are_killed_together_are_both_replaced(labelling: LocalServ
 
 
 def test_children_of_a_worker_inherit_no_setting_and_no_password(labelling: LocalServers) -> None:
-    wait_until(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)))
+    wait_until(lambda: len(pool_processes(labelling)) >= 2 * len(workers(labelling)), seconds=60)
     inherited = {name for process in pool_processes(labelling) for name in process.environ()}
     assert "PATH" in inherited
     assert not {name for name in inherited if name.startswith(("TERNA_", "MLFLOW_TRACKING_"))}
