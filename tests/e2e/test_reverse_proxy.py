@@ -362,22 +362,27 @@ def test_stopped_serving_gets_502_and_is_found_at_its_new_address(
     assert error_of(answer) == (502, "TEMPORARILY_UNAVAILABLE")
     assert answer.headers["retry-after"] == "2"
 
-    with somebody_between(replica):
+    with somebody_at(replica, before):
         replica.start("serving")
         assert address(replica, "serving") != before
         assert ask(caller).status_code == 200
 
 
 @contextmanager
-def somebody_between(replica: ComposeStack) -> Iterator[None]:
-    """Run another container that takes the next address between the reverse proxy and serving."""
+def somebody_at(replica: ComposeStack, wanted: str) -> Iterator[None]:
+    """Run other containers between the reverse proxy and serving, until one has this address."""
     network = f"--network={replica.project.name}_serving-proxy"
     image = str(replica.project.inspect("proxy")["Image"])
-    name = docker("run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600").strip()
+    run = ("run", "--detach", "--rm", network, "--entrypoint=sleep", image, "600")
+    found = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    names: list[str] = []
     try:
+        while not names or docker("inspect", "--format", found, names[-1]).strip() != wanted:
+            assert len(names) < 10, f"nobody gets {wanted}"
+            names.append(docker(*run).strip())
         yield
     finally:
-        docker("kill", name)
+        docker("kill", *names)
 
 
 # ---- a reload -----------------------------------------------------------------------------------
