@@ -198,7 +198,7 @@ def test_dots_of_e_mail_addresses_count() -> None:
     assert keys.normalized("a.b@x.example") != keys.normalized("ab@x.example")
 
 
-@pytest.mark.skipif(backend.name == "postgresql", reason="runs there")
+@pytest.mark.skipif(backend.name == "postgresql", reason="this run is the one on Postgres")
 def test_all_of_this_holds_on_postgres(on_postgres: tuple[Path, str]) -> None:
     """In a process of its own, as trytond has one backend."""
     _, uri = on_postgres
